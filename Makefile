@@ -1,0 +1,57 @@
+# Every target makes the environment .venv first if it is absent or older than pyproject.toml.
+# uv is used where it is installed, python's own venv and pip where it is not.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+DATA ?= fra-eng
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train data decode test torture lint format bench notebooks clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  variables: DATA=NAME|PATH  MODEL=DIR  FILE=PATH  ARGS='--any options'"
+
+setup: $(STAMP)  ## make the environment .venv
+
+$(STAMP): pyproject.toml
+	@rm -rf .venv
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --python 3.11 .venv && uv pip install --quiet --python $(PY) -e '.[dev]'; \
+	else \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seq2seq needs Python 3.11 or newer; name it: make setup PYTHON=python3.11")' && \
+		$(PYTHON) -m venv .venv && echo "installing into .venv (a few minutes the first time)" && \
+		$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@touch $@
+
+train: $(STAMP)  ## train a translator or language model: DATA=fra-eng, MODEL=runs/mine, ARGS='--epochs 20'
+	@$(PY) -m seq2seq.train --data '$(DATA)' $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+
+data: $(STAMP)  ## download a data set, or install a file at hand: DATA=fra-eng FILE=fra-eng.zip
+	@$(PY) -m seq2seq.data '$(DATA)' $(if $(FILE),--file '$(FILE)') $(ARGS)
+
+decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
+	@$(PY) -m seq2seq.decode $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+
+test: $(STAMP)  ## run the tests
+	@$(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+torture: $(STAMP)  ## run the tests with many more random examples
+	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+lint: $(STAMP)  ## check style and types
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+
+format: $(STAMP)  ## bring the code into the project's form
+	@$(PY) -m ruff check --fix . && $(PY) -m ruff format .
+
+bench: $(STAMP)  ## run the benchmarks
+	@$(PY) -m tests.benchmarks $(ARGS)
+
+notebooks: $(STAMP)  ## execute the notebooks in place
+	@$(PY) -m tests.notebooks $(ARGS)
+
+clean:  ## remove the environment and caches
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,23 @@
+"""Character-level sequence-to-sequence models: train, decode, score, diagnose. Importing this loads no TensorFlow."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seq2seq.errors import Seq2SeqError
+    from seq2seq.inference import Translator, load
+
+__version__ = "0.1.0"
+__all__ = ["Seq2SeqError", "Translator", "__version__", "load"]
+
+_HOMES = {"Seq2SeqError": "errors", "Translator": "inference", "load": "inference"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seq2seq' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"seq2seq.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

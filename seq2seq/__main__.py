@@ -1,0 +1,48 @@
+"""`seq2seq VERB ...` and `python -m seq2seq VERB ...`: hands over to the verb's module."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from seq2seq import __version__
+
+VERBS = {
+    "train": "train a model on a data set or a file of pairs",
+    "decode": "translate lines",
+    "evaluate": "score a model's translations",
+    "score": "print the log-probability of given targets",
+    "verify": "check that a model folder is whole and still says what it said",
+    "data": "download or install a data set",
+}
+
+
+def usage() -> str:
+    """The text of `seq2seq --help`."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
+    return (
+        f"usage: seq2seq VERB [options]\n\nCharacter-level sequence-to-sequence models.\n\nverbs:\n{verbs}\n\n"
+        "`seq2seq VERB --help` lists a verb's options and gives an example.\n"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb named by the first argument."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["--version"], ["-V"]):
+        print(f"seq2seq {__version__}")
+        return 0
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if arguments else 2
+    if arguments[0] not in VERBS:
+        print(
+            f"seq2seq: error: unknown verb {arguments[0]!r}; the verbs are {', '.join(VERBS)}",
+            file=sys.stderr,
+        )
+        return 2
+    return int(importlib.import_module(f"seq2seq.{arguments[0]}").main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

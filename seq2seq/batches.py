@@ -1,0 +1,114 @@
+"""Turns encoded sentences into the arrays that a teacher-forced decoder is trained on."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2seq.errors import DataError
+from seq2seq.special import END, PAD, START
+
+
+class TeacherForced(NamedTuple):
+    """Decoder arrays of one batch, each (B, T)."""
+
+    inputs: np.ndarray  # int32 ids, START first
+    targets: np.ndarray  # int32 ids, one step ahead of `inputs`
+    weights: np.ndarray  # float32, 1 where a target counts, 0 on padding
+
+
+class Batch(NamedTuple):
+    """One training batch."""
+
+    source_ids: np.ndarray  # int32 (B, S), each row's symbols and END, right-padded
+    target_ids: np.ndarray  # int32 (B, T + 1), START ... END, right-padded
+
+
+def shift(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Splits (B, T + 1) into what the decoder sees and what it must predict, one step ahead, each (B, T)."""
+    return ids[:, :-1], ids[:, 1:]
+
+
+def teacher_force(target_ids: np.ndarray) -> TeacherForced:
+    """Shifts START ... END rows so that step t sees symbol t and predicts symbol t + 1.
+
+    Args:
+        target_ids: int32 (B, T + 1), right-padded with PAD.
+
+    Raises:
+        DataError: a row does not begin with START.
+
+    Source: Williams and Zipser 1989, doi:10.1162/neco.1989.1.2.270.
+
+    """
+    wrong = np.flatnonzero(target_ids[:, 0] != START)
+    if wrong.size:
+        raise DataError(
+            f"row {wrong[0]}: expected START ({START}) first, got id {int(target_ids[wrong[0], 0])}; "
+            "put START before and END after the ids of every target"
+        )
+    inputs, targets = shift(target_ids)
+    return TeacherForced(inputs, targets, (targets != PAD).astype(np.float32))
+
+
+class Ragged:
+    """Rows of ids of different lengths in one flat array: 4 bytes an id, whatever the longest row."""
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.lengths = np.array([len(row) for row in rows], np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+        self.flat = np.fromiter((id_ for row in rows for id_ in row), np.int32, int(self.lengths.sum()))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def padded(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the chosen rows as int32 (len(rows), longest of them), right-padded with PAD."""
+        lengths = self.lengths[rows]
+        steps = np.arange(int(lengths.max(initial=0)))
+        real = steps < lengths[:, None]
+        places = np.where(real, self.starts[rows][:, None] + steps, 0)
+        return np.where(real, self.flat[places] if self.flat.size else 0, PAD).astype(np.int32)
+
+
+class EncodedPairs(NamedTuple):
+    """A part of a corpus as ids."""
+
+    sources: Ragged  # symbols and END
+    targets: Ragged  # START, symbols, END
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Pads the chosen rows to the longest of them."""
+        return Batch(self.sources.padded(rows), self.targets.padded(rows))
+
+
+def encode_pairs(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> EncodedPairs:
+    """Adds START and END to rows of symbol ids and packs them."""
+    return EncodedPairs(Ragged([[*row, END] for row in sources]), Ragged([[START, *row, END] for row in targets]))
+
+
+def plan_epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator | None) -> list[np.ndarray]:
+    """Groups all rows into batches of similar length, in random order.
+
+    Args:
+        generator: source of the shuffling; None: in order of length, for validation.
+
+    Returns:
+        Row numbers of each batch; every row occurs once. Lengths are blurred by up to two symbols before sorting, so
+        that batches differ from epoch to epoch and padding stays under about a tenth.
+
+    """
+    lengths = pairs.targets.lengths + 0.01 * pairs.sources.lengths
+    if generator is not None:
+        lengths = lengths + generator.uniform(-1.5, 1.5, len(lengths))
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    if generator is not None:
+        generator.shuffle(batches)
+    return batches
+
+
+def epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator | None) -> Iterator[Batch]:
+    """Yields the batches of one pass over the data."""
+    for rows in plan_epoch(pairs, batch_size, generator):
+        yield pairs.batch(rows)

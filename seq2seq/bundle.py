@@ -1,0 +1,197 @@
+"""Saves and loads one finished model folder; the only module that knows what is in it."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from seq2seq.checkpoints import load_arrays
+from seq2seq.config import DataConfig, ModelConfig
+from seq2seq.errors import BundleError
+from seq2seq.files import PARTIAL, read_json, sha256_of, write_atomically, write_json
+from seq2seq.vocabulary import Vocabulary
+
+FORMAT_VERSION = 1
+TRANSLATOR, LANGUAGE_MODEL = "translator", "language-model"
+CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
+    "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
+)  # fmt: skip
+SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A finished model: settings, vocabularies and weights."""
+
+    path: Path
+    kind: str  # TRANSLATOR or LANGUAGE_MODEL
+    data: DataConfig
+    model: ModelConfig
+    source_vocabulary: Vocabulary | None  # None: a language model
+    target_vocabulary: Vocabulary
+    weights: Mapping[str, np.ndarray]
+    record: Mapping[str, Any]  # config.json as it stands: also the data's sha256, licence and how training went
+
+
+def save_bundle(
+    path: Path,
+    *,
+    kind: str,
+    data: DataConfig,
+    model: ModelConfig,
+    source_vocabulary: Vocabulary | None,
+    target_vocabulary: Vocabulary,
+    weights: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    record: Mapping[str, Any],
+) -> Bundle:
+    """Writes all parts but the canary and `config.json`; `finish_bundle` makes the folder whole.
+
+    Args:
+        path: the folder, which exists.
+        record: what else belongs into config.json, such as where the data came from.
+
+    """
+    parts = {TARGET_VOCABULARY: target_vocabulary}
+    if source_vocabulary is not None:
+        parts[SOURCE_VOCABULARY] = source_vocabulary
+    for name, vocabulary in parts.items():
+        write_json(path / name, vocabulary.to_json())
+    beside = path / (WEIGHTS + PARTIAL)
+    save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, beside)
+    beside.replace(path / WEIGHTS)
+    write_json(path / METRICS, metrics)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path / HISTORY, table.getvalue())
+    return Bundle(
+        path=path,
+        kind=kind,
+        data=data,
+        model=model,
+        source_vocabulary=source_vocabulary,
+        target_vocabulary=target_vocabulary,
+        weights=weights,
+        record=record,
+    )
+
+
+def finish_bundle(bundle: Bundle, canary: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the canary, then `config.json` with the hash of every part: from now on the folder is a model."""
+    write_json(bundle.path / CANARY, list(canary))
+    names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
+    if bundle.source_vocabulary is not None:
+        names.append(SOURCE_VOCABULARY)
+    write_json(
+        bundle.path / CONFIG,
+        {
+            "format": FORMAT_VERSION,
+            "kind": bundle.kind,
+            "data": bundle.data.to_dict(),
+            "model": bundle.model.to_dict(),
+            **bundle.record,
+            "sha256": {name: sha256_of(bundle.path / name) for name in sorted(names)},
+        },
+    )
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Reads a finished model folder.
+
+    Raises:
+        BundleError: the folder is missing, unfinished, damaged, of a newer format, or mixes parts of two models.
+
+    """
+    path = Path(path)
+    record = read_record(path)
+    for name, expected in record["sha256"].items():
+        if name != WEIGHTS:
+            check_hash(path / name, expected)
+    weights = load_arrays(path / WEIGHTS)
+    where = str(path / CONFIG)
+    source = None
+    if record["kind"] == TRANSLATOR:
+        source = read_vocabulary(path / SOURCE_VOCABULARY)
+    target = read_vocabulary(path / TARGET_VOCABULARY)
+    check_sizes(path, weights, {"source_embedding.embeddings": source, "target_embedding.embeddings": target})
+    return Bundle(
+        path=path,
+        kind=record["kind"],
+        data=DataConfig.from_dict(record["data"], where=where),
+        model=ModelConfig.from_dict(record["model"], where=where),
+        source_vocabulary=source,
+        target_vocabulary=target,
+        weights=weights,
+        record=record,
+    )
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads config.json and checks that it is one that this version understands."""
+    if not path.is_dir():
+        raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
+    if not (path / CONFIG).is_file():
+        if any(path.glob("checkpoint-*")):
+            raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
+        raise BundleError(f"{path}: is not a model folder (no {CONFIG}); train one with `seq2seq train`")
+    record = read_json(path / CONFIG)
+    if not isinstance(record, dict) or "format" not in record:
+        raise BundleError(f"{path / CONFIG}: is not a model's configuration (no 'format')")
+    if record["format"] != FORMAT_VERSION:
+        raise BundleError(
+            f"{path / CONFIG}: has format {record['format']!r}, expected {FORMAT_VERSION}; "
+            "use the version of seq2seq that wrote it"
+        )
+    missing = [key for key in ("kind", "data", "model", "sha256") if key not in record]
+    if missing or record["kind"] not in (TRANSLATOR, LANGUAGE_MODEL):
+        raise BundleError(f"{path / CONFIG}: is damaged ({missing or record['kind']!r}); train again, or restore it")
+    return record
+
+
+def check_hash(path: Path, expected: str) -> None:
+    """Raises BundleError unless the file's bytes are those that were written."""
+    if not path.is_file():
+        raise BundleError(f"{path}: is missing; train again, or restore the file")
+    if sha256_of(path) != expected:
+        raise BundleError(
+            f"{path}: is not the file that was written (its sha256 differs); train again, or restore the file"
+        )
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Reads one vocabulary."""
+    return Vocabulary.from_json(read_json(path), where=str(path))
+
+
+def check_sizes(path: Path, weights: Mapping[str, np.ndarray], tables: Mapping[str, Vocabulary | None]) -> None:
+    """Raises BundleError unless each vocabulary has as many ids as its embedding has rows."""
+    for name, vocabulary in tables.items():
+        if vocabulary is None:
+            continue
+        rows = weights[name].shape[0] if name in weights else 0
+        if rows != len(vocabulary):
+            raise BundleError(
+                f"{path}: {name} has {rows} rows, its vocabulary {len(vocabulary)} ids; "
+                "the folder mixes parts of different models"
+            )
+
+
+def newest_bundle(runs: Path) -> Path:
+    """Finds the model folder that was finished last.
+
+    Raises:
+        BundleError: there is none.
+
+    """
+    finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
+    if not finished:
+        raise BundleError(f"no finished model under {runs}/; train one (`make train`), or give --model DIR")
+    return finished[-1].parent

@@ -1,0 +1,270 @@
+"""Every option of the toolkit, once: frozen dataclasses whose fields carry the default, the help and the limits.
+
+The command line, `--config FILE.toml`, the Python functions and the model folder all read these classes.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from seq2seq.errors import OptionError
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    aliases: tuple[str, ...] = (),
+    metavar: str | None = None,
+) -> Any:
+    """Declares one option: a dataclass field with its help text and the range of its values."""
+    metadata = {
+        "help": text,
+        "choices": choices,
+        "at_least": at_least,
+        "at_most": at_most,
+        "above": above,
+        "aliases": aliases,
+        "metavar": metavar,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def flag_of(name: str) -> str:
+    """Spells the field `top_k` as the option `--top-k`."""
+    return "--" + name.replace("_", "-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Base of the sections: checks the range of every value when it is built."""
+
+    section: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check_value(field, getattr(self, field.name))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
+        """Builds the section from names to values; `where` is named in the error for an unknown key.
+
+        Raises:
+            OptionError: a key is not a field, or a value has the wrong type or is out of range.
+
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise OptionError(
+                f"{where}: unknown key {unknown[0]!r} in section {cls.section!r}; "
+                f"the keys are {', '.join(sorted(known))}"
+            )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns names to plain values, ready for JSON or TOML."""
+        return dataclasses.asdict(self)
+
+
+def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
+    """Tells a field's plain type, and whether it may be None."""
+    members = typing.get_args(field.type) or (field.type,)
+    plain = [member for member in members if member is not types.NoneType]
+    return plain[0], len(plain) < len(members)
+
+
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Raises OptionError unless `value` has the field's type and lies in its range."""
+    limits = field.metadata
+    flag = flag_of(field.name)
+    expected, optional = type_of(field)
+    if value is None and optional:
+        return
+    fits = (int, float) if expected is float else expected
+    if not isinstance(value, fits) or (isinstance(value, bool) and expected is not bool):
+        raise OptionError(f"{flag}: expected {expected.__name__}, got {value!r}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise OptionError(f"{flag}: expected one of {', '.join(limits['choices'])}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise OptionError(f"{flag}: expected a finite number, got {value!r}")
+    for name, words, outside in (
+        ("at_least", "at least", lambda limit: value < limit),
+        ("at_most", "at most", lambda limit: value > limit),
+        ("above", "more than", lambda limit: value <= limit),
+    ):
+        if limits[name] is not None and outside(limits[name]):
+            raise OptionError(f"{flag}: expected {words} {limits[name]}, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Config):
+    """Where the data is and how it is read; recorded in the model folder and used again by every verb."""
+
+    section: ClassVar[str] = "data"
+
+    data: str = option(
+        "fra-eng",
+        "a data set's name, a .tsv, a folder with train.tsv, dev.tsv and test.tsv",
+        metavar="NAME|PATH",
+    )
+    source_col: int = option(1, "column of the source, counted from 1", at_least=1)
+    target_col: int = option(2, "column of the target, counted from 1", at_least=1)
+    reverse: bool = option(False, "swap source and target")
+    features_col: int | None = option(None, "column of feature tags put before the source", at_least=1)
+    features_sep: str = option(";", "what separates the tags, such as V;PST;1;PL")
+    source_sep: str = option("", "separator of source symbols; empty: characters")
+    target_sep: str = option("", "separator of target symbols; empty: characters")
+    lowercase: bool = option(False, "lower-case the data, and later every input")
+    on_bad_line: str = option("skip", "what to do with an unusable line", choices=("skip", "error"))
+    max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols)", at_least=1)
+    max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols)", at_least=1)
+    split_seed: int = option(1, "seed of the split by source", at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Config):
+    """The sizes of a model."""
+
+    section: ClassVar[str] = "model"
+
+    hidden_size: int = option(
+        256, "units of each decoder layer; a bidirectional encoder has half of them each way",
+        at_least=2, aliases=("--latent-dim",),
+    )  # fmt: skip
+    embedding_size: int = option(64, "length of a symbol's vector", at_least=1)
+    layers: int = option(1, "recurrent layers of the encoder and of the decoder", at_least=1, at_most=8)
+    rnn: str = option("lstm", "kind of recurrent layer", choices=("lstm", "gru"))
+    bidirectional: bool = option(True, "read the source in both directions")
+    attention: str = option("luong", "how the decoder looks at the source", choices=("none", "luong", "bahdanau"))
+    dropout: float = option(
+        0.1,
+        "share of units dropped between layers and before the output while training",
+        at_least=0.0,
+        at_most=0.9,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bidirectional and self.hidden_size % 2:
+            raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.hidden_size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Config):
+    """How a model is trained."""
+
+    section: ClassVar[str] = "train"
+
+    epochs: int | None = option(
+        None,
+        "passes over the training part; default: 10, for small data more, up to 100; none with --max-minutes",
+        at_least=1,
+    )
+    max_steps: int | None = option(None, "end after this many steps", at_least=1)
+    max_minutes: float | None = option(
+        None,
+        "end after this many minutes, start-up included; such a run cannot be repeated exactly",
+        above=0.0,
+    )
+    batch_size: int = option(32, "pairs in a step", at_least=1)
+    learning_rate: float = option(0.002, "the highest learning rate", above=0.0)
+    optimizer: str = option("adam", "the optimiser", choices=("adam", "rmsprop", "sgd"))
+    warmup_steps: int = option(200, "steps over which the learning rate rises from 0", at_least=0)
+    schedule: str = option("cosine", "how the learning rate falls", choices=("cosine", "linear", "constant"))
+    clip_norm: float | None = option(1.0, "largest norm of all gradients together", above=0.0)
+    label_smoothing: float = option(0.0, "share of probability spread over all symbols", at_least=0.0, at_most=0.9)
+    early_stop_metric: str = option(
+        "loss", "validation score that chooses the best checkpoint", choices=("loss", "chrf", "exact")
+    )
+    patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
+    seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig(Config):
+    """How text is produced from a model."""
+
+    section: ClassVar[str] = "decode"
+
+    temperature: float | None = option(
+        None,
+        "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 is greedy",
+        at_least=0.0,
+        metavar="T",
+    )
+    top_k: int | None = option(None, "sample among the K most probable symbols", at_least=1, metavar="K")
+    top_p: float | None = option(
+        None, "sample among the fewest symbols that together reach P", above=0.0, at_most=1.0, metavar="P"
+    )
+    min_p: float | None = option(
+        None, "sample among symbols with at least P times the largest probability", at_least=0.0, at_most=1.0,
+        metavar="P",
+    )  # fmt: skip
+    beam_size: int | None = option(
+        None,
+        "beam search with K hypotheses",
+        at_least=1,
+        aliases=("--beam-width", "--num-beams"),
+        metavar="K",
+    )
+    length_penalty: float = option(
+        1.0, "A in rank_score = score / length^A, length in symbols with END; 0: the plain sum", at_least=0.0,
+        metavar="A",
+    )  # fmt: skip
+    n_best: int = option(1, "results for each line; needs --format tsv or jsonl", at_least=1, metavar="N")
+    max_length: int | None = option(
+        None, "most symbols of an output, END not counted; default: 2 x source + 50", at_least=1, metavar="N"
+    )
+    min_length: int = option(0, "fewest symbols of an output", at_least=0, metavar="N")
+    prefix: str = option("", "forced start of every output", metavar="TEXT")
+    seed: int | None = option(
+        None, "seed of sampling; absent: drawn and printed", at_least=0, at_most=2**64 - 1, metavar="N"
+    )
+    oov: str = option("map", "characters the model never saw", choices=("map", "unk", "error"))
+    batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sampling = bool(self.temperature)
+        if self.beam_size is not None and self.temperature is not None:
+            raise OptionError(
+                "--beam-size and --temperature exclude each other: a beam looks for the most probable output, "
+                "a temperature draws one; give one of them"
+            )
+        for name in ("top_k", "top_p", "min_p"):
+            if getattr(self, name) is not None and not sampling:
+                raise OptionError(f"{flag_of(name)} filters what is drawn and needs --temperature above 0, such as 1")
+        if self.n_best > (self.beam_size or 1) and not sampling:
+            raise OptionError(
+                f"--n-best {self.n_best} needs at least as many hypotheses: give --beam-size {self.n_best} or more, "
+                "or --temperature to draw samples"
+            )
+        if self.max_length is not None and self.min_length > self.max_length:
+            raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
+
+
+TUTORIAL: dict[str, Any] = {
+    "hidden_size": 256,
+    "embedding_size": 64,
+    "layers": 1,
+    "rnn": "lstm",
+    "bidirectional": False,
+    "attention": "none",
+    "dropout": 0.0,
+    "optimizer": "rmsprop",
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "batch_size": 64,
+    "epochs": 100,
+}
+PRESETS: dict[str, dict[str, Any]] = {"tutorial": TUTORIAL}

@@ -1,0 +1,155 @@
+"""The `decode` verb: lines in, translations out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.config import DecodingConfig
+from seq2seq.errors import OptionError
+from seq2seq.files import sha256_of
+from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
+from seq2seq.options import add_options, choices_of, configured
+from seq2seq.streams import OutputFile, chunks, open_input
+from seq2seq.vocabulary import Replacement
+
+EXAMPLE = (
+    "  echo 'How are you?' | seq2seq decode\n"
+    "  seq2seq decode --temperature 0.7 --seed 1 -i source.txt -o target.txt\n"
+    "  seq2seq decode --beam-size 5 --n-best 3 --format jsonl < source.txt\n\n"
+    "rank_score = score / length^A with A = --length-penalty and the length in symbols, END included;\n"
+    "score is the sum of natural log-probabilities, the same that `seq2seq score` prints."
+)
+FORMATS = ("text", "tsv", "jsonl")
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
+    """Reads the options."""
+    parser = make_parser("decode", "Translate lines: line N of the output belongs to line N of the input.", EXAMPLE)
+    add_model_option(parser)
+    parser.add_argument("-i", "--input", metavar="FILE", help="lines to translate (default: standard input)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
+    parser.add_argument(
+        "--first-line",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of the first line; sampling depends on it",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted --output")
+    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    add_options(parser, DecodingConfig)
+    args = parser.parse_args(argv)
+    config = configured(DecodingConfig, choices_of(args, sections=(DecodingConfig,)).decode)
+    if config.n_best > 1 and args.format == "text":
+        raise OptionError(f"--n-best {config.n_best} needs --format tsv or jsonl: text has one line for each line")
+    if args.first_line < 1:
+        raise OptionError(f"--first-line: expected at least 1, got {args.first_line}")
+    if args.resume and config.temperature and config.seed is None:
+        raise OptionError("--resume: needs the --seed of the interrupted run, which was printed on stderr")
+    return args, config
+
+
+def run(argv: Sequence[str]) -> int:
+    """Translates standard input or a file."""
+    args, config = parse(argv)
+    folder = model_folder(args.model)
+    translator = load(folder, runtime=args.runtime)
+    if config.temperature and config.seed is None:
+        config = with_seed(config)
+        say(f"seed: {config.seed}")
+    notices = Notices()
+    if args.input in (None, "-") and sys.stdin.isatty():
+        converse(translator, config, args, notices)
+        return 0
+    settings = {
+        "model": sha256_of(folder / "config.json"),
+        "format": args.format,
+        "first_line": args.first_line,
+        **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
+    }
+    file, name = open_input(args.input)
+    cut = 0
+    with OutputFile(args.output, resume=args.resume, settings=settings) as output:
+        skip = output.done
+        line = args.first_line
+        for chunk in chunks(file, CHUNK_BATCHES * config.batch_size, name=name):
+            fresh = chunk[skip:]
+            skip, line = max(0, skip - len(chunk)), line + len(chunk) - len(fresh)
+            if not fresh:
+                continue
+            results = translator.decode_chunk(fresh, config, first_line=line, notice=notices)
+            cut += sum(not found.finished for outputs in results for found in outputs)
+            text = "".join(render(found, args.format) for outputs in results for found in outputs)
+            output.write(text, lines=len(fresh), settings=settings)
+            line += len(fresh)
+    notices.summary()
+    if cut:
+        say(f"{cut} outputs were cut off before they ended; --max-length raises the limit")
+    return 0
+
+
+def converse(translator: Translator, config: DecodingConfig, args: argparse.Namespace, notices: "Notices") -> None:
+    """Asks for lines on a terminal and answers each; the options stay."""
+    say("Type a line to translate it; Ctrl-D ends.")
+    for number, line in enumerate(prompted(), args.first_line):
+        for found in translator.decode_chunk([line], config, first_line=number, notice=notices)[0]:
+            sys.stdout.write(render(found, args.format))
+        sys.stdout.flush()
+
+
+def prompted() -> Iterator[str]:
+    """Yields the lines a person types."""
+    import readline  # noqa: F401 - gives input() its line editing
+
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            print(file=sys.stderr)
+            return
+
+
+def render(output: Output, form: str) -> str:
+    """Writes one result: its text, or tab-separated line, score, rank_score and text, or JSON."""
+    if form == "text":
+        return output.text + "\n"
+    if form == "tsv":
+        return f"{output.line}\t{output.score:.6f}\t{output.rank_score:.6f}\t{output.text}\n"
+    return json.dumps(output._asdict(), ensure_ascii=False) + "\n"
+
+
+class Notices:
+    """Says once for each character that the model does not know what became of it."""
+
+    def __init__(self, most: int = 5) -> None:
+        self.seen: set[str] = set()
+        self.most = most
+
+    def __call__(self, replacement: Replacement, line: int) -> None:
+        """Notes one replaced character."""
+        if replacement.character in self.seen:
+            return
+        self.seen.add(replacement.character)
+        if len(self.seen) <= self.most:
+            became = "UNK" if replacement.becomes is None else repr(replacement.becomes)
+            say(
+                f"line {line}, column {replacement.column}: {replacement.character!r} ({replacement.code_point}) "
+                f"is unknown to the model, read as {became}"
+            )
+
+    def summary(self) -> None:
+        """Says how many kinds were not named."""
+        if len(self.seen) > self.most:
+            say(f"{len(self.seen) - self.most} more kinds of unknown characters were read as others")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("decode", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""From a step function to hypotheses: filters, draws, strategies and the one loop. NumPy only."""
+
+from seq2seq.decoding.hypotheses import Hypothesis, decode
+from seq2seq.decoding.search import StepEvent, StepModel, search
+from seq2seq.decoding.state import State, select_rows, select_sources
+from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy
+
+__all__ = [
+    "Beam",
+    "Greedy",
+    "Hypothesis",
+    "Sampling",
+    "State",
+    "StepEvent",
+    "StepModel",
+    "Strategy",
+    "decode",
+    "search",
+    "select_rows",
+    "select_sources",
+]

@@ -1,0 +1,126 @@
+"""Gathers the events of a search into hypotheses, by way of their back-pointers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seq2seq.decoding.search import StepEvent, StepModel, search
+from seq2seq.decoding.state import State
+from seq2seq.decoding.strategies import Strategy, penalties
+from seq2seq.special import END, PAD
+
+
+class Hypothesis(NamedTuple):
+    """One output of the search."""
+
+    token_ids: list[int]  # without START and END, a forced prefix included
+    log_probs: list[float]  # nats, untempered: one per chosen symbol, END's included; a forced prefix has none
+    score: float  # nats, the sum of `log_probs`
+    rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
+    finished: bool  # END was reached; otherwise the output was cut off
+
+
+class _Trace(NamedTuple):
+    """What a search told, step by step: T steps, B sources, K slots."""
+
+    tokens: np.ndarray  # int (T, B, K), PAD where nothing was added
+    log_probs: np.ndarray  # float64 (T, B, K)
+    parents: np.ndarray  # int (T, B, K)
+    scores: np.ndarray  # float64 (B, K)
+
+
+def decode(
+    model: StepModel,
+    state: State,
+    *,
+    strategy: Strategy,
+    line_numbers: Sequence[int] | np.ndarray,
+    prefix: Sequence[Sequence[int]] | None = None,
+    **options: Any,
+) -> list[list[Hypothesis]]:
+    """Decodes B sources together and returns the hypotheses of each.
+
+    Args:
+        model: what makes the steps.
+        state: of B rows, one a source.
+        strategy: Greedy, Sampling or Beam.
+        line_numbers: int (B,), the place of each source in the whole input.
+        prefix: ids that each output must begin with, B sequences, or None.
+        **options: the other options of `search`.
+
+    Returns:
+        For each source at most K hypotheses: of a beam the best by rank_score first, of sampling in the order
+        of the samples. They are fewer than K only where the model allows fewer.
+
+    Raises:
+        OptionError, Seq2SeqError: as `search`.
+
+    """
+    events = search(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, **options)
+    trace = _follow_parents(_record(events, len(line_numbers), strategy.width))
+    forced = np.array([0] * len(line_numbers) if prefix is None else [len(ids) for ids in prefix], dtype=int)
+    return _hypotheses(trace, forced, strategy)
+
+
+def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
+    """Copies the events into arrays that double when they are full."""
+    capacity = 64
+    scores = np.zeros((count, width))
+    tokens, log_probs, parents = _blank(capacity, count, width)
+    steps = 0
+    for event in events:
+        if steps == capacity:
+            more = _blank(capacity, count, width)
+            tokens, log_probs, parents = map(np.concatenate, zip((tokens, log_probs, parents), more, strict=True))
+            capacity *= 2
+        tokens[steps, event.sources] = event.tokens
+        log_probs[steps, event.sources] = event.log_probs
+        parents[steps, event.sources] = event.parents
+        scores[event.sources] = event.scores
+        steps += 1
+    return _Trace(tokens[:steps], log_probs[:steps], parents[:steps], scores)
+
+
+def _blank(steps: int, count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns steps that add nothing and move nothing."""
+    shape = (steps, count, width)
+    return np.full(shape, PAD), np.zeros(shape), np.broadcast_to(np.arange(width), shape).copy()
+
+
+def _follow_parents(trace: _Trace) -> _Trace:
+    """Reorders every step so that slot k holds the history of what is in slot k at the end."""
+    slots = np.broadcast_to(np.arange(trace.scores.shape[1]), trace.scores.shape)
+    if slots.shape[1] == 1:
+        return trace
+    for step in reversed(range(len(trace.tokens))):
+        for values in (trace.tokens, trace.log_probs):
+            values[step] = np.take_along_axis(values[step], slots, axis=1)
+        slots = np.take_along_axis(trace.parents[step], slots, axis=1)
+    return trace
+
+
+def _hypotheses(trace: _Trace, forced: np.ndarray, strategy: Strategy) -> list[list[Hypothesis]]:
+    """Cuts the trace into hypotheses; `forced` int (B,) is the length of each prefix."""
+    tokens = trace.tokens.transpose(1, 2, 0)  # (B, K, T)
+    log_probs = trace.log_probs.transpose(1, 2, 0)
+    counts = (tokens != PAD).sum(axis=-1)
+    finished = (tokens == END).any(axis=-1)
+    rank_scores = trace.scores / penalties(counts - forced[:, None], strategy.length_penalty)
+    outputs: list[list[Hypothesis]] = [[] for _ in forced]
+    for source, slot in np.argwhere(trace.scores > -np.inf).tolist():
+        count, ended = int(counts[source, slot]), bool(finished[source, slot])
+        outputs[source].append(
+            Hypothesis(
+                token_ids=tokens[source, slot, : count - ended].tolist(),
+                log_probs=log_probs[source, slot, forced[source] : count].tolist(),
+                score=float(trace.scores[source, slot]),
+                rank_score=float(rank_scores[source, slot]),
+                finished=ended,
+            )
+        )
+    if strategy.ranked:
+        return [sorted(found, key=lambda one: -one.rank_score) for found in outputs]
+    return outputs

@@ -1,0 +1,286 @@
+"""Text in, text out: a loaded model with its vocabularies, its runtime and the search."""
+
+import dataclasses
+import math
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from seq2seq.batches import Ragged
+from seq2seq.bundle import LANGUAGE_MODEL, TRANSLATOR, Bundle, load_bundle
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus import Pair, normalise
+from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, State, Strategy, decode
+from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.special import END, PAD, START
+from seq2seq.vocabulary import Replacement, Vocabulary
+
+RUNTIMES = ("auto", "numpy", "keras")
+CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
+
+
+class Runtime(Protocol):
+    """A translator's step function with its beginning."""
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Reads sources int32 (B, S)."""
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol to each hypothesis; returns logits (N, V) and the next state."""
+
+
+class Output(NamedTuple):
+    """One result for one line."""
+
+    line: int  # 1-based, in the whole input
+    source: str  # as it was read
+    text: str
+    symbols: list[str]
+    log_probs: list[float]  # nats, one a generated symbol, END's last if it was reached
+    score: float
+    rank_score: float
+    finished: bool
+    seed: int | None
+
+
+def strategy_of(config: DecodingConfig) -> Strategy:
+    """Chooses greedy, sampling or beam search as the options say."""
+    if config.temperature:
+        assert config.seed is not None
+        return Sampling(
+            seed=config.seed,
+            temperature=config.temperature,
+            top_k=config.top_k,
+            top_p=config.top_p,
+            min_p=config.min_p,
+            width=config.n_best,
+            length_penalty=config.length_penalty,
+        )
+    if config.beam_size is not None:
+        return Beam(width=config.beam_size, length_penalty=config.length_penalty)
+    return Greedy(length_penalty=config.length_penalty)
+
+
+def with_seed(config: DecodingConfig) -> DecodingConfig:
+    """Draws a seed where sampling needs one and none was given."""
+    if config.temperature and config.seed is None:
+        return dataclasses.replace(config, seed=secrets.randbelow(2**31))
+    return config
+
+
+class Translator:
+    """Translates lines with a trained model.
+
+    Args:
+        bundle: the model.
+        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which is NumPy.
+        step_model: a live runtime to use instead of building one from the weights.
+
+    """
+
+    def __init__(self, bundle: Bundle, *, runtime: str = "auto", step_model: Runtime | None = None) -> None:
+        if bundle.kind != TRANSLATOR or bundle.source_vocabulary is None:
+            raise BundleError(f"{bundle.path}: is a {bundle.kind}, expected a {TRANSLATOR}; use `generate` for it")
+        self.bundle = bundle
+        self.source_vocabulary: Vocabulary = bundle.source_vocabulary
+        self.target_vocabulary: Vocabulary = bundle.target_vocabulary
+        self.runtime = step_model or make_runtime(bundle, runtime)
+        lengths = bundle.record.get("lengths", {})
+        self.longest_source = int(lengths.get("source", 100))
+        self.longest_target = int(lengths.get("target", 100))
+
+    def translate(self, lines: Iterable[str], **options: Any) -> list[str]:
+        """Translates lines, in their order.
+
+        Args:
+            lines: source lines; `text<TAB>tags` for a model with features.
+            options: fields of DecodingConfig, such as temperature=0.7 or beam_size=5.
+
+        Returns:
+            The best output of each line; an empty line gives an empty one.
+
+        Raises:
+            OptionError: an option is unknown or out of range.
+            DataError: under oov="error", a character that the model does not know.
+
+        """
+        config = DecodingConfig.from_dict(options, where="translate")
+        return [outputs[0].text for outputs in self.outputs(lines, config)]
+
+    def outputs(
+        self,
+        lines: Iterable[str],
+        config: DecodingConfig,
+        *,
+        first_line: int = 1,
+        notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+    ) -> Iterator[list[Output]]:
+        """Decodes lines in bounded chunks and yields the results of each line, best first.
+
+        Args:
+            lines: read as they are needed.
+            config: how to decode.
+            first_line: number of the first line in the whole input; sampling depends on it.
+            notice: receives each character that the model does not know, with its line.
+
+        """
+        config = with_seed(config)
+        iterator = iter(lines)
+        line = first_line
+        while chunk := list(islice(iterator, CHUNK_BATCHES * config.batch_size)):
+            yield from self.decode_chunk(chunk, config, first_line=line, notice=notice)
+            line += len(chunk)
+
+    def decode_chunk(
+        self,
+        chunk: Sequence[str],
+        config: DecodingConfig,
+        *,
+        first_line: int,
+        notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+    ) -> list[list[Output]]:
+        """Decodes some lines together; `config` must have a seed if it samples."""
+        strategy = strategy_of(config)
+        rows = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
+        prefix = self.target_vocabulary.encode(config.prefix, oov=config.oov, where="--prefix")
+        found: list[list[Hypothesis]] = [[] for _ in chunk]
+        # a stable order by length: what a batch holds is never seen in a result, only in its speed
+        filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: len(rows[index]))
+        for start in range(0, len(filled), config.batch_size):
+            batch = np.array(filled[start : start + config.batch_size])
+            source_ids = Ragged([[*rows[index], END] for index in batch]).padded(np.arange(len(batch)))
+            results = decode(
+                self.runtime,
+                self.runtime.start(source_ids),
+                strategy=strategy,
+                line_numbers=batch + first_line,
+                max_length=np.array([self.length_limit(len(rows[index]), config) for index in batch]),
+                min_length=config.min_length,
+                prefix=[prefix] * len(batch) if prefix else None,
+            )
+            for index, hypotheses in zip(batch, results, strict=True):
+                found[index] = hypotheses[: config.n_best]
+        return [
+            [self.output(line, first_line + index, hypothesis, config) for hypothesis in found[index]]
+            or [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, config.seed)] * config.n_best
+            for index, line in enumerate(chunk)
+        ]
+
+    def encode(self, line: str, oov: str, number: int, notice: Callable[[Replacement, int], None]) -> list[int]:
+        """Turns one source line into ids, END not included; nothing for an empty line."""
+        text = normalise(line, self.bundle.data.lowercase)
+        if not text:
+            return []
+        if self.source_vocabulary.features_sep and "\t" not in text:
+            raise DataError(
+                f"line {number}: expected source<TAB>tags, got {line!r}; this model was trained with feature tags, "
+                f"joined by {self.source_vocabulary.features_sep!r}"
+            )
+        if oov == "map":
+            for replacement in self.source_vocabulary.replacements(text):
+                notice(replacement, number)
+        return self.source_vocabulary.encode(text, oov=oov, where=f"line {number}")
+
+    def length_limit(self, source_length: int, config: DecodingConfig) -> int:
+        """Most symbols of an output: as asked for, or half as many again as the longest of the training part."""
+        if config.max_length is not None:
+            return config.max_length
+        scale = max(1.0, source_length / max(self.longest_source, 1))
+        return max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
+
+    def output(self, line: str, number: int, hypothesis: Hypothesis, config: DecodingConfig) -> Output:
+        """Turns ids into text."""
+        vocabulary = self.target_vocabulary
+        return Output(
+            number,
+            line,
+            vocabulary.decode(hypothesis.token_ids),
+            [vocabulary.symbol(token) for token in hypothesis.token_ids],
+            list(hypothesis.log_probs),
+            hypothesis.score,
+            hypothesis.rank_score,
+            hypothesis.finished,
+            config.seed if config.temperature else None,
+        )
+
+    def score(self, pairs: Sequence[Pair], *, batch_size: int = 256) -> list[list[float]]:
+        """Returns the log-probability (nats) of each symbol of each target, END's last.
+
+        The sum over a target that `translate` gave is the score that it gave.
+        """
+        targets = [self.target_vocabulary.encode(normalise(target, self.bundle.data.lowercase)) for _, target in pairs]
+        sources = [self.encode(source, "map", number, lambda *_: None) for number, (source, _) in enumerate(pairs, 1)]
+        order = sorted(range(len(pairs)), key=lambda index: len(targets[index]))
+        found: list[list[float]] = [[] for _ in pairs]
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            source_ids = Ragged([[*sources[index], END] for index in batch]).padded(np.arange(len(batch)))
+            target_ids = Ragged([[START, *targets[index], END] for index in batch]).padded(np.arange(len(batch)))
+            log_probs = forced_log_probs(self.runtime, source_ids, target_ids)
+            for row, index in enumerate(batch):
+                found[index] = [float(value) for value in log_probs[row, : len(targets[index]) + 1]]
+        return found
+
+
+def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
+    """Steps through given targets: float64 (B, T) log-probabilities in nats, 0 on padding.
+
+    Args:
+        runtime: the model.
+        source_ids: int32 (B, S), rows end in END, right-padded.
+        target_ids: int32 (B, T + 1), START ... END, right-padded.
+
+    """
+    state = runtime.start(source_ids)
+    rows = np.arange(len(target_ids))
+    found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
+    for time in range(target_ids.shape[1] - 1):
+        logits, state = runtime.step(target_ids[:, time], state)
+        wide = np.asarray(logits, np.float64)
+        wide -= wide.max(-1, keepdims=True)
+        targets = target_ids[:, time + 1]
+        values = wide[rows, targets] - np.log(np.exp(wide).sum(-1))
+        found[:, time] = np.where(targets != PAD, values, 0.0)
+    return found
+
+
+def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
+    """Builds the runtime of a translator's bundle.
+
+    Raises:
+        OptionError: an unknown name.
+
+    """
+    if runtime not in RUNTIMES:
+        raise OptionError(f"--runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
+    if runtime == "keras":
+        from seq2seq.runtimes.keras_runtime import KerasTranslator
+
+        assert bundle.source_vocabulary is not None
+        return KerasTranslator.from_weights(
+            bundle.model,
+            bundle.weights,
+            source_size=len(bundle.source_vocabulary),
+            target_size=len(bundle.target_vocabulary),
+            where=str(bundle.path),
+        )
+    from seq2seq.runtimes.numpy_runtime import NumpyTranslator
+
+    return NumpyTranslator(bundle.model, bundle.weights)
+
+
+def load(path: str | Path, *, runtime: str = "auto") -> Translator:
+    """Loads a finished model folder.
+
+    Raises:
+        BundleError: the folder is missing, unfinished or damaged.
+
+    """
+    bundle = load_bundle(path)
+    if bundle.kind == LANGUAGE_MODEL:
+        raise BundleError(f"{path}: language models are not supported by this version")
+    return Translator(bundle, runtime=runtime)

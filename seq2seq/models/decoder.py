@@ -1,0 +1,54 @@
+"""The decoder, which is the whole language model and, with a memory to attend to, half of a translator."""
+
+from typing import Any
+
+from seq2seq.backend import keras, ops
+from seq2seq.config import ModelConfig
+from seq2seq.models.attention import Attention
+from seq2seq.models.recurrent import recurrent_layer
+
+
+def state_count(config: ModelConfig) -> int:
+    """Counts the state arrays, each (B, H), that a decoder carries: h and c of each LSTM layer, h of each GRU layer."""
+    return config.layers * (2 if config.rnn == "lstm" else 1)
+
+
+def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | None = None) -> keras.Model:
+    """Builds the decoder.
+
+    Args:
+        config: sizes; `attention` matters only where there is a memory.
+        target_size: V, special ids included.
+        memory_size: M, the width of the encoder's memory; None: no memory.
+
+    Returns:
+        A model from [token_ids int32 (B, T), states (B, H) each, then with a memory: memory (B, S, M),
+        memory_mask bool (B, S)] to [logits float32 (B, T, V), states (B, H) each]. With attention the layer
+        `attention` has the weights (B, T, S) as its second output.
+
+    """
+    hidden = config.hidden_size
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    states = [keras.Input((hidden,), name=f"state_{index}") for index in range(state_count(config))]
+    memory_inputs: list[Any] = []
+    outputs = keras.layers.Embedding(target_size, config.embedding_size, name="target_embedding")(token_ids)
+    per_layer = state_count(config) // config.layers
+    last_states: list[Any] = []
+    for index in range(config.layers):
+        if index:
+            outputs = keras.layers.Dropout(config.dropout, name=f"decoder_{index}_dropout")(outputs)
+        layer = recurrent_layer(config.rnn, hidden, name=f"decoder_{index}")
+        mine = states[index * per_layer : (index + 1) * per_layer]
+        outputs, *after = layer(outputs, initial_state=mine)
+        last_states.extend(after)
+    if memory_size is not None and config.attention != "none":
+        memory = keras.Input((None, memory_size), name="memory")
+        memory_mask = keras.Input((None,), dtype="bool", name="memory_mask")
+        memory_inputs = [memory, memory_mask]
+        context, _ = Attention(config.attention, name="attention")(outputs, memory, memory_mask)
+        outputs = keras.layers.Dense(hidden, activation="tanh", name="combine")(
+            ops.concatenate([context, outputs], axis=-1)
+        )
+    outputs = keras.layers.Dropout(config.dropout, name="output_dropout")(outputs)
+    logits = keras.layers.Dense(target_size, dtype="float32", name="logits")(outputs)
+    return keras.Model([token_ids, *states, *memory_inputs], [logits, *last_states], name="decoder")

@@ -1,0 +1,148 @@
+"""One training step: forward, loss, gradients in parallel shards of the batch, update."""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from seq2seq.backend import keras, tf
+from seq2seq.config import TrainingConfig
+
+
+class Forward(NamedTuple):
+    """What a model says about one batch."""
+
+    logits: Any  # float32 (B, T, V)
+    targets: Any  # int32 (B, T)
+    weights: Any  # float32 (B, T)
+    carry: list[Any]  # (B, H) each: states handed to the next batch; empty for a translator
+
+
+class Trainable(Protocol):
+    """What a step needs to know of a model."""
+
+    @property
+    def models(self) -> list[keras.Model]:
+        """The models whose weights are trained."""
+
+    @property
+    def signature(self) -> list[tf.TensorSpec]:
+        """Shape and dtype of each array of a batch; the first axis is the row."""
+
+    @property
+    def carry_signature(self) -> list[tf.TensorSpec]:
+        """Shape and dtype of each carried state."""
+
+    def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
+        """Runs the model on a batch."""
+
+
+class StepResult(NamedTuple):
+    """Sums over one batch."""
+
+    nats: Any  # float32 (): weighted nats, without label smoothing
+    count: Any  # float32 (): sum of weights
+    carry: list[Any]
+
+
+def shard_count(batch_size: int) -> int:
+    """Chooses into how many shards a batch is cut: one a core, each of 8 rows or more; one on a GPU.
+
+    Two single-threaded halves take four fifths of the time of one batch on two threads: the small products of a
+    recurrent step are too short to share.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return 1
+    return max(1, min(os.cpu_count() or 1, batch_size // 8))
+
+
+def share_cores(shards: int) -> None:
+    """Gives each shard its own core; has no effect once TensorFlow has started."""
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(max(shards, 2))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // shards))
+    except RuntimeError:
+        return
+
+
+def symbol_nats(logits: Any, targets: Any) -> Any:
+    """Returns -log p(target) in nats, float32 (B, T), from logits (B, T, V) and int32 targets (B, T)."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
+
+
+def smoothed_nats(logits: Any, targets: Any, label_smoothing: float) -> Any:
+    """Mixes the nats of the target with the mean nats of all symbols.
+
+    Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
+    """
+    nats = symbol_nats(logits, targets)
+    if not label_smoothing:
+        return nats
+    spread = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), -1)
+    return (1 - label_smoothing) * nats + label_smoothing * spread
+
+
+def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    """Makes the optimiser; its learning rate is set before each step."""
+    kinds: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
+        "adam": keras.optimizers.Adam,
+        "rmsprop": keras.optimizers.RMSprop,
+        "sgd": keras.optimizers.SGD,
+    }
+    return kinds[config.optimizer](learning_rate=config.learning_rate)
+
+
+def make_train_step(
+    model: Trainable, optimizer: keras.optimizers.Optimizer, config: TrainingConfig, *, shards: int
+) -> Callable[..., StepResult]:
+    """Compiles a step: (arrays, carry, learning_rate) -> StepResult, for batches of any length and row count.
+
+    The loss of a step is the sum of weighted nats over the sum of weights of the whole batch, whatever the shards.
+    """
+    variables = [variable for part in model.models for variable in part.trainable_variables]
+    optimizer.build(variables)
+
+    def gradients(arrays: Sequence[Any], carry: Sequence[Any], total: Any) -> tuple[Any, list[Any], list[Any]]:
+        with tf.GradientTape() as tape:
+            result = model.forward(arrays, carry, training=True)
+            objective = smoothed_nats(result.logits, result.targets, config.label_smoothing)
+            loss = tf.reduce_sum(objective * result.weights) / total
+        nats = tf.reduce_sum(symbol_nats(result.logits, result.targets) * result.weights)
+        values = tape.gradient(loss, [variable.value for variable in variables])
+        return nats, [tf.convert_to_tensor(value) for value in values], result.carry
+
+    @tf.function(input_signature=[model.signature, model.carry_signature, tf.TensorSpec((), tf.float32)])
+    def step(arrays: list[Any], carry: list[Any], learning_rate: Any) -> StepResult:
+        weights = arrays[-1]
+        count = tf.reduce_sum(weights)
+        rows = tf.shape(weights)[0]
+        bounds = [rows * shard // shards for shard in range(shards + 1)]
+        parts = [
+            gradients(
+                [array[low:high] for array in arrays],
+                [state[low:high] for state in carry],
+                tf.maximum(count, 1),
+            )
+            for low, high in itertools.pairwise(bounds)
+        ]
+        summed = [tf.add_n(list(shares)) for shares in zip(*(part[1] for part in parts), strict=True)]
+        if config.clip_norm is not None:
+            summed, _ = tf.clip_by_global_norm(summed, config.clip_norm)
+        optimizer.learning_rate.assign(learning_rate)
+        optimizer.apply(summed, variables)
+        carried = [tf.concat(list(states), 0) for states in zip(*(part[2] for part in parts), strict=True)]
+        return StepResult(tf.add_n([part[0] for part in parts]), count, carried)
+
+    return step
+
+
+def make_validation_step(model: Trainable) -> Callable[..., StepResult]:
+    """Compiles (arrays, carry) -> StepResult without training."""
+
+    @tf.function(input_signature=[model.signature, model.carry_signature])
+    def step(arrays: list[Any], carry: list[Any]) -> StepResult:
+        result = model.forward(arrays, carry, training=False)
+        nats = tf.reduce_sum(symbol_nats(result.logits, result.targets) * result.weights)
+        return StepResult(nats, tf.reduce_sum(result.weights), result.carry)
+
+    return step

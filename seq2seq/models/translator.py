@@ -1,0 +1,89 @@
+"""The translator: an encoder and a decoder, and a training model that is those same two objects applied in turn."""
+
+from typing import Any, NamedTuple
+
+from seq2seq.backend import keras, ops
+from seq2seq.config import ModelConfig
+from seq2seq.models.decoder import build_decoder
+from seq2seq.models.recurrent import ReverseSequence, recurrent_layer
+from seq2seq.special import PAD
+
+
+class TranslatorModels(NamedTuple):
+    """The models that inference and training share."""
+
+    encoder: keras.Model  # source_ids (B, S) -> [memory (B, S, M), states (B, H) each]
+    decoder: keras.Model  # see build_decoder
+    attends: bool  # whether the decoder takes memory and memory_mask
+
+
+def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
+    """Builds the encoder.
+
+    Args:
+        config: sizes. A bidirectional encoder has hidden_size / 2 units each way.
+        source_size: number of source ids, special ids included.
+
+    Returns:
+        A model from source_ids int32 (B, S), right-padded, to [memory float32 (B, S, H), states (B, H) each]. The
+        states are those after each row's last symbol; padding takes no part in them.
+
+    """
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    real = ops.not_equal(source_ids, PAD)
+    memory = keras.layers.Embedding(source_size, config.embedding_size, name="source_embedding")(source_ids)
+    states: list[Any] = []
+    for index in range(config.layers):
+        if index:
+            memory = keras.layers.Dropout(config.dropout, name=f"encoder_{index}_dropout")(memory)
+        if not config.bidirectional:
+            layer = recurrent_layer(config.rnn, config.hidden_size, name=f"encoder_{index}")
+            memory, *after = layer(memory, mask=real)
+            states.extend(after)
+            continue
+        half = config.hidden_size // 2
+        forward = recurrent_layer(config.rnn, half, name=f"encoder_{index}_forward")
+        backward = recurrent_layer(config.rnn, half, name=f"encoder_{index}_backward")
+        read, *ahead = forward(memory, mask=real)
+        reversed_memory = ReverseSequence(name=f"encoder_{index}_reverse")(memory, real)
+        read_back, *behind = backward(reversed_memory, mask=real)
+        memory = ops.concatenate([read, ReverseSequence(name=f"encoder_{index}_restore")(read_back, real)], axis=-1)
+        for position, (one, other) in enumerate(zip(ahead, behind, strict=True)):
+            # a hidden state lies between -1 and 1, a cell is unbounded
+            bridge = keras.layers.Dense(
+                config.hidden_size,
+                activation="tanh" if position == 0 else None,
+                name=f"bridge_{index}_{'hc'[position]}",
+            )
+            states.append(bridge(ops.concatenate([one, other], axis=-1)))
+    return keras.Model(source_ids, [memory, *states], name="encoder")
+
+
+def build_translator(config: ModelConfig, *, source_size: int, target_size: int) -> TranslatorModels:
+    """Builds both halves; sizes count the special ids."""
+    encoder = build_encoder(config, source_size)
+    decoder = build_decoder(config, target_size, memory_size=config.hidden_size)
+    return TranslatorModels(encoder, decoder, config.attention != "none")
+
+
+def decoder_inputs(models: TranslatorModels, token_ids: Any, encoded: Any, memory_mask: Any) -> list[Any]:
+    """Lists the decoder's inputs, from the encoder's outputs [memory, states...]."""
+    memory, *states = encoded
+    return [token_ids, *states, *([memory, memory_mask] if models.attends else [])]
+
+
+def training_model(models: TranslatorModels) -> keras.Model:
+    """Joins the two: [source_ids (B, S), token_ids (B, T)] -> logits float32 (B, T, V).
+
+    Nothing is rebuilt: training changes the weights of the very encoder and decoder that inference calls.
+    """
+    source_ids = keras.Input((None,), dtype="int32", name="source_ids")
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    encoded = models.encoder(source_ids)
+    logits, *_ = models.decoder(decoder_inputs(models, token_ids, encoded, ops.not_equal(source_ids, PAD)))
+    return keras.Model([source_ids, token_ids], logits, name="translator")
+
+
+def attention_model(models: TranslatorModels) -> keras.Model:
+    """Returns the decoder with the attention weights (B, T, S) as its only output, for pictures."""
+    return keras.Model(models.decoder.inputs, models.decoder.get_layer("attention").output[1], name="attention_view")

@@ -1,0 +1,128 @@
+"""Turns the configuration classes into command-line options, and options plus a TOML file into configurations."""
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from seq2seq.config import (
+    PRESETS,
+    Config,
+    DataConfig,
+    DecodingConfig,
+    ModelConfig,
+    TrainingConfig,
+    flag_of,
+    type_of,
+)
+from seq2seq.errors import OptionError
+
+SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+class Choices(NamedTuple):
+    """What a user chose, section by section; names that are absent keep their defaults."""
+
+    data: dict[str, Any]
+    model: dict[str, Any]
+    train: dict[str, Any]
+    decode: dict[str, Any]
+
+
+def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_out: Iterable[str] = ()) -> None:
+    """Adds an option for every field of `config`; an option that is not given leaves no trace in the result."""
+    group = parser.add_argument_group(f"{config.section} options")
+    for field in dataclasses.fields(config):
+        if field.name in leave_out:
+            continue
+        limits = field.metadata
+        names = (flag_of(field.name), *limits["aliases"])
+        kind, _ = type_of(field)
+        shown = limits["help"] if field.default in (None, "", False) else f"{limits['help']} (default: {field.default})"
+        shared: dict[str, Any] = {
+            "dest": field.name,
+            "default": argparse.SUPPRESS,
+            "help": shown.replace("%", "%%"),
+        }
+        if kind is bool:
+            group.add_argument(*names, action=argparse.BooleanOptionalAction, **shared)
+        else:
+            shared["metavar"] = limits["metavar"] or ("|".join(limits["choices"]) or kind.__name__.upper())
+            group.add_argument(*names, type=kind, **shared)
+
+
+def read_config_file(path: str) -> dict[str, dict[str, Any]]:
+    """Reads a TOML file of sections data, model, train and decode; keys are option names.
+
+    Raises:
+        OptionError: the file cannot be read, or a section is unknown.
+
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = tomllib.load(file)
+    except OSError as error:
+        raise OptionError(f"--config {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
+    known = {section.section for section in SECTIONS}
+    for name, values in content.items():
+        if name not in known or not isinstance(values, dict):
+            raise OptionError(f"--config {path}: unknown section {name!r}; the sections are {', '.join(sorted(known))}")
+    return {name: {key.replace("-", "_"): value for key, value in values.items()} for name, values in content.items()}
+
+
+def choices_of(args: argparse.Namespace, *, sections: Iterable[type[Config]]) -> Choices:
+    """Collects what was chosen: an option beats the configuration file, which beats a preset."""
+    path = getattr(args, "config", None)
+    file = read_config_file(path) if path else {}
+    given = vars(args)
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in Choices._fields}
+    preset = preset_values(given.get("preset"))
+    for config in sections:
+        names = {field.name for field in dataclasses.fields(config)}
+        values = chosen[config.section]
+        values.update({name: value for name, value in preset.items() if name in names})
+        values.update(file.get(config.section, {}))
+        values.update({name: value for name, value in given.items() if name in names})
+        config.from_dict(values, where=f"--config {path}" if path else "options")
+    return Choices(**chosen)
+
+
+def preset_values(name: str | None) -> Mapping[str, Any]:
+    """Returns the options a preset stands for; none for no preset."""
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise OptionError(f"--preset: expected one of {', '.join(sorted(PRESETS))}, got {name!r}")
+    return PRESETS[name]
+
+
+def configured(config: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
+    """Builds one section from chosen values."""
+    return config.from_dict(values, where="options")
+
+
+def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Writes sections as TOML that `--config` reads back; options without a value are left out."""
+    lines: list[str] = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines.extend(
+            f"{key.replace('_', '-')} = {toml_value(value)}" for key, value in values.items() if value is not None
+        )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def toml_value(value: Any) -> str:
+    """Spells one plain value in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\' or ord(c) == 127 else c for c in value)
+        return f'"{escaped}"'
+    return repr(value)

@@ -1,0 +1,1 @@
+"""What turns a model into `start` and `step`; importing this package imports neither Keras nor TensorFlow."""

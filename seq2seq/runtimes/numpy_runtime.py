@@ -1,0 +1,243 @@
+"""Runs a model's weights with NumPy alone: starts at once, and is an independent check of the Keras runtime."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from seq2seq.config import ModelConfig
+from seq2seq.decoding import State
+from seq2seq.special import PAD
+
+Weights = Mapping[str, np.ndarray]
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """Logistic function without overflow."""
+    return 0.5 * (np.tanh(0.5 * values) + 1)
+
+
+class LSTMCell:
+    """One step of an LSTM layer whose input is already projected.
+
+    Source: as seq2seq.models.recurrent; gates in the order i, f, g, o.
+    """
+
+    state_count = 2
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        self.input_kernel = weights[f"{name}.kernel"]
+        self.bias = weights[f"{name}.bias"]
+        self.kernel = weights[f"{name}.recurrent_kernel"]
+        self.units = self.kernel.shape[0]
+        # sigmoid(x) = (tanh(x / 2) + 1) / 2: with i, f and o halved beforehand one tanh serves all four gates
+        halves = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), self.units)
+        self.input_kernel, self.bias, self.kernel = (
+            self.input_kernel * halves,
+            self.bias * halves,
+            self.kernel * halves,
+        )
+
+    def project(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns the input's share of the gates, (..., 4H)."""
+        return inputs @ self.input_kernel + self.bias
+
+    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
+        """Args: projected (N, 4H); states h and c, each (N, H). Returns the next h and c."""
+        hidden, cell = states
+        size = self.units
+        gates = hidden @ self.kernel
+        gates += projected
+        np.tanh(gates, out=gates)
+        gates[:, : 2 * size] += 1
+        gates[:, 3 * size :] += 1
+        cell = 0.5 * (gates[:, size : 2 * size] * cell + gates[:, :size] * gates[:, 2 * size : 3 * size])
+        hidden = np.tanh(cell)
+        hidden *= gates[:, 3 * size :]
+        hidden *= 0.5
+        return [hidden, cell]
+
+
+class GRUCell:
+    """One step of a GRU layer whose input is already projected; Keras's order z, r, h, reset after the product.
+
+    Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
+    """
+
+    state_count = 1
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        self.input_kernel = weights[f"{name}.kernel"]
+        self.bias, self.recurrent_bias = weights[f"{name}.bias"]
+        self.kernel = weights[f"{name}.recurrent_kernel"]
+        self.units = self.kernel.shape[0]
+
+    def project(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns the input's share of the gates, (..., 3H)."""
+        return inputs @ self.input_kernel + self.bias
+
+    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
+        """Args: projected (N, 3H); states h (N, H). Returns the next h."""
+        (hidden,) = states
+        size = self.units
+        recurrent = hidden @ self.kernel + self.recurrent_bias
+        gates = sigmoid(projected[:, : 2 * size] + recurrent[:, : 2 * size])
+        update, reset = gates[:, :size], gates[:, size:]
+        candidate = np.tanh(projected[:, 2 * size :] + reset * recurrent[:, 2 * size :])
+        return [update * hidden + (1 - update) * candidate]
+
+
+CELLS: dict[str, type[LSTMCell] | type[GRUCell]] = {"lstm": LSTMCell, "gru": GRUCell}
+
+
+def run_layer(cell: LSTMCell | GRUCell, projected: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Runs a layer over time from zero states.
+
+    Args:
+        cell: the layer.
+        projected: float32 (B, T, gates).
+        real: bool (B, T), right-padded; a row's state stays as it is on padding.
+
+    Returns:
+        outputs (B, T, H), zero on padding, and the states after each row's last symbol.
+
+    """
+    rows, steps, _ = projected.shape
+    outputs = np.zeros((rows, steps, cell.units), np.float32)
+    states = [np.zeros((rows, cell.units), np.float32) for _ in range(cell.state_count)]
+    # rows in order of length, longest first: at each step the live rows are a prefix
+    order = np.argsort(-real.sum(1), kind="stable")
+    live_counts = real.sum(0)
+    projected = projected[order]
+    for time, live in enumerate(live_counts):
+        if not live:
+            break
+        after = cell(projected[:live, time], [state[:live] for state in states])
+        for state, new in zip(states, after, strict=True):
+            state[:live] = new
+        outputs[:live, time] = after[0]
+    back = np.argsort(order)
+    return outputs[back], [state[back] for state in states]
+
+
+def reversed_rows(values: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Reverses each row of (B, T, ...) over its real symbols."""
+    lengths = real.sum(1)[:, None]
+    steps = np.arange(values.shape[1])[None]
+    places = np.where(steps < lengths, lengths - 1 - steps, steps)
+    return values[np.arange(len(values))[:, None], places]
+
+
+class NumpyDecoder:
+    """The decoder: a language model by itself, half of a translator with a memory."""
+
+    def __init__(self, config: ModelConfig, weights: Weights, *, attends: bool) -> None:
+        self.cells = [CELLS[config.rnn](weights, f"decoder_{index}") for index in range(config.layers)]
+        # the first layer's input depends on the symbol alone: embed and project every symbol once
+        self.projected_table = self.cells[0].project(weights["target_embedding.embeddings"])
+        self.output_kernel, self.output_bias = weights["logits.kernel"], weights["logits.bias"]
+        self.score: Callable[..., np.ndarray] | None = None
+        if attends:
+            self.weights = weights
+            memory_size = weights["combine.kernel"].shape[0] - config.hidden_size
+            self.context_kernel = weights["combine.kernel"][:memory_size]
+            self.query_kernel = weights["combine.kernel"][memory_size:]
+            self.combine_bias = weights["combine.bias"]
+            self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
+
+    def keys(self, memory: np.ndarray) -> np.ndarray:
+        """Projects the memory (B, S, M) once for all steps: keys (B, S, H)."""
+        if "attention.kernel" in self.weights:
+            return memory @ self.weights["attention.kernel"].T
+        return memory @ self.weights["attention.memory_kernel"]
+
+    def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        return query @ keys.transpose(0, 2, 1)
+
+    def _additive(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        projected = query @ self.weights["attention.query_kernel"] + self.weights["attention.bias"]
+        return (np.tanh(projected[:, :, None] + keys[:, None]) @ self.weights["attention.vector"])[..., 0]
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol to each hypothesis.
+
+        Args:
+            token_ids: int32 (N,), N = B x K.
+            state: rows (N, H) each; shared: () or keys (B, S, H), values (B, S, H) and bias (B, 1, S).
+
+        Returns:
+            logits float32 (N, V) and the next state.
+
+        """
+        projected = self.projected_table[token_ids]
+        after: list[np.ndarray] = []
+        for index, cell in enumerate(self.cells):
+            if index:
+                projected = cell.project(after[-cell.state_count])
+            mine = state.rows[index * cell.state_count : (index + 1) * cell.state_count]
+            after.extend(cell(projected, mine))
+        outputs = after[-self.cells[-1].state_count]
+        if self.score is not None:
+            outputs = self._attend(outputs, state.shared)
+        return outputs @ self.output_kernel + self.output_bias, State(after, state.shared)
+
+    def _attend(self, outputs: np.ndarray, shared: Any) -> np.ndarray:
+        keys, values, bias = shared
+        assert self.score is not None
+        query = outputs.reshape(len(keys), -1, outputs.shape[-1])  # (B, K, H)
+        scores = self.score(query, keys)
+        scores += bias
+        scores -= scores.max(-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(-1, keepdims=True)
+        # values are the memory times the context's half of `combine`
+        context = (scores @ values).reshape(len(outputs), -1)
+        context += outputs @ self.query_kernel
+        context += self.combine_bias
+        return np.tanh(context, out=context)
+
+
+class NumpyTranslator:
+    """The step function of a translator, from its weights alone."""
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        self.config = config
+        self.attends = config.attention != "none"
+        self.decoder = NumpyDecoder(config, weights, attends=self.attends)
+        self.bridges = weights
+        self.embeddings = weights["source_embedding.embeddings"]
+        names = ("_forward", "_backward") if config.bidirectional else ("",)
+        self.layers = [
+            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names] for index in range(config.layers)
+        ]
+        self.first_tables = [cell.project(self.embeddings) for cell in self.layers[0]]
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Reads sources: int32 (B, S), each row's symbols and END, right-padded."""
+        real = source_ids != PAD
+        memory, states = np.empty(0, np.float32), []
+        for index, cells in enumerate(self.layers):
+            inputs = [
+                table[source_ids] if index == 0 else cell.project(memory)
+                for table, cell in zip(self.first_tables, cells, strict=True)
+            ]
+            memory, ahead = run_layer(cells[0], inputs[0], real)
+            if self.config.bidirectional:
+                back, behind = run_layer(cells[1], reversed_rows(inputs[1], real), real)
+                memory = np.concatenate([memory, reversed_rows(back, real)], -1)
+                ahead = [self._bridge(index, *pair) for pair in enumerate(zip(ahead, behind, strict=True))]
+            states.extend(ahead)
+        if not self.attends:
+            return State(states, ())
+        bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
+        values = memory @ self.decoder.context_kernel
+        return State(states, (self.decoder.keys(memory), values, bias))
+
+    def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        name = f"bridge_{layer}_{'hc'[position]}"
+        state = np.concatenate(pair, -1) @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
+        return np.tanh(state) if position == 0 else state
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol to each hypothesis; see NumpyDecoder.step."""
+        return self.decoder.step(token_ids, state)

@@ -1,0 +1,160 @@
+"""Lines in and out of commands: chunks of input that do not wait for a slow writer, and resumable output files."""
+
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from seq2seq.errors import DataError, OptionError
+from seq2seq.files import PARTIAL, write_json
+
+READ_BYTES = 1 << 16
+PAUSE_SECONDS = 0.02
+
+
+def decode_line(line: bytes, number: int, name: str) -> str:
+    """Turns the bytes of a line into text without its end.
+
+    Raises:
+        DataError: it is not UTF-8.
+
+    """
+    try:
+        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}:{number}: expected UTF-8 text, got byte 0x{line[error.start]:02x} at column {error.start + 1}; "
+            "convert the file: iconv -f latin1 -t utf-8"
+        ) from None
+
+
+def chunks(file: BinaryIO, size: int, *, name: str, first_line: int = 1) -> Iterator[list[str]]:
+    """Yields the lines of a stream in lists of at most `size`; what has come is handed on when the stream pauses.
+
+    Args:
+        file: binary, split on LF alone.
+        size: lines.
+        name: of the stream, for messages.
+        first_line: number of the first line, for messages.
+
+    """
+    descriptor = file.fileno()
+    rest, lines, number, ended = b"", [], first_line, False
+    while not ended:
+        block = os.read(descriptor, READ_BYTES)
+        ended = not block
+        *whole, rest = (rest + block).split(b"\n")
+        if ended and rest:
+            whole.append(rest)
+        for line in whole:
+            lines.append(decode_line(line, number - first_line + 1, name))
+            number += 1
+            if len(lines) >= size:
+                yield lines
+                lines = []
+        if lines and (ended or not waiting(descriptor)):
+            yield lines
+            lines = []
+
+
+def waiting(descriptor: int) -> bool:
+    """Tells whether more input comes within a moment; where that cannot be asked, that it does."""
+    try:
+        return bool(select.select([descriptor], [], [], PAUSE_SECONDS)[0])
+    except (OSError, ValueError):
+        return True
+
+
+def open_input(path: str | None) -> tuple[BinaryIO, str]:
+    """Opens the input: a file, or standard input for None or '-'.
+
+    Raises:
+        OptionError: the file cannot be read.
+
+    """
+    if path in (None, "-"):
+        return sys.stdin.buffer, "standard input"
+    assert path is not None
+    try:
+        return Path(path).open("rb", buffering=0), path
+    except OSError as error:
+        raise OptionError(f"--input {path}: cannot be read: {error.strerror}") from error
+
+
+class OutputFile:
+    """Results on standard output, or in a file that gets its name when it is complete and can be resumed before.
+
+    Args:
+        path: None or '-': standard output.
+        resume: go on with what an interrupted run left.
+        settings: what must agree between the two runs.
+
+    Raises:
+        OptionError: the earlier part was written with other settings.
+
+    """
+
+    def __init__(self, path: str | None, *, resume: bool, settings: Mapping[str, Any]) -> None:
+        self.path = None if path in (None, "-") else Path(str(path))
+        self.done = 0  # input lines whose results are written already
+        if self.path is None:
+            if resume:
+                raise OptionError("--resume: needs --output FILE; standard output cannot be resumed")
+            self.file: BinaryIO = sys.stdout.buffer
+            return
+        self.partial = self.path.with_name(self.path.name + PARTIAL)
+        self.note = self.path.with_name(self.path.name + PARTIAL + ".json")
+        if resume and self.note.is_file():
+            self.resume(settings)
+        try:
+            self.file = self.partial.open("ab" if self.done else "wb")
+            self.keep_note(settings)
+        except OSError as error:
+            raise OptionError(f"--output {path}: cannot be written: {error.strerror}") from error
+
+    def resume(self, settings: Mapping[str, Any]) -> None:
+        """Finds out how many input lines are done and cuts off what was written after them."""
+        note = json.loads(self.note.read_text())
+        if note["settings"] != dict(settings):
+            changed = [key for key in settings if note["settings"].get(key) != settings[key]]
+            raise OptionError(
+                f"--resume: {self.partial} was written with other settings ({', '.join(changed)}); "
+                "give the same ones, or leave --resume out to start anew"
+            )
+        if not self.partial.is_file() or self.partial.stat().st_size < note["bytes"]:
+            return
+        os.truncate(self.partial, note["bytes"])
+        self.done = int(note["lines"])
+
+    def keep_note(self, settings: Mapping[str, Any]) -> None:
+        """Writes down how far the file is complete."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        write_json(self.note, {"lines": self.done, "bytes": self.file.tell(), "settings": dict(settings)})
+
+    def write(self, text: str, *, lines: int, settings: Mapping[str, Any]) -> None:
+        """Writes the results of `lines` input lines and flushes."""
+        self.file.write(text.encode("utf-8"))
+        self.file.flush()
+        self.done += lines
+        if self.path is not None:
+            self.keep_note(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path is None:
+            return
+        self.file.close()
+        if kind is None:
+            os.replace(self.partial, self.path)
+            self.note.unlink(missing_ok=True)
+        else:
+            print(f"{self.done} lines are in {self.partial}; --resume goes on there", file=sys.stderr)

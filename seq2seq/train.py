@@ -1,0 +1,56 @@
+"""The `train` verb: from a data set's name or path to a model folder."""
+
+import time
+
+STARTED = time.monotonic()  # before the slow imports: --max-minutes counts them
+
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from seq2seq.cli import RUNS, make_parser, run_verb, say  # noqa: E402
+from seq2seq.config import PRESETS, DataConfig, ModelConfig, TrainingConfig  # noqa: E402
+from seq2seq.options import add_options, choices_of, configured, to_toml  # noqa: E402
+
+EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Trains a model."""
+    parser = make_parser("train", "Train a model on pairs of lines.", EXAMPLE)
+    parser.add_argument("--model", metavar="DIR", help=f"folder for the model (default: {RUNS}/DATA-NAME)")
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="a named set of options; options given beside it win")
+    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    parser.add_argument("--print-config", action="store_true", help="print the resolved options as TOML and end")
+    parser.add_argument("--overwrite", action="store_true", help="start anew, whatever the folder holds")
+    for config in (DataConfig, ModelConfig, TrainingConfig):
+        add_options(parser, config)
+    args = parser.parse_args(argv)
+    chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
+    data = configured(DataConfig, chosen.data)
+    model = configured(ModelConfig, chosen.model)
+    train = configured(TrainingConfig, chosen.train)
+    if args.print_config:
+        print(to_toml({section.section: section.to_dict() for section in (data, model, train)}), end="")
+        return 0
+    from seq2seq.run import train_into
+
+    train_into(
+        Path(args.model) if args.model else None,
+        data,
+        model,
+        train,
+        overwrite=args.overwrite,
+        started=STARTED,
+        report=say,
+    )
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("train", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

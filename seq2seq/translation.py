@@ -1,0 +1,245 @@
+"""Trains a translator: from configurations to a finished model folder."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seq2seq import __version__
+from seq2seq.alignment import check_shift
+from seq2seq.backend import keras, tf
+from seq2seq.batches import EncodedPairs, encode_pairs, epoch, teacher_force
+from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
+from seq2seq.canary import choose_canary
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.corpus import Pair
+from seq2seq.datasets import Dataset, Splits, load_pairs
+from seq2seq.inference import Translator
+from seq2seq.metrics import chrf, exact_match
+from seq2seq.models.step import make_validation_step, shard_count, share_cores
+from seq2seq.models.trainable import TrainableTranslator
+from seq2seq.models.translator import TranslatorModels, build_translator
+from seq2seq.models.weights import export_weights
+from seq2seq.runtimes.keras_runtime import KerasTranslator
+from seq2seq.splits import References, group_references
+from seq2seq.training import Progress, Scores, fit
+from seq2seq.vocabulary import Vocabulary
+
+VALIDATION_SOURCES = 300  # translated after each epoch
+EXAMPLES = 3
+TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
+
+
+class PreparedPairs(NamedTuple):
+    """A data set as a translator needs it."""
+
+    splits: Splits
+    source_vocabulary: Vocabulary
+    target_vocabulary: Vocabulary
+    train: EncodedPairs
+    validation: EncodedPairs
+    references: list[References]  # of the validation sources that are translated after each epoch
+
+
+def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
+    """Reads, splits and encodes a data set; the vocabularies come from the training part alone."""
+    options = config.to_dict()
+    seed = options.pop("split_seed")
+    del options["data"]
+    splits = load_pairs(dataset, seed=seed, **options)
+    source = Vocabulary.build(
+        (pair.source for pair in splits.train),
+        separator=config.source_sep,
+        features_sep=config.features_sep if config.features_col else "",
+    )
+    target = Vocabulary.build((pair.target for pair in splits.train), separator=config.target_sep)
+    grouped = group_references(splits.validation)
+    np.random.default_rng(config.split_seed).shuffle(grouped)
+    return PreparedPairs(
+        splits,
+        source,
+        target,
+        encode_part(splits.train, source, target),
+        encode_part(splits.validation, source, target),
+        grouped[:VALIDATION_SOURCES],
+    )
+
+
+def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> EncodedPairs:
+    """Turns pairs into ids; a symbol of the held-out part that training never saw is UNK."""
+    return encode_pairs(
+        [source.encode(pair.source) for pair in pairs],
+        [target.encode(pair.target, oov="unk") for pair in pairs],
+    )
+
+
+def resolved_epochs(config: TrainingConfig, *, pairs: int) -> int:
+    """Returns the number of passes: as asked for, unlimited under a time limit, else more for smaller data."""
+    if config.epochs is not None:
+        return config.epochs
+    if config.max_minutes is not None or config.max_steps is not None:
+        return 1_000_000
+    steps = math.ceil(pairs / config.batch_size)
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
+
+
+class TranslationTask:
+    """A translator and its data, as training sees them."""
+
+    def __init__(
+        self, models: TranslatorModels, data: PreparedPairs, config: TrainingConfig, scorer: Translator
+    ) -> None:
+        self.model = TrainableTranslator(models)
+        self.data = data
+        self.config = config
+        self.scorer = scorer
+        self.steps_per_epoch = math.ceil(len(data.train.sources) / config.batch_size)
+        self.validation_step = make_validation_step(self.model)
+
+    def epoch(self, generator: np.random.Generator | None) -> Iterator[list[np.ndarray]]:
+        """Yields [source_ids, inputs, targets, weights] of each batch of one pass."""
+        for batch in epoch(self.data.train, self.config.batch_size, generator):
+            yield [batch.source_ids, *teacher_force(batch.target_ids)]
+
+    def initial_carry(self) -> list[np.ndarray]:
+        """A translator carries nothing from batch to batch."""
+        return []
+
+    def validate(self) -> Scores:
+        """Computes the loss of the validation part, and translates some of it."""
+        nats = count = 0.0
+        for batch in epoch(self.data.validation, 4 * self.config.batch_size, None):
+            arrays = [tf.constant(array) for array in (batch.source_ids, *teacher_force(batch.target_ids))]
+            result = self.validation_step(arrays, [])
+            nats, count = nats + float(result.nats), count + float(result.count)
+        sources = [several.source for several in self.data.references]
+        references = [several.references for several in self.data.references]
+        outputs = [found[0].text for found in self.scorer.outputs(sources, DecodingConfig())]
+        examples = [
+            f"    {source}  ->  {output}" for source, output in list(zip(sources, outputs, strict=True))[:EXAMPLES]
+        ]
+        scores = {"chrf": chrf(outputs, references), "exact": exact_match(outputs, references)}
+        return Scores(nats / max(count, 1.0), scores, examples)
+
+
+def first_batch_check(arrays: list[np.ndarray]) -> None:
+    """Refuses arrays that are not correctly shifted."""
+    _, inputs, targets, weights = arrays
+    check_shift(inputs, targets, weights)
+
+
+def train_translator(
+    folder: Path,
+    dataset: Dataset,
+    data_config: DataConfig,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    *,
+    signature: Mapping[str, Any],
+    started: float,
+    report: Callable[[str], None],
+) -> Bundle:
+    """Trains a translator into a folder that exists, going on where an earlier run stopped.
+
+    Args:
+        folder: receives checkpoints, then the finished model.
+        dataset: what `data_config.data` resolves to.
+        data_config: how the data is read.
+        model_config: sizes.
+        config: how it is trained.
+        signature: what tells this run from another; recorded.
+        started: time.monotonic() of the command's start.
+        report: receives lines for the user.
+
+    Raises:
+        DataError: the data cannot be used.
+
+    """
+    share_cores(shard_count(config.batch_size))
+    keras.utils.set_random_seed(config.seed)
+    data = prepare_pairs(dataset, data_config)
+    for line in data.splits.warnings:
+        report(line)
+    models = build_translator(
+        model_config, source_size=len(data.source_vocabulary), target_size=len(data.target_vocabulary)
+    )
+    config = dataclasses.replace(config, epochs=resolved_epochs(config, pairs=len(data.splits.train)))
+    report(describe(data, models))
+    record = {
+        "lengths": {
+            "source": int(data.train.sources.lengths.max()) - 1,
+            "target": int(data.train.targets.lengths.max()) - 2,
+        },
+        "trained_on": origin(dataset, data),
+        "signature": dict(signature),
+        "versions": versions(),
+    }
+    bundle = Bundle(
+        path=folder,
+        kind=TRANSLATOR,
+        data=data_config,
+        model=model_config,
+        source_vocabulary=data.source_vocabulary,
+        target_vocabulary=data.target_vocabulary,
+        weights={},
+        record=record,
+    )
+    task = TranslationTask(models, data, config, Translator(bundle, step_model=KerasTranslator(models)))
+    progress = fit(task, config, folder, started=started, report=report, check=first_batch_check)
+    return finish(bundle, models, data, progress)
+
+
+def finish(bundle: Bundle, models: TranslatorModels, data: PreparedPairs, progress: Progress) -> Bundle:
+    """Scores the best weights on validation and test parts and writes the finished folder."""
+    saved = save_bundle(
+        bundle.path,
+        kind=bundle.kind,
+        data=bundle.data,
+        model=bundle.model,
+        source_vocabulary=bundle.source_vocabulary,
+        target_vocabulary=bundle.target_vocabulary,
+        weights=export_weights([models.encoder, models.decoder]),
+        metrics={},
+        history=progress.history,
+        record=bundle.record,
+    )
+    translator = Translator(saved)
+    finish_bundle(saved, choose_canary(translator, [several.source for several in data.references]))
+    return saved
+
+
+def origin(dataset: Dataset, data: PreparedPairs) -> dict[str, Any]:
+    """Says where the data came from, for the model folder."""
+    return {
+        "name": dataset.name,
+        "origin": dataset.origin,
+        "paths": {part: str(path) for part, path in dataset.paths.items()},
+        "sha256": dataset.sha256,
+        "licence": dataset.licence,
+        "pairs": {part: len(getattr(data.splits, part)) for part in ("train", "validation", "test")},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Names the versions that trained a model."""
+    return {
+        "seq2seq": __version__,
+        "python": sys.version.split()[0],
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def describe(data: PreparedPairs, models: TranslatorModels) -> str:
+    """Says what is trained on what, in one line."""
+    counts = ", ".join(f"{len(getattr(data.splits, part))} {part}" for part in ("train", "validation", "test"))
+    parameters = models.encoder.count_params() + models.decoder.count_params()
+    return (
+        f"pairs: {counts}; symbols: {len(data.source_vocabulary)} source, {len(data.target_vocabulary)} target; "
+        f"parameters: {parameters:,}"
+    )

@@ -1,0 +1,266 @@
+"""Turns lines into token ids and back; a symbol is a character or separator-delimited, tags come before."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
+
+FORMAT = 1
+OOV_MODES = ("map", "unk", "error")
+SPECIAL_NAMES = {PAD: "<PAD>", UNK: "<UNK>", START: "<START>", END: "<END>"}
+
+
+class Replacement(NamedTuple):
+    """What `oov="map"` did with one unknown symbol of a line."""
+
+    column: int  # 1-based, in characters of the line
+    character: str
+    code_point: str  # such as "U+00E9"; several, with spaces, for a longer symbol
+    becomes: str | None  # None: UNK
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of one side, in the order of their ids from SPECIAL_COUNT on; immutable.
+
+    Args:
+        symbols: distinct, not empty; characters, delimited symbols or tags such as `<PST>`.
+        separator: what stands between two symbols of a line; empty: each character is a symbol.
+        features_sep: what stands between two tags; empty: a line has no tags, and a tab is a character.
+
+    Raises:
+        DataError: a symbol is empty, twice there, or not a string.
+
+    """
+
+    symbols: Sequence[str] = field(repr=False)
+    separator: str = ""
+    features_sep: str = ""
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        problem = _problem(self.symbols)
+        if problem:
+            raise DataError(problem)
+        object.__setattr__(self, "symbols", tuple(self.symbols))
+        object.__setattr__(self, "_ids", {symbol: SPECIAL_COUNT + i for i, symbol in enumerate(self.symbols)})
+
+    @classmethod
+    def build(
+        cls, lines: Iterable[str], *, separator: str = "", features_sep: str = "", limit: int | None = None
+    ) -> "Vocabulary":
+        """Collects the symbols of lines, the most frequent first, equally frequent ones by code point.
+
+        Args:
+            lines: normalised lines.
+            separator: as for the class.
+            features_sep: as for the class.
+            limit: how many symbols to keep, specials not counted.
+
+        Raises:
+            OptionError: a limit below 1.
+
+        """
+        if limit is not None and limit < 1:
+            raise OptionError(f"expected a vocabulary limit of at least 1, got {limit!r}; leave it out for no limit")
+        empty = cls((), separator, features_sep)
+        counts: Counter[str] = Counter()
+        for line in lines:
+            counts.update(empty.segment(line))
+        ordered = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
+        return cls(ordered[:limit], separator, features_sep)
+
+    def __len__(self) -> int:
+        """Counts the ids, the special ones included."""
+        return SPECIAL_COUNT + len(self.symbols)
+
+    def __contains__(self, symbol: object) -> bool:
+        """Says whether the symbol has an id of its own."""
+        return symbol in self._ids
+
+    def segment(self, line: str) -> list[str]:
+        """Cuts a line into symbols: the tags first, each as `<TAG>`, then the text's."""
+        if not self.features_sep or "\t" not in line:
+            return self._segment_text(line)
+        text, _, tags = line.partition("\t")
+        named = (tag.strip() for tag in tags.split(self.features_sep))
+        return [f"<{tag}>" for tag in named if tag] + self._segment_text(text)
+
+    def encode(self, line: str, *, oov: str = "map", where: str = "") -> list[int]:
+        """Gives the ids of a line's symbols, without START and END.
+
+        Args:
+            line: normalised text, `text<TAB>tags` where there are features.
+            oov: what an unknown symbol becomes. "map": its compatibility form, other case or base letter,
+                the first that is known, else UNK; "unk": UNK; "error": an error.
+            where: the place of the line for a message, such as "line 17".
+
+        Raises:
+            DataError: an unknown symbol under "error".
+            OptionError: another `oov`.
+
+        """
+        if oov not in OOV_MODES:
+            raise OptionError(f"expected --oov {', '.join(OOV_MODES[:-1])} or {OOV_MODES[-1]}, got {oov!r}")
+        ids = self._ids
+        try:
+            return [ids[symbol] for symbol in self.segment(line)]
+        except KeyError:
+            pass
+        if oov == "error":
+            raise DataError(self._unknown_message(line, where))
+        encoded: list[int] = []
+        for symbol in self.segment(line):
+            if symbol in ids:
+                encoded.append(ids[symbol])
+                continue
+            mapped = self._map(symbol) if oov == "map" else None
+            encoded.extend([UNK] if mapped is None else [ids[known] for known in mapped])
+        return encoded
+
+    def replacements(self, line: str) -> list[Replacement]:
+        """Lists the unknown symbols of a line by column, with what "map" makes of each."""
+        found = []
+        for column, symbol in self._located(line):
+            if symbol not in self._ids:
+                mapped = self._map(symbol)
+                shown = None if mapped is None else self.separator.join(mapped)
+                found.append(Replacement(column, symbol, code_points(symbol), shown))
+        return sorted(found)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Joins the symbols of ids with the separator; special ids are skipped.
+
+        Raises:
+            DataError: an id that the vocabulary does not have.
+
+        """
+        return self.separator.join(self.symbol(token) for token in ids if token >= SPECIAL_COUNT or token < 0)
+
+    def symbol(self, token_id: int) -> str:
+        """Gives the symbol of an id, or a special one's name, such as `<END>`.
+
+        Raises:
+            DataError: an id that the vocabulary does not have.
+
+        """
+        if not 0 <= token_id < len(self):
+            raise DataError(
+                f"expected a token id from 0 to {len(self) - 1}, got {token_id!r}; use the model's own vocabulary"
+            )
+        return SPECIAL_NAMES[token_id] if token_id < SPECIAL_COUNT else self.symbols[token_id - SPECIAL_COUNT]
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives what `from_json` reads, of JSON types alone."""
+        return {
+            "format": FORMAT,
+            "separator": self.separator,
+            "features_sep": self.features_sep,
+            "symbols": list(self.symbols),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, where: str = "") -> "Vocabulary":
+        """Rebuilds a vocabulary with the ids it was written with.
+
+        Args:
+            data: what `to_json` gave.
+            where: the file, for a message.
+
+        Raises:
+            BundleError: keys, types or symbols are not those of a vocabulary.
+
+        """
+        place = f"{where}: " if where else ""
+        expected = {"format", "separator", "features_sep", "symbols"}
+        if not isinstance(data, dict) or set(data) != expected:
+            shown = sorted(map(str, data)) if isinstance(data, dict) else data
+            raise BundleError(f"{place}expected a vocabulary with the keys {sorted(expected)}, got {_short(shown)}")
+        if data["format"] != FORMAT:
+            raise BundleError(
+                f"{place}expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
+            )
+        for key in ("separator", "features_sep"):
+            if not isinstance(data[key], str):
+                raise BundleError(f"{place}expected {key} to be a string, got {data[key]!r}")
+        if not isinstance(data["symbols"], list):
+            raise BundleError(f"{place}expected symbols to be a list, got {_short(data['symbols'])}")
+        problem = _problem(data["symbols"])
+        if problem:
+            raise BundleError(f"{place}{problem}; the file was changed by hand or is damaged")
+        return cls(data["symbols"], data["separator"], data["features_sep"])
+
+    def _segment_text(self, text: str) -> list[str]:
+        return [symbol for symbol in text.split(self.separator) if symbol] if self.separator else list(text)
+
+    def _located(self, line: str) -> Iterator[tuple[int, str]]:
+        """Yields each symbol, in the order of the line, with its 1-based column."""
+        text, tags = line, ""
+        if self.features_sep:
+            text, _, tags = line.partition("\t")
+        yield from _located_parts(text, self.separator, 1)
+        for column, tag in _located_parts(tags, self.features_sep, len(text) + 2):
+            if tag.strip():
+                yield column + len(tag) - len(tag.lstrip()), f"<{tag.strip()}>"
+
+    def _map(self, symbol: str) -> list[str] | None:
+        """Finds known symbols in place of an unknown one; an empty list drops a lone mark, None is UNK."""
+        for form in _similar_forms(symbol):
+            known = [form] if self.separator or form in self._ids else list(form)
+            if form and all(part in self._ids for part in known):
+                return known
+        return [] if unicodedata.category(symbol[0]) == "Mn" and len(symbol) == 1 else None
+
+    def _unknown_message(self, line: str, where: str) -> str:
+        column, symbol = next((c, s) for c, s in self._located(line) if s not in self._ids)
+        what = "character" if len(symbol) == 1 else "symbol"
+        place = f"{where}, column {column}" if where else f"column {column}"
+        return (
+            f"{place}: expected a {what} that the model has seen, got {symbol!r} ({code_points(symbol)}); "
+            "change it, or use --oov map or --oov unk"
+        )
+
+
+def code_points(symbol: str) -> str:
+    """Writes a symbol's code points, such as `U+00E9`, with spaces between several."""
+    return " ".join(f"U+{ord(character):04X}" for character in symbol)
+
+
+def _located_parts(text: str, separator: str, first_column: int) -> Iterator[tuple[int, str]]:
+    if not separator:
+        yield from enumerate(text, start=first_column)
+        return
+    column = first_column
+    for part in text.split(separator):
+        if part:
+            yield column, part
+        column += len(part) + len(separator)
+
+
+def _similar_forms(symbol: str) -> Iterator[str]:
+    compatible = unicodedata.normalize("NFKC", symbol)
+    base = "".join(c for c in unicodedata.normalize("NFKD", symbol) if unicodedata.category(c) != "Mn")
+    for form in (compatible, base):
+        yield form
+        for cased in (form.lower(), form.upper()):
+            yield unicodedata.normalize("NFC", cased)
+
+
+def _problem(symbols: Sequence[Any]) -> str | None:
+    seen: dict[str, int] = {}
+    for position, symbol in enumerate(symbols):
+        if not isinstance(symbol, str) or not symbol:
+            return f"expected symbols that are strings, none empty, got {symbol!r} at position {position}"
+        if symbol in seen:
+            return f"expected distinct symbols, got {symbol!r} at positions {seen[symbol]} and {position}"
+        seen[symbol] = position
+    return None
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 120 else shown[:120] + "..."
