@@ -15,8 +15,35 @@ import tables
 
 VOWELS = "aàâäeéèêëiîïoôöuùûüœæ"
 ASPIRATED = frozenset(
-    "hamburger hamster handball hareng haricot hasard haut haute hauteur honte héros hérisson hibou hiboux hockey "
-    "homard hollandais hollandaise hongrie hors huit huitième haine harpe hall haie hanche".split()
+    [
+        "hamburger",
+        "hamster",
+        "handball",
+        "hareng",
+        "haricot",
+        "hasard",
+        "haut",
+        "haute",
+        "hauteur",
+        "honte",
+        "héros",
+        "hérisson",
+        "hibou",
+        "hiboux",
+        "hockey",
+        "homard",
+        "hollandais",
+        "hollandaise",
+        "hongrie",
+        "hors",
+        "huit",
+        "huitième",
+        "haine",
+        "harpe",
+        "hall",
+        "haie",
+        "hanche",
+    ]
 )
 NO_ELISION = ("onze", "oui", "yaourt", "yoga", "yacht", "huit")
 ELIDING = "je|me|te|se|le|la|de|ne|que|jusque|lorsque|puisque|parce que|est-ce que|quoique"

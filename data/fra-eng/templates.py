@@ -123,7 +123,7 @@ class Generator:
             for name in (match.group(1), match.group(3), match.group(6)):
                 if name and name not in bindings:
                     bindings[name] = self.choose(name, excluded(bindings))
-        for owner in set(OWNED.findall(text)):
+        for owner in dict.fromkeys(OWNED.findall(text)):
             bindings[owner] = self.of_one_gender(bindings[owner])
         return bindings
 
