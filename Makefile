@@ -1,7 +1,9 @@
 # Every target makes the environment .venv first if it is absent or older than pyproject.toml.
 # uv is used where it is installed, python's own venv and pip where it is not.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# the first that runs: a version manager's stand-in may be on the path without a Python behind it
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
 DATA ?= fra-eng
 PY := .venv/bin/python
 STAMP := .venv/.installed
@@ -17,10 +19,10 @@ setup: $(STAMP)  ## make the environment .venv
 
 $(STAMP): pyproject.toml
 	@rm -rf .venv
-	@if command -v uv >/dev/null 2>&1; then \
+	@set -e; if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --python 3.11 .venv && uv pip install --quiet --python $(PY) -e '.[dev]'; \
 	else \
-		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "seq2seq needs Python 3.11 or newer; name it: make setup PYTHON=python3.11")' && \
+		test -n '$(PYTHON)' || { echo 'seq2seq needs Python 3.11, 3.12 or 3.13; name it: make setup PYTHON=/path/to/python3.11' >&2; exit 2; }; \
 		$(PYTHON) -m venv .venv && echo "installing into .venv (a few minutes the first time)" && \
 		$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
 	fi

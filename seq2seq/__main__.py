@@ -9,8 +9,10 @@ from seq2seq import __version__
 VERBS = {
     "train": "train a model on a data set or a file of pairs",
     "decode": "translate lines",
+    "generate": "write text with a language model",
     "evaluate": "score a model's translations",
     "score": "print the log-probability of given targets",
+    "sweep": "show what temperatures do to a model's outputs",
     "verify": "check that a model folder is whole and still says what it said",
     "data": "download or install a data set",
 }

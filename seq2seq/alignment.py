@@ -26,12 +26,13 @@ def agreement(inputs: np.ndarray, targets: np.ndarray, shift: int, *, pad: int =
     return float((ahead == aligned)[real].mean()) if real.any() else 0.0
 
 
-def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> None:
+def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, *, delimited: bool = True) -> None:
     """Refuses decoder arrays on which a model would learn to copy, or never learn to start or to stop.
 
     Args:
         inputs, targets: integer ids (B, T) of this package's numbering.
         weights: float32 (B, T), how much each target counts.
+        delimited: rows are START ... END; False for windows of a text, which have neither.
 
     Raises:
         DataError: names the bug, the evidence and the mend.
@@ -51,6 +52,8 @@ def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) ->
             f"wrong shift (D02): targets line up with the inputs at shift {best:+d} instead of +1 ({evidence}). "
             "Feed target[:, :-1] and take the loss on target[:, 1:]"
         )
+    if not delimited:
+        return
     if not (inputs[:, 0] == START).all():
         row = int(np.flatnonzero(inputs[:, 0] != START)[0])
         raise DataError(

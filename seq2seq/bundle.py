@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from seq2seq.checkpoints import load_arrays
 from seq2seq.config import DataConfig, ModelConfig
-from seq2seq.errors import BundleError
-from seq2seq.files import PARTIAL, read_json, sha256_of, write_atomically, write_json
+from seq2seq.errors import BundleError, OptionError
+from seq2seq.files import read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
 from seq2seq.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
@@ -22,6 +20,7 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
     "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
 )  # fmt: skip
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
+EXCERPT = "validation.txt"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +35,7 @@ class Bundle:
     target_vocabulary: Vocabulary
     weights: Mapping[str, np.ndarray]
     record: Mapping[str, Any]  # config.json as it stands: also the data's sha256, licence and how training went
+    excerpt: str = ""  # of a language model: some of the validation text, for prompts
 
 
 def save_bundle(
@@ -50,12 +50,14 @@ def save_bundle(
     metrics: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
     record: Mapping[str, Any],
+    excerpt: str = "",
 ) -> Bundle:
     """Writes all parts but the canary and `config.json`; `finish_bundle` makes the folder whole.
 
     Args:
         path: the folder, which exists.
         record: what else belongs into config.json, such as where the data came from.
+        excerpt: of a language model, some of the validation text.
 
     """
     parts = {TARGET_VOCABULARY: target_vocabulary}
@@ -63,9 +65,9 @@ def save_bundle(
         parts[SOURCE_VOCABULARY] = source_vocabulary
     for name, vocabulary in parts.items():
         write_json(path / name, vocabulary.to_json())
-    beside = path / (WEIGHTS + PARTIAL)
-    save_file({name: np.ascontiguousarray(array) for name, array in weights.items()}, beside)
-    beside.replace(path / WEIGHTS)
+    if excerpt:
+        write_atomically(path / EXCERPT, excerpt)
+    write_arrays(path / WEIGHTS, weights)
     write_json(path / METRICS, metrics)
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
@@ -81,15 +83,16 @@ def save_bundle(
         target_vocabulary=target_vocabulary,
         weights=weights,
         record=record,
+        excerpt=excerpt,
     )
 
 
 def finish_bundle(bundle: Bundle, canary: Sequence[Mapping[str, Any]]) -> None:
     """Writes the canary, then `config.json` with the hash of every part: from now on the folder is a model."""
     write_json(bundle.path / CANARY, list(canary))
-    names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
-    if bundle.source_vocabulary is not None:
-        names.append(SOURCE_VOCABULARY)
+    names = part_names(bundle.kind)
+    if bundle.excerpt:
+        names.append(EXCERPT)
     write_json(
         bundle.path / CONFIG,
         {
@@ -113,10 +116,14 @@ def load_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     record = read_record(path)
     for name, expected in record["sha256"].items():
-        if name != WEIGHTS:
-            check_hash(path / name, expected)
-    weights = load_arrays(path / WEIGHTS)
+        check_hash(path / name, expected)
+    weights = read_arrays(path / WEIGHTS)
     where = str(path / CONFIG)
+    try:
+        data = DataConfig.from_dict(record["data"], where=where)
+        model = ModelConfig.from_dict(record["model"], where=where)
+    except OptionError as error:
+        raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
     source = None
     if record["kind"] == TRANSLATOR:
         source = read_vocabulary(path / SOURCE_VOCABULARY)
@@ -125,12 +132,13 @@ def load_bundle(path: str | Path) -> Bundle:
     return Bundle(
         path=path,
         kind=record["kind"],
-        data=DataConfig.from_dict(record["data"], where=where),
-        model=ModelConfig.from_dict(record["model"], where=where),
+        data=data,
+        model=model,
         source_vocabulary=source,
         target_vocabulary=target,
         weights=weights,
         record=record,
+        excerpt=(path / EXCERPT).read_bytes().decode() if EXCERPT in record["sha256"] else "",
     )
 
 
@@ -150,10 +158,23 @@ def read_record(path: Path) -> dict[str, Any]:
             f"{path / CONFIG}: has format {record['format']!r}, expected {FORMAT_VERSION}; "
             "use the version of seq2seq that wrote it"
         )
-    missing = [key for key in ("kind", "data", "model", "sha256") if key not in record]
-    if missing or record["kind"] not in (TRANSLATOR, LANGUAGE_MODEL):
-        raise BundleError(f"{path / CONFIG}: is damaged ({missing or record['kind']!r}); train again, or restore it")
+    wrong = [key for key in ("data", "model", "sha256") if not isinstance(record.get(key), dict)]
+    if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
+        wrong.append("kind")
+    if wrong:
+        raise BundleError(
+            f"{path / CONFIG}: is damaged: {wrong[0]} is {record.get(wrong[0])!r}; train again, or restore the file"
+        )
+    unlisted = [name for name in part_names(record["kind"]) if name not in record["sha256"]]
+    if unlisted:
+        raise BundleError(f"{path / CONFIG}: is damaged: no sha256 of {unlisted[0]}; train again, or restore the file")
     return record
+
+
+def part_names(kind: str) -> list[str]:
+    """Names the parts that every model of a kind has, `config.json` apart."""
+    names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
+    return [*names, SOURCE_VOCABULARY] if kind == TRANSLATOR else names
 
 
 def check_hash(path: Path, expected: str) -> None:
@@ -184,14 +205,16 @@ def check_sizes(path: Path, weights: Mapping[str, np.ndarray], tables: Mapping[s
             )
 
 
-def newest_bundle(runs: Path) -> Path:
-    """Finds the model folder that was finished last.
+def newest_bundle(runs: Path, kind: str | None = None) -> Path:
+    """Finds the model folder that was finished last, of one kind or of any.
 
     Raises:
         BundleError: there is none.
 
     """
     finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
+    finished = [path for path in finished if kind in (None, read_json(path).get("kind"))]
     if not finished:
-        raise BundleError(f"no finished model under {runs}/; train one (`make train`), or give --model DIR")
+        what = kind or "model"
+        raise BundleError(f"no finished {what} under {runs}/; train one (`make train`), or give --model DIR")
     return finished[-1].parent

@@ -8,12 +8,16 @@ import numpy as np
 from seq2seq.batches import Ragged
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
-from seq2seq.inference import Runtime, Translator
-from seq2seq.special import END, START
+from seq2seq.generation import Generated, LanguageModel, Opening
+from seq2seq.inference import Output, Runtime, Translator
+from seq2seq.language_config import GenerationConfig
+from seq2seq.special import END, SPECIAL_COUNT, START
 
 MARGIN = 0.05  # nats between the best and the second symbol, at every step
 TOLERANCE = 1e-4  # nats
 COUNT = 5
+SHORTEST_TEXT, TEXT_LENGTH = 3, 20  # symbols of what a language model writes
+TEXT_TRIES = 40  # places of the validation text that it may go on from
 
 
 def smallest_margin(runtime: Runtime, source: Sequence[int], target: Sequence[int]) -> float:
@@ -44,11 +48,48 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
     return chosen
 
 
-def replay_canary(translator: Translator, canary: Sequence[Mapping[str, Any]]) -> None:
+def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
+    """Picks up to five places of the validation text, with what the model writes there before its first near-tie."""
+    chosen: dict[str, dict[str, Any]] = {}
+    for seed in range(TEXT_TRIES):
+        config = GenerationConfig(temperature=0.0, length=TEXT_LENGTH, seed=seed)
+        opening = model.open(None, config)
+        if opening.text in chosen or len(chosen) == COUNT:
+            continue
+        (output,) = model.write(opening, config)
+        count = steady_count(model, opening, output)
+        if count >= SHORTEST_TEXT:
+            text, log_probs = model.form.text(output.symbols[:count]), output.log_probs[:count]
+            chosen[opening.text] = {"source": opening.text, "text": text, "log_probs": log_probs}
+    return list(chosen.values())
+
+
+def steady_count(model: LanguageModel, opening: Opening, output: Generated) -> int:
+    """Counts the symbols of a greedy text before the first that the second best comes near."""
+    logits, state = model.read(opening.ids)
+    for count, symbol in enumerate(output.symbols):
+        ranked = np.sort(np.asarray(logits, np.float64)[0, SPECIAL_COUNT:])
+        if len(ranked) > 1 and ranked[-1] - ranked[-2] <= MARGIN:
+            return count
+        logits, state = model.runtime.step(np.array(model.vocabulary.encode(symbol), np.int32), state)
+    return len(output.symbols)
+
+
+def replies(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> Sequence[Generated | Output]:
+    """Returns what the model says greedily to each input; a language model as much as it said before."""
+    if isinstance(model, Translator):
+        return [outputs[0] for outputs in model.outputs([entry["source"] for entry in canary], DecodingConfig())]
+    said = []
+    for entry in canary:
+        config = GenerationConfig(temperature=0.0, length=len(entry["log_probs"]), seed=0, oov="unk")
+        said += model.write(model.open(entry["source"], config)._replace(given=False), config)
+    return said
+
+
+def replay_canary(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> None:
     """Raises BundleError where the model does not say what it said when the folder was written."""
-    lines = [entry["source"] for entry in canary]
-    for entry, (output, *_) in zip(canary, translator.outputs(lines, DecodingConfig()), strict=True):
-        where = f"{translator.bundle.path}: input {entry['source']!r}"
+    for entry, output in zip(canary, replies(model, canary), strict=True):
+        where = f"{model.bundle.path}: input {entry['source']!r}"
         if output.text != entry["text"]:
             raise BundleError(f"{where}: gives {output.text!r}, but gave {entry['text']!r} when it was written")
         difference = float(np.abs(np.subtract(output.log_probs, entry["log_probs"])).max(initial=0))

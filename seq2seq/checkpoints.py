@@ -6,16 +6,22 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from seq2seq.errors import BundleError
-from seq2seq.files import PARTIAL, read_json, replace_folder, write_atomically, write_json
+from seq2seq.files import PARTIAL, read_arrays, read_json, replace_folder, write_arrays, write_atomically, write_json
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 CURRENT = "current"
 RUN = "run.json"
+WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,8 +53,8 @@ def save_checkpoint(
     beside = folder / (name + PARTIAL)
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
-    save_file(dict(weights), beside / "weights.safetensors")
-    save_file(dict(state), beside / "state.safetensors")
+    write_arrays(beside / WEIGHTS, weights)
+    write_arrays(beside / STATE, state)
     write_json(beside / "progress.json", dataclasses.asdict(progress))
     replace_folder(beside, folder / name)
     write_atomically(folder / CURRENT, name + "\n")
@@ -79,22 +85,9 @@ def load_progress(checkpoint: Path) -> Progress:
     return Progress(**read_json(checkpoint / "progress.json"))
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads arrays by name.
-
-    Raises:
-        BundleError: the file is missing or damaged.
-
-    """
-    try:
-        return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}; train again, or restore the file") from error
-
-
 def best_weights(folder: Path, progress: Progress) -> dict[str, np.ndarray]:
     """Reads the weights of the best epoch."""
-    return load_arrays(folder / f"checkpoint-{progress.best_epoch}" / "weights.safetensors")
+    return read_arrays(folder / f"checkpoint-{progress.best_epoch}" / WEIGHTS)
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -107,37 +100,25 @@ def remove_checkpoints(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps two runs from writing into one folder.
+    """Keeps two runs from writing into one folder; the lock ends with the process that holds it.
 
     Raises:
-        BundleError: another process that is alive holds the folder.
+        BundleError: another run holds the folder.
 
     """
-    lock = folder / "lock"
+    if fcntl is None:  # Windows: nothing keeps two runs apart
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        owner = lock.read_text().strip()
-        if owner.isdigit() and process_lives(int(owner)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise BundleError(
-                f"{folder}: process {owner} is training into this folder; wait for it, or give another --model"
+                f"{folder}: another process is training into this folder; wait for it, or give another --model"
             ) from None
-        lock.unlink(missing_ok=True)
-        descriptor = os.open(lock, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    os.close(descriptor)
-    try:
+        except OSError:  # a file system that knows no locks
+            pass
         yield
     finally:
-        lock.unlink(missing_ok=True)
-
-
-def process_lives(number: int) -> bool:
-    """Tells whether a process with this number exists."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        os.close(descriptor)

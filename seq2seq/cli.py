@@ -76,10 +76,10 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", metavar="auto|numpy|keras", default="auto", help="what computes (default: auto)")
 
 
-def model_folder(given: str | None) -> Path:
-    """Returns the folder that was given, or the newest finished one, which is said."""
+def model_folder(given: str | None, kind: str | None = None) -> Path:
+    """Returns the folder that was given, or the newest finished one (of a kind), which is said."""
     if given:
         return Path(given)
-    newest = newest_bundle(RUNS)
+    newest = newest_bundle(RUNS, kind)
     say(f"model: {newest}")
     return newest

@@ -6,23 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.cache import Remote, cache_folder, find, install
+from seq2seq.cli import make_parser, run_verb
 from seq2seq.corpus import read_pairs
 from seq2seq.datasets import NAMES, Dataset, remote_of, resolve
 from seq2seq.errors import DataError, OptionError
 
-EXAMPLE = """example:
-  python -m seq2seq.data fra-eng                    downloads the full English-French file
-  python -m seq2seq.data fra-eng --file fra.zip     takes a zip or text at hand
-"""
+EXAMPLE = (
+    "  seq2seq data fra-eng                    downloads the full English-French file\n"
+    "  seq2seq data fra-eng --file fra.zip     takes a zip or text at hand"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Describes the options."""
-    parser = argparse.ArgumentParser(
-        prog="seq2seq data",
-        description="Downloads a data set into the cache folder ($SEQ2SEQ_CACHE, else ~/.cache/seq2seq).",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        "data", "Download a data set into the cache folder ($SEQ2SEQ_CACHE, else ~/.cache/seq2seq).", EXAMPLE
     )
     parser.add_argument("name", metavar="NAME", help=f"{', '.join(NAMES)}, or another xxx-eng of the Anki site")
     parser.add_argument("--file", metavar="PATH", help="a zip or text at hand, instead of the download")
@@ -66,8 +64,8 @@ def describe(dataset: Dataset) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb; errors of the user propagate."""
-    return run(build_parser().parse_args(argv))
+    """Runs the verb."""
+    return run_verb("data", lambda arguments: run(build_parser().parse_args(arguments)), argv)
 
 
 def _is_whole(remote: Remote, folder: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DecodingConfig
-from seq2seq.errors import OptionError
+from seq2seq.errors import DataError, OptionError
 from seq2seq.files import sha256_of
 from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
 from seq2seq.options import add_options, choices_of, configured
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         config = with_seed(config)
         say(f"seed: {config.seed}")
     notices = Notices()
-    if args.input in (None, "-") and sys.stdin.isatty():
+    if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
         converse(translator, config, args, notices)
         return 0
     settings = {
@@ -80,6 +80,7 @@ def run(argv: Sequence[str]) -> int:
             skip, line = max(0, skip - len(chunk)), line + len(chunk) - len(fresh)
             if not fresh:
                 continue
+            translator.check_tags(fresh, first_line=line)
             results = translator.decode_chunk(fresh, config, first_line=line, notice=notices)
             cut += sum(not found.finished for outputs in results for found in outputs)
             text = "".join(render(found, args.format) for outputs in results for found in outputs)
@@ -95,7 +96,13 @@ def converse(translator: Translator, config: DecodingConfig, args: argparse.Name
     """Asks for lines on a terminal and answers each; the options stay."""
     say("Type a line to translate it; Ctrl-D ends.")
     for number, line in enumerate(prompted(), args.first_line):
-        for found in translator.decode_chunk([line], config, first_line=number, notice=notices)[0]:
+        try:
+            translator.check_tags([line], first_line=number)
+            (outputs,) = translator.decode_chunk([line], config, first_line=number, notice=notices)
+        except DataError as error:  # of this line alone
+            say(f"seq2seq decode: error: {error}")
+            continue
+        for found in outputs:
             sys.stdout.write(render(found, args.format))
         sys.stdout.flush()
 
@@ -104,9 +111,14 @@ def prompted() -> Iterator[str]:
     """Yields the lines a person types."""
     import readline  # noqa: F401 - gives input() its line editing
 
+    prompt = "> "
+    if not sys.stdout.isatty():  # results alone go there
+        prompt = ""
     while True:
+        if not prompt:
+            print("> ", end="", file=sys.stderr, flush=True)
         try:
-            yield input("> ")
+            yield input(prompt)
         except EOFError:
             print(file=sys.stderr)
             return
@@ -129,14 +141,15 @@ class Notices:
         self.most = most
 
     def __call__(self, replacement: Replacement, line: int) -> None:
-        """Notes one replaced character."""
+        """Notes one replaced character; line 0 is the prefix."""
         if replacement.character in self.seen:
             return
         self.seen.add(replacement.character)
         if len(self.seen) <= self.most:
             became = "UNK" if replacement.becomes is None else repr(replacement.becomes)
+            where = f"line {line}" if line else "--prefix"
             say(
-                f"line {line}, column {replacement.column}: {replacement.character!r} ({replacement.code_point}) "
+                f"{where}, column {replacement.column}: {replacement.character!r} ({replacement.code_point}) "
                 f"is unknown to the model, read as {became}"
             )
 

@@ -4,8 +4,13 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from seq2seq.errors import BundleError
 
@@ -25,6 +30,25 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON that a person can read."""
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as safetensors; the file gets the user's usual permissions."""
+    # safetensors' own save_file makes files that nobody else may read
+    write_atomically(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads arrays by name.
+
+    Raises:
+        BundleError: the file is missing or damaged.
+
+    """
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}; train again, or restore the file") from error
 
 
 def read_json(path: Path) -> Any:

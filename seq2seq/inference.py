@@ -6,31 +6,22 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.batches import Ragged
-from seq2seq.bundle import LANGUAGE_MODEL, TRANSLATOR, Bundle, load_bundle
+from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus import Pair, normalise
-from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, State, Strategy, decode
+from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, Strategy, decode
 from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.lines import clean
+from seq2seq.runtimes.choice import Runtime, make_runtime
 from seq2seq.special import END, PAD, START
 from seq2seq.vocabulary import Replacement, Vocabulary
 
-RUNTIMES = ("auto", "numpy", "keras")
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
-
-
-class Runtime(Protocol):
-    """A translator's step function with its beginning."""
-
-    def start(self, source_ids: np.ndarray) -> State:
-        """Reads sources int32 (B, S)."""
-
-    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds one symbol to each hypothesis; returns logits (N, V) and the next state."""
 
 
 class Output(NamedTuple):
@@ -109,6 +100,10 @@ class Translator:
 
         """
         config = DecodingConfig.from_dict(options, where="translate")
+        if isinstance(lines, str):
+            raise OptionError(f"translate: expected a list of lines, got the string {lines!r}; give [line]")
+        lines = list(lines)
+        self.check_tags(lines)
         return [outputs[0].text for outputs in self.outputs(lines, config)]
 
     def outputs(
@@ -125,7 +120,7 @@ class Translator:
             lines: read as they are needed.
             config: how to decode.
             first_line: number of the first line in the whole input; sampling depends on it.
-            notice: receives each character that the model does not know, with its line.
+            notice: receives each character that the model does not know, with its line; 0 is the prefix.
 
         """
         config = with_seed(config)
@@ -146,7 +141,8 @@ class Translator:
         """Decodes some lines together; `config` must have a seed if it samples."""
         strategy = strategy_of(config)
         rows = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
-        prefix = self.target_vocabulary.encode(config.prefix, oov=config.oov, where="--prefix")
+        prefix = self.encode_prefix(config, notice)
+        drawn = config.seed if config.temperature else None
         found: list[list[Hypothesis]] = [[] for _ in chunk]
         # a stable order by length: what a batch holds is never seen in a result, only in its speed
         filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: len(rows[index]))
@@ -158,7 +154,7 @@ class Translator:
                 self.runtime.start(source_ids),
                 strategy=strategy,
                 line_numbers=batch + first_line,
-                max_length=np.array([self.length_limit(len(rows[index]), config) for index in batch]),
+                max_length=np.array([self.length_limit(len(rows[index]), len(prefix), config) for index in batch]),
                 min_length=config.min_length,
                 prefix=[prefix] * len(batch) if prefix else None,
             )
@@ -166,7 +162,7 @@ class Translator:
                 found[index] = hypotheses[: config.n_best]
         return [
             [self.output(line, first_line + index, hypothesis, config) for hypothesis in found[index]]
-            or [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, config.seed)] * config.n_best
+            or [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn)] * config.n_best
             for index, line in enumerate(chunk)
         ]
 
@@ -175,22 +171,43 @@ class Translator:
         text = normalise(line, self.bundle.data.lowercase)
         if not text:
             return []
-        if self.source_vocabulary.features_sep and "\t" not in text:
-            raise DataError(
-                f"line {number}: expected source<TAB>tags, got {line!r}; this model was trained with feature tags, "
-                f"joined by {self.source_vocabulary.features_sep!r}"
-            )
         if oov == "map":
             for replacement in self.source_vocabulary.replacements(text):
                 notice(replacement, number)
         return self.source_vocabulary.encode(text, oov=oov, where=f"line {number}")
 
-    def length_limit(self, source_length: int, config: DecodingConfig) -> int:
+    def encode_target(self, target: str, oov: str, where: str) -> list[int]:
+        """Turns a target into ids: as it stands if the model could have written it, else normalised."""
+        vocabulary = self.target_vocabulary
+        if not all(symbol in vocabulary for symbol in vocabulary.segment(target)):
+            target = normalise(target, self.bundle.data.lowercase)
+        return vocabulary.encode(target, oov=oov, where=where)
+
+    def encode_prefix(self, config: DecodingConfig, notice: Callable[[Replacement, int], None]) -> list[int]:
+        """Turns the forced start into ids, spaces at its ends included; notices get the line 0."""
+        text = clean(config.prefix)
+        text = clean(text.lower()) if self.bundle.data.lowercase else text
+        if config.oov == "map":
+            for replacement in self.target_vocabulary.replacements(text):
+                notice(replacement, 0)
+        return self.target_vocabulary.encode(text, oov=config.oov, where="--prefix")
+
+    def check_tags(self, lines: Iterable[str], *, first_line: int = 1) -> None:
+        """Raises DataError for a line without tags where the model was trained with tags."""
+        separator = self.source_vocabulary.features_sep
+        for number, line in enumerate(lines, first_line):
+            if separator and line.strip() and "\t" not in line:
+                raise DataError(
+                    f"line {number}: expected source<TAB>tags, got {line!r}; this model was trained with feature "
+                    f"tags, joined by {separator!r}; for a word without tags end the line with a tab"
+                )
+
+    def length_limit(self, source_length: int, prefix_length: int, config: DecodingConfig) -> int:
         """Most symbols of an output: as asked for, or half as many again as the longest of the training part."""
         if config.max_length is not None:
             return config.max_length
         scale = max(1.0, source_length / max(self.longest_source, 1))
-        return max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
+        return prefix_length + max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
 
     def output(self, line: str, number: int, hypothesis: Hypothesis, config: DecodingConfig) -> Output:
         """Turns ids into text."""
@@ -207,13 +224,23 @@ class Translator:
             config.seed if config.temperature else None,
         )
 
-    def score(self, pairs: Sequence[Pair], *, batch_size: int = 256) -> list[list[float]]:
+    def score(
+        self, pairs: Sequence[Pair], *, oov: str = "map", first_line: int = 1, batch_size: int = 256
+    ) -> list[list[float]]:
         """Returns the log-probability (nats) of each symbol of each target, END's last.
 
         The sum over a target that `translate` gave is the score that it gave.
+
+        Args:
+            pairs: sources and targets.
+            oov: what an unknown symbol becomes, as for Vocabulary.encode.
+            first_line: number of the first pair, for messages.
+            batch_size: pairs that are scored together.
+
         """
-        targets = [self.target_vocabulary.encode(normalise(target, self.bundle.data.lowercase)) for _, target in pairs]
-        sources = [self.encode(source, "map", number, lambda *_: None) for number, (source, _) in enumerate(pairs, 1)]
+        numbered = list(enumerate(pairs, first_line))
+        targets = [self.encode_target(target, oov, f"line {number}") for number, (_, target) in numbered]
+        sources = [self.encode(source, oov, number, lambda *_: None) for number, (source, _) in numbered]
         order = sorted(range(len(pairs)), key=lambda index: len(targets[index]))
         found: list[list[float]] = [[] for _ in pairs]
         for start in range(0, len(order), batch_size):
@@ -248,39 +275,11 @@ def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.nd
     return found
 
 
-def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
-    """Builds the runtime of a translator's bundle.
-
-    Raises:
-        OptionError: an unknown name.
-
-    """
-    if runtime not in RUNTIMES:
-        raise OptionError(f"--runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
-    if runtime == "keras":
-        from seq2seq.runtimes.keras_runtime import KerasTranslator
-
-        assert bundle.source_vocabulary is not None
-        return KerasTranslator.from_weights(
-            bundle.model,
-            bundle.weights,
-            source_size=len(bundle.source_vocabulary),
-            target_size=len(bundle.target_vocabulary),
-            where=str(bundle.path),
-        )
-    from seq2seq.runtimes.numpy_runtime import NumpyTranslator
-
-    return NumpyTranslator(bundle.model, bundle.weights)
-
-
 def load(path: str | Path, *, runtime: str = "auto") -> Translator:
-    """Loads a finished model folder.
+    """Loads a finished translator.
 
     Raises:
-        BundleError: the folder is missing, unfinished or damaged.
+        BundleError: the folder is missing, unfinished, damaged or a language model.
 
     """
-    bundle = load_bundle(path)
-    if bundle.kind == LANGUAGE_MODEL:
-        raise BundleError(f"{path}: language models are not supported by this version")
-    return Translator(bundle, runtime=runtime)
+    return Translator(load_bundle(path), runtime=runtime)

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from seq2seq.config import (
-    PRESETS,
     Config,
     DataConfig,
     DecodingConfig,
     ModelConfig,
     TrainingConfig,
+    check_value,
     flag_of,
     type_of,
 )
 from seq2seq.errors import OptionError
+from seq2seq.language_config import PRESETS, GenerationConfig
 
 SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
+ALL_SECTIONS: tuple[type[Config], ...] = (*SECTIONS, GenerationConfig)  # as a file may have them
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
@@ -41,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
         limits = field.metadata
         names = (flag_of(field.name), *limits["aliases"])
         kind, _ = type_of(field)
-        shown = limits["help"] if field.default in (None, "", False) else f"{limits['help']} (default: {field.default})"
+        plain = field.default is None or field.default is False or field.default == ""
+        shown = limits["help"] if plain else f"{limits['help']} (default: {field.default})"
         shared: dict[str, Any] = {
             "dest": field.name,
             "default": argparse.SUPPRESS,
@@ -58,7 +61,7 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
     """Reads a TOML file of sections data, model, train and decode; keys are option names.
 
     Raises:
-        OptionError: the file cannot be read, or a section is unknown.
+        OptionError: the file cannot be read, a section or key is unknown, or a value cannot be meant.
 
     """
     try:
@@ -68,10 +71,21 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
         raise OptionError(f"--config {path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
-    known = {section.section for section in SECTIONS}
+    known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
+    for config in ALL_SECTIONS:
+        known.setdefault(config.section, {}).update({field.name: field for field in dataclasses.fields(config)})
     for name, values in content.items():
         if name not in known or not isinstance(values, dict):
             raise OptionError(f"--config {path}: unknown section {name!r}; the sections are {', '.join(sorted(known))}")
+        for key, value in values.items():
+            field = known[name].get(key.replace("-", "_"))
+            if field is None:
+                keys = ", ".join(sorted(each.replace("_", "-") for each in known[name]))
+                raise OptionError(f"--config {path}: unknown key {key!r} in section {name!r}; the keys are {keys}")
+            try:
+                check_value(field, value)
+            except OptionError as error:
+                raise OptionError(f"--config {path}, section {name!r}: {error}") from None
     return {name: {key.replace("-", "_"): value for key, value in values.items()} for name, values in content.items()}
 
 
@@ -86,7 +100,8 @@ def choices_of(args: argparse.Namespace, *, sections: Iterable[type[Config]]) ->
         names = {field.name for field in dataclasses.fields(config)}
         values = chosen[config.section]
         values.update({name: value for name, value in preset.items() if name in names})
-        values.update(file.get(config.section, {}))
+        # the section decode serves several verbs, and not all of them have all of its keys
+        values.update({name: value for name, value in file.get(config.section, {}).items() if name in names})
         values.update({name: value for name, value in given.items() if name in names})
         config.from_dict(values, where=f"--config {path}" if path else "options")
     return Choices(**chosen)

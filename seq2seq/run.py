@@ -1,17 +1,18 @@
 """One training run in its folder: a new one, one that goes on, or one that is finished already."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import CONFIG
-from seq2seq.checkpoints import RUN, locked, remove_checkpoints
+from seq2seq.checkpoints import CURRENT, RUN, locked, remove_checkpoints
 from seq2seq.cli import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.datasets import Dataset, resolve
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json, write_atomically, write_json
+from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
 from seq2seq.options import to_toml
 
 RESOLVED = "config.toml"
@@ -51,6 +52,7 @@ def train_into(
         if overwrite:
             empty(folder)
         if finished(folder, signature):
+            remove_checkpoints(folder)
             report(f"{folder}: is finished already; --overwrite starts anew")
             return folder
         begin(folder, signature, settings)
@@ -73,6 +75,11 @@ def train_kind(
     report: Callable[[str], None],
 ) -> None:
     """Trains the kind of model that the data asks for; imports TensorFlow."""
+    if dataset.kind == "text":
+        from seq2seq.language import train_language_model
+
+        train_language_model(folder, dataset, data, model, train, signature=signature, started=started, report=report)
+        return
     from seq2seq.translation import train_translator
 
     train_translator(folder, dataset, data, model, train, signature=signature, started=started, report=report)
@@ -85,14 +92,29 @@ def empty(folder: Path) -> None:
         BundleError: the folder holds files but no run.
 
     """
-    names = {path.name for path in folder.iterdir()} - {"lock"}
-    if names and not names & {CONFIG, RUN}:
+    names = names_in(folder)
+    if names and RUN not in names and not holds_model(folder):
         raise BundleError(
             f"{folder}: is not a model folder (it holds {sorted(names)[0]!r}); --overwrite removes only model folders"
         )
-    for name in names:
-        path = folder / name
+    if CONFIG in names:  # from now on an unfinished run: what remains after an interruption is never taken for a model
+        os.replace(folder / CONFIG, folder / RUN)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def holds_model(folder: Path) -> bool:
+    """Tells whether there is a `config.json` that this package wrote: other programs call files so too."""
+    try:
+        record = read_json(folder / CONFIG)
+    except BundleError:
+        return False
+    return isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
+
+
+def names_in(folder: Path) -> set[str]:
+    """Names what a folder holds, but for files whose writing was interrupted."""
+    return {path.name for path in folder.iterdir() if not path.name.endswith(PARTIAL)}
 
 
 def finished(folder: Path, signature: Mapping[str, Any]) -> bool:
@@ -116,26 +138,30 @@ def begin(folder: Path, signature: Mapping[str, Any], settings: Mapping[str, Map
         BundleError: the folder holds another run, or files that are no run's.
 
     """
-    names = {path.name for path in folder.iterdir()} - {"lock"}
-    if RUN in names:
+    names = names_in(folder)
+    if CURRENT in names:
         check_same(folder, read_json(folder / RUN), signature)
         return
-    if names:
+    if names and RUN not in names:
         raise BundleError(
             f"{folder}: is not empty and not a model folder (it holds {sorted(names)[0]!r}); give another --model"
         )
-    write_atomically(folder / RESOLVED, to_toml(settings))
+    # nothing is trained yet: an earlier attempt that failed at its data must not stand in the way
     write_json(folder / RUN, signature)
+    write_atomically(folder / RESOLVED, to_toml(settings))
 
 
 def check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises BundleError that lists what differs between the run in the folder and the one asked for."""
-    differences = [
-        f"{section}.{key} was {before.get(section, {}).get(key)!r}, now {now.get(section, {}).get(key)!r}"
-        for section in sorted({*before, *now})
-        for key in sorted({*before.get(section, {}), *now.get(section, {})})
-        if before.get(section, {}).get(key) != now.get(section, {}).get(key)
-    ]
+    differences = []
+    for section in now:
+        old, new = before.get(section), now[section]
+        old = old if isinstance(old, dict) else {}
+        differences += [
+            f"{section}.{key} was {old.get(key)!r}, now {new.get(key)!r}"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
     if differences:
         raise BundleError(
             f"{folder}: holds another run: {'; '.join(differences)}; give another --model, or --overwrite to start anew"

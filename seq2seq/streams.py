@@ -1,16 +1,15 @@
 """Lines in and out of commands: chunks of input that do not wait for a slow writer, and resumable output files."""
 
-import json
 import os
 import select
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 from seq2seq.errors import DataError, OptionError
-from seq2seq.files import PARTIAL, write_json
+from seq2seq.files import PARTIAL, read_json, write_json
 
 READ_BYTES = 1 << 16
 PAUSE_SECONDS = 0.02
@@ -26,8 +25,10 @@ def decode_line(line: bytes, number: int, name: str) -> str:
     try:
         return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
+        # without a byte order mark, which the decoder has taken away
+        byte, before = error.object[error.start], error.object[: error.start].decode("utf-8")
         raise DataError(
-            f"{name}:{number}: expected UTF-8 text, got byte 0x{line[error.start]:02x} at column {error.start + 1}; "
+            f"{name}:{number}: expected UTF-8 text, got byte 0x{byte:02x} at column {len(before) + 1}; "
             "convert the file: iconv -f latin1 -t utf-8"
         ) from None
 
@@ -77,6 +78,8 @@ def open_input(path: str | None) -> tuple[BinaryIO, str]:
 
     """
     if path in (None, "-"):
+        if sys.stdin is None:
+            raise OptionError("expected lines on standard input, which is closed; give --input FILE")
         return sys.stdin.buffer, "standard input"
     assert path is not None
     try:
@@ -87,6 +90,8 @@ def open_input(path: str | None) -> tuple[BinaryIO, str]:
 
 class OutputFile:
     """Results on standard output, or in a file that gets its name when it is complete and can be resumed before.
+
+    A name that is there already and is no ordinary file, such as a pipe, is written to as it is.
 
     Args:
         path: None or '-': standard output.
@@ -99,26 +104,37 @@ class OutputFile:
     """
 
     def __init__(self, path: str | None, *, resume: bool, settings: Mapping[str, Any]) -> None:
-        self.path = None if path in (None, "-") else Path(str(path))
+        self.path = None if path in (None, "-") else Path(os.path.realpath(str(path)))
         self.done = 0  # input lines whose results are written already
+        if self.path is not None and self.path.exists() and not self.path.is_file():
+            if resume:
+                raise OptionError(f"--resume: needs an ordinary file, got --output {path}")
+            self.file: BinaryIO = self.open(self.path, "wb")
+            self.path = None
+            return
         if self.path is None:
             if resume:
                 raise OptionError("--resume: needs --output FILE; standard output cannot be resumed")
-            self.file: BinaryIO = sys.stdout.buffer
+            self.file = sys.stdout.buffer
             return
         self.partial = self.path.with_name(self.path.name + PARTIAL)
         self.note = self.path.with_name(self.path.name + PARTIAL + ".json")
         if resume and self.note.is_file():
             self.resume(settings)
+        self.file = self.open(self.partial, "ab" if self.done else "wb")
+        self.keep_note(settings)
+
+    @staticmethod
+    def open(path: Path, mode: str) -> BinaryIO:
+        """Opens a file; an OptionError says why that cannot be."""
         try:
-            self.file = self.partial.open("ab" if self.done else "wb")
-            self.keep_note(settings)
+            return cast(BinaryIO, path.open(mode))
         except OSError as error:
             raise OptionError(f"--output {path}: cannot be written: {error.strerror}") from error
 
     def resume(self, settings: Mapping[str, Any]) -> None:
         """Finds out how many input lines are done and cuts off what was written after them."""
-        note = json.loads(self.note.read_text())
+        note = read_json(self.note)
         if note["settings"] != dict(settings):
             changed = [key for key in settings if note["settings"].get(key) != settings[key]]
             raise OptionError(

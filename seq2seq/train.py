@@ -1,23 +1,23 @@
 """The `train` verb: from a data set's name or path to a model folder."""
 
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
-STARTED = time.monotonic()  # before the slow imports: --max-minutes counts them
-
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from seq2seq.cli import RUNS, make_parser, run_verb, say  # noqa: E402
-from seq2seq.config import PRESETS, DataConfig, ModelConfig, TrainingConfig  # noqa: E402
-from seq2seq.options import add_options, choices_of, configured, to_toml  # noqa: E402
+from seq2seq.cli import RUNS, make_parser, run_verb, say
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.datasets import resolve
+from seq2seq.language_config import PRESETS, with_defaults
+from seq2seq.options import add_options, choices_of, configured, to_toml
 
 EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
 
 
 def run(argv: Sequence[str]) -> int:
     """Trains a model."""
-    parser = make_parser("train", "Train a model on pairs of lines.", EXAMPLE)
+    started = time.monotonic()  # before the slow imports: --max-minutes counts them
+    parser = make_parser("train", "Train a translator on pairs of lines, or a language model on a text.", EXAMPLE)
     parser.add_argument("--model", metavar="DIR", help=f"folder for the model (default: {RUNS}/DATA-NAME)")
     parser.add_argument("--preset", choices=sorted(PRESETS), help="a named set of options; options given beside it win")
     parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
@@ -27,9 +27,10 @@ def run(argv: Sequence[str]) -> int:
         add_options(parser, config)
     args = parser.parse_args(argv)
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
-    data = configured(DataConfig, chosen.data)
-    model = configured(ModelConfig, chosen.model)
-    train = configured(TrainingConfig, chosen.train)
+    kind = resolve(chosen.data.get("data", DataConfig.data)).kind
+    data = configured(DataConfig, with_defaults(kind, DataConfig, chosen.data))
+    model = configured(ModelConfig, with_defaults(kind, ModelConfig, chosen.model))
+    train = configured(TrainingConfig, with_defaults(kind, TrainingConfig, chosen.train))
     if args.print_config:
         print(to_toml({section.section: section.to_dict() for section in (data, model, train)}), end="")
         return 0
@@ -41,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
         model,
         train,
         overwrite=args.overwrite,
-        started=STARTED,
+        started=started,
         report=say,
     )
     return 0

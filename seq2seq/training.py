@@ -11,18 +11,23 @@ import numpy as np
 
 from seq2seq.backend import keras, tf
 from seq2seq.checkpoints import (
+    STATE,
+    WEIGHTS,
     Progress,
     best_weights,
     current_checkpoint,
-    load_arrays,
     load_progress,
     save_checkpoint,
 )
 from seq2seq.config import TrainingConfig
-from seq2seq.errors import DataError, Seq2SeqError
+from seq2seq.errors import BundleError, DataError, Seq2SeqError
+from seq2seq.files import read_arrays
 from seq2seq.models.step import Trainable, make_optimizer, make_train_step, shard_count
 from seq2seq.models.weights import export_weights, import_weights
+from seq2seq.schedule import Clock, learning_rate
+from seq2seq.terminal import LiveLine
 
+NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 
 
@@ -55,39 +60,6 @@ class Task(Protocol):
         """Scores the model as it is."""
 
 
-class Clock:
-    """Knows when a run must end: progress from 0 to 1, in steps or in minutes, whichever is further."""
-
-    def __init__(self, config: TrainingConfig, *, total_steps: int, started: float, before: float) -> None:
-        """`started` is a reading of time.monotonic(); `before` counts the seconds of earlier parts of the run."""
-        self.total_steps = total_steps
-        self.started = started - before
-        self.budget = math.inf if config.max_minutes is None else 60 * config.max_minutes
-        self.reserve = 2.0  # seconds for the last validation and for writing
-
-    def seconds(self) -> float:
-        """Wall clock of the run so far."""
-        return time.monotonic() - self.started
-
-    def progress(self, step: int) -> float:
-        """Share of the run that is over."""
-        return min(1.0, max(step / self.total_steps, self.seconds() / max(self.budget - self.reserve, 1e-9)))
-
-
-def learning_rate(config: TrainingConfig, *, step: int, progress: float) -> float:
-    """Returns the learning rate of a step: a linear rise, then the schedule's fall to a hundredth.
-
-    Source: cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
-    """
-    rise = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    fall = {
-        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
-        "linear": 1 - progress,
-        "constant": 1.0,
-    }[config.schedule]
-    return config.learning_rate * rise * max(fall, 0.01)
-
-
 def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
     """Names the state of every random generator in the models (dropout's)."""
     return {
@@ -99,11 +71,24 @@ def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
 
 
 def restart_point(checkpoint: Path, models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> Progress:
-    """Puts models, optimiser and random states back to where a checkpoint left them."""
-    import_weights(models, load_arrays(checkpoint / "weights.safetensors"), where=str(checkpoint))
-    state = load_arrays(checkpoint / "state.safetensors")
-    for name, variable in training_state(models, optimizer).items():
-        variable.assign(state[name].reshape(variable.shape))
+    """Puts models, optimiser and random states back to where a checkpoint left them.
+
+    Raises:
+        BundleError: the checkpoint is damaged, or another version wrote it.
+
+    """
+    import_weights(models, read_arrays(checkpoint / WEIGHTS), where=str(checkpoint))
+    state = read_arrays(checkpoint / STATE)
+    named = training_state(models, optimizer)
+    for name in sorted(set(named) | set(state)):
+        expected, got = named.get(name), state.get(name)
+        if expected is None or got is None or tuple(expected.shape) != got.shape:
+            raise BundleError(
+                f"{checkpoint / STATE}: {name!r} does not fit this version of Keras or of this package; "
+                "go on with the version that wrote it, or give --overwrite to start anew"
+            )
+    for name, variable in named.items():
+        variable.assign(state[name])
     return load_progress(checkpoint)
 
 
@@ -126,7 +111,7 @@ def fit(
 
     Args:
         task: model and data.
-        config: epochs must be resolved (not None).
+        config: epochs and batch size must be resolved (not None).
         folder: exists; checkpoints are written into it, and a run found there goes on.
         started: time.monotonic() of the command's start, for --max-minutes.
         report: receives lines for the user.
@@ -140,7 +125,7 @@ def fit(
         Seq2SeqError: the loss is not a number.
 
     """
-    assert config.epochs is not None
+    assert config.epochs is not None and config.batch_size is not None
     optimizer = make_optimizer(config)
     step = make_train_step(task.model, optimizer, config, shards=shard_count(config.batch_size))
     checkpoint = current_checkpoint(folder)
@@ -154,16 +139,24 @@ def fit(
     while not over(progress, config, clock):
         number = progress.epoch + 1
         generator = np.random.default_rng([config.seed, number])
-        loss, progress = one_epoch(task, step, config, progress, clock, generator, check)
+        tally, progress = one_epoch(task, step, config, progress, clock, generator, check)
+        speed = tally.speed
         validation_began = time.monotonic()
+        weights = export_weights(task.model.models)
+        check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", progress.step)
         scores = task.validate()
-        clock.reserve = max(clock.reserve, 1.5 * (time.monotonic() - validation_began) + 1.0)
-        progress = judged(progress, config, scores, train_loss=loss, seconds=clock.seconds())
+        check_finite(scores.loss, "the validation loss", progress.step)
+        # the last validation, and at the end the greedy translation of both held-out parts
+        clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
+        progress = judged(progress, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
         save_checkpoint(
             folder,
             progress,
-            weights=export_weights(task.model.models),
-            state={name: np.array(variable) for name, variable in training_state(task.model.models, optimizer).items()},
+            weights=weights,
+            state={
+                name: keras.ops.convert_to_numpy(variable)
+                for name, variable in training_state(task.model.models, optimizer).items()
+            },
         )
         for line in (epoch_line(progress, config), *scores.examples):
             report(line)
@@ -178,6 +171,51 @@ def over(progress: Progress, config: TrainingConfig, clock: Clock) -> bool:
     return progress.epoch > 0 and clock.progress(progress.step) >= 1.0
 
 
+def check_finite(value: float, what: str, step: int) -> None:
+    """Raises Seq2SeqError for a value that is infinite or not a number."""
+    if not math.isfinite(value):
+        raise Seq2SeqError(
+            f"training diverged: {what} is not a number at step {step}; lower --learning-rate or give --clip-norm 1, "
+            "then start anew with --overwrite"
+        )
+
+
+class Tally:
+    """Sums over an epoch, in float64; looks at the device only now and then."""
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[Any, Any]] = []
+        self.nats = self.count = 0.0
+        self.began = time.monotonic()
+
+    def add(self, nats: Any, count: Any) -> None:
+        """Takes what a step returned."""
+        self.pending.append((nats, count))
+
+    def settle(self, step: int) -> None:
+        """Waits for the steps that were taken and adds them.
+
+        Raises:
+            Seq2SeqError: the loss is not a number.
+
+        """
+        for nats, count in self.pending:
+            self.nats += float(nats)
+            self.count += float(count)
+        self.pending.clear()
+        check_finite(self.nats, "the loss", step)
+
+    @property
+    def loss(self) -> float:
+        """Nats a symbol."""
+        return self.nats / max(self.count, 1.0)
+
+    @property
+    def speed(self) -> float:
+        """Target symbols a second."""
+        return self.count / max(time.monotonic() - self.began, 1e-9)
+
+
 def one_epoch(
     task: Task,
     step: Callable[..., Any],
@@ -186,13 +224,12 @@ def one_epoch(
     clock: Clock,
     generator: np.random.Generator,
     check: Callable[[list[np.ndarray]], None],
-) -> tuple[float, Progress]:
-    """Makes one pass over the data, or as much of it as the run's end allows; returns nats per symbol."""
-    sums: list[tuple[Any, Any]] = []
-    nats = count = 0.0
+) -> tuple[Tally, Progress]:
+    """Makes one pass over the data, or as much of it as the run's end allows."""
+    tally, line = Tally(), LiveLine()
     done = progress.step
     carry: list[Any] = task.initial_carry()
-    for arrays in task.epoch(generator):
+    for index, arrays in enumerate(task.epoch(generator), 1):
         share = clock.progress(done)
         if share >= 1.0 and done:
             break
@@ -201,30 +238,21 @@ def one_epoch(
         rate = np.float32(learning_rate(config, step=done, progress=share))
         result = step([tf.constant(array) for array in arrays], [tf.constant(state) for state in carry], rate)
         carry = result.carry
-        sums.append((result.nats, result.count))
+        tally.add(result.nats, result.count)
         done += 1
         if done % CHECK_EVERY == 0 or done == 1:
-            nats, count = add_sums(sums, nats, count, done)
-    nats, count = add_sums(sums, nats, count, done)
-    return nats / max(count, 1.0), dataclasses.replace(progress, epoch=progress.epoch + 1, step=done)
-
-
-def add_sums(sums: list[tuple[Any, Any]], nats: float, count: float, step: int) -> tuple[float, float]:
-    """Adds what the last steps returned, in float64, and empties the list."""
-    for one, other in sums:
-        nats += float(one)
-        count += float(other)
-    sums.clear()
-    if not math.isfinite(nats):
-        raise Seq2SeqError(
-            f"the loss is not a number at step {step}; lower --learning-rate or give --clip-norm 1, "
-            "then start anew with --overwrite"
-        )
-    return nats, count
+            tally.settle(done)
+            line.show(
+                f"epoch {progress.epoch + 1}: {index / task.steps_per_epoch:.0%}  loss {tally.loss:.3f}  "
+                f"{tally.speed / 1000:.1f} thousand symbols a second"
+            )
+    tally.settle(done)
+    line.clear()
+    return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done)
 
 
 def judged(
-    progress: Progress, config: TrainingConfig, scores: Scores, *, train_loss: float, seconds: float
+    progress: Progress, config: TrainingConfig, scores: Scores, *, train_loss: float, speed: float, seconds: float
 ) -> Progress:
     """Adds an epoch's scores to the history and says whether it is the best so far."""
     values = {"loss": -scores.loss, **scores.others}
@@ -239,6 +267,7 @@ def judged(
         "epoch": progress.epoch,
         "step": progress.step,
         "seconds": round(seconds, 1),
+        "symbols_per_second": round(speed),
         "train_loss": train_loss,
         "loss": scores.loss,
         **scores.others,
@@ -259,10 +288,11 @@ def epoch_line(progress: Progress, config: TrainingConfig) -> str:
     scores = "".join(
         f"  {name} {value:.1f}" if name == "chrf" else f"  {name} {value:.3f}"
         for name, value in row.items()
-        if name not in ("epoch", "step", "seconds", "train_loss", "loss")
+        if name not in NOT_SCORES
     )
+    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
     mark = " *" if progress.best_epoch == progress.epoch else ""
     return (
-        f"epoch {progress.epoch}/{config.epochs}  {row['seconds']:.0f} s  train {row['train_loss']:.3f}  "
-        f"validation {row['loss']:.3f}{scores}{mark}"
+        f"epoch {progress.epoch}{of}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
+        f"train {row['train_loss']:.3f}  validation {row['loss']:.3f}{scores}{mark}"
     )

@@ -17,7 +17,8 @@ from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
 from seq2seq.canary import choose_canary
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.corpus import Pair
-from seq2seq.datasets import Dataset, Splits, load_pairs
+from seq2seq.datasets import Dataset, Splits
+from seq2seq.evaluation import metrics_of, splits_of
 from seq2seq.inference import Translator
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.models.step import make_validation_step, shard_count, share_cores
@@ -31,7 +32,8 @@ from seq2seq.vocabulary import Vocabulary
 
 VALIDATION_SOURCES = 300  # translated after each epoch
 EXAMPLES = 3
-TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
+FEW, SOME = 5000, 20_000  # training pairs
+TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS, UNLIMITED_EPOCHS = 6000, 10, 100, 1_000_000
 
 
 class PreparedPairs(NamedTuple):
@@ -47,10 +49,7 @@ class PreparedPairs(NamedTuple):
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
     """Reads, splits and encodes a data set; the vocabularies come from the training part alone."""
-    options = config.to_dict()
-    seed = options.pop("split_seed")
-    del options["data"]
-    splits = load_pairs(dataset, seed=seed, **options)
+    splits = splits_of(dataset, config)
     source = Vocabulary.build(
         (pair.source for pair in splits.train),
         separator=config.source_sep,
@@ -77,14 +76,26 @@ def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -
     )
 
 
-def resolved_epochs(config: TrainingConfig, *, pairs: int) -> int:
-    """Returns the number of passes: as asked for, unlimited under a time limit, else more for smaller data."""
-    if config.epochs is not None:
-        return config.epochs
-    if config.max_minutes is not None or config.max_steps is not None:
-        return 1_000_000
-    steps = math.ceil(pairs / config.batch_size)
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
+def resolved_model(config: ModelConfig, *, pairs: int) -> ModelConfig:
+    """Fills in what depends on the number of training pairs: the less data, the more dropout."""
+    if config.dropout is not None:
+        return config
+    return dataclasses.replace(config, dropout=0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.2)
+
+
+def resolved_training(config: TrainingConfig, *, pairs: int) -> TrainingConfig:
+    """Fills in what depends on the number of training pairs: smaller batches and more epochs for less data.
+
+    A limit in steps or minutes alone leaves the number of epochs open.
+    """
+    batch_size = config.batch_size or (16 if pairs < FEW else 32)
+    epochs = config.epochs
+    if epochs is None and (config.max_minutes is not None or config.max_steps is not None):
+        epochs = UNLIMITED_EPOCHS
+    if epochs is None:
+        steps = math.ceil(pairs / batch_size)
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
 
 
 class TranslationTask:
@@ -95,14 +106,15 @@ class TranslationTask:
     ) -> None:
         self.model = TrainableTranslator(models)
         self.data = data
-        self.config = config
+        assert config.batch_size is not None
+        self.batch_size = config.batch_size
         self.scorer = scorer
-        self.steps_per_epoch = math.ceil(len(data.train.sources) / config.batch_size)
+        self.steps_per_epoch = math.ceil(len(data.train.sources) / self.batch_size)
         self.validation_step = make_validation_step(self.model)
 
     def epoch(self, generator: np.random.Generator | None) -> Iterator[list[np.ndarray]]:
         """Yields [source_ids, inputs, targets, weights] of each batch of one pass."""
-        for batch in epoch(self.data.train, self.config.batch_size, generator):
+        for batch in epoch(self.data.train, self.batch_size, generator):
             yield [batch.source_ids, *teacher_force(batch.target_ids)]
 
     def initial_carry(self) -> list[np.ndarray]:
@@ -112,7 +124,7 @@ class TranslationTask:
     def validate(self) -> Scores:
         """Computes the loss of the validation part, and translates some of it."""
         nats = count = 0.0
-        for batch in epoch(self.data.validation, 4 * self.config.batch_size, None):
+        for batch in epoch(self.data.validation, 4 * self.batch_size, None):
             arrays = [tf.constant(array) for array in (batch.source_ids, *teacher_force(batch.target_ids))]
             result = self.validation_step(arrays, [])
             nats, count = nats + float(result.nats), count + float(result.count)
@@ -159,15 +171,18 @@ def train_translator(
         DataError: the data cannot be used.
 
     """
-    share_cores(shard_count(config.batch_size))
-    keras.utils.set_random_seed(config.seed)
     data = prepare_pairs(dataset, data_config)
+    model_config = resolved_model(model_config, pairs=len(data.splits.train))
+    config = resolved_training(config, pairs=len(data.splits.train))
+    assert config.batch_size is not None
+    shards = shard_count(config.batch_size)
+    share_cores(shards)
+    keras.utils.set_random_seed(config.seed)
     for line in data.splits.warnings:
         report(line)
     models = build_translator(
         model_config, source_size=len(data.source_vocabulary), target_size=len(data.target_vocabulary)
     )
-    config = dataclasses.replace(config, epochs=resolved_epochs(config, pairs=len(data.splits.train)))
     report(describe(data, models))
     record = {
         "lengths": {
@@ -175,6 +190,7 @@ def train_translator(
             "target": int(data.train.targets.lengths.max()) - 2,
         },
         "trained_on": origin(dataset, data),
+        "train": {**config.to_dict(), "shards": shards, "repeatable": config.max_minutes is None},
         "signature": dict(signature),
         "versions": versions(),
     }
@@ -190,11 +206,24 @@ def train_translator(
     )
     task = TranslationTask(models, data, config, Translator(bundle, step_model=KerasTranslator(models)))
     progress = fit(task, config, folder, started=started, report=report, check=first_batch_check)
-    return finish(bundle, models, data, progress)
+    return finish(bundle, models, data, progress, report=report)
 
 
-def finish(bundle: Bundle, models: TranslatorModels, data: PreparedPairs, progress: Progress) -> Bundle:
+def finish(
+    bundle: Bundle,
+    models: TranslatorModels,
+    data: PreparedPairs,
+    progress: Progress,
+    *,
+    report: Callable[[str], None],
+) -> Bundle:
     """Scores the best weights on validation and test parts and writes the finished folder."""
+    weights = export_weights([models.encoder, models.decoder])
+    translator = Translator(dataclasses.replace(bundle, weights=weights))
+    metrics = {
+        "validation": metrics_of(translator, data.splits.validation),
+        "test": metrics_of(translator, data.splits.test),
+    }
     saved = save_bundle(
         bundle.path,
         kind=bundle.kind,
@@ -202,13 +231,17 @@ def finish(bundle: Bundle, models: TranslatorModels, data: PreparedPairs, progre
         model=bundle.model,
         source_vocabulary=bundle.source_vocabulary,
         target_vocabulary=bundle.target_vocabulary,
-        weights=export_weights([models.encoder, models.decoder]),
-        metrics={},
+        weights=weights,
+        metrics=metrics,
         history=progress.history,
         record=bundle.record,
     )
-    translator = Translator(saved)
     finish_bundle(saved, choose_canary(translator, [several.source for several in data.references]))
+    test = metrics["test"]
+    report(
+        f"test part, {test['n']} sources, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
+        f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
+    )
     return saved
 
 
@@ -217,7 +250,7 @@ def origin(dataset: Dataset, data: PreparedPairs) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "origin": dataset.origin,
-        "paths": {part: str(path) for part, path in dataset.paths.items()},
+        "paths": {part: str(path.resolve()) for part, path in dataset.paths.items()},
         "sha256": dataset.sha256,
         "licence": dataset.licence,
         "pairs": {part: len(getattr(data.splits, part)) for part in ("train", "validation", "test")},

@@ -6,7 +6,6 @@ import pytest
 
 from seq2seq import cache, data
 from seq2seq.downloads import DownloadRecord
-from seq2seq.errors import DataError, OptionError
 
 ROWS = "Go.\tVa !\tCC-BY 2.0\nHi.\tSalut !\tCC-BY 2.0\nRun!\tCours !\tCC-BY 2.0\n"
 
@@ -64,11 +63,14 @@ def test_data_has_nothing_to_do_for_generated_and_bundled_sets(capsys):
     assert capsys.readouterr().out.startswith("dates: generated")
 
 
-def test_data_wants_a_name_for_a_file(archive):
-    with pytest.raises(OptionError, match="for --file, got 'dates'"):
-        data.main(["dates", "--file", str(archive)])
+def test_data_wants_a_name_for_a_file(archive, capsys):
+    assert data.main(["dates", "--file", str(archive)]) == 2
+    assert "for --file, got 'dates'" in capsys.readouterr().err
 
 
-def test_data_of_an_unknown_name_lists_the_known():
-    with pytest.raises(DataError, match="known names"):
-        data.main(["nothing"])
+def test_data_of_an_unknown_name_lists_the_known_in_one_line(capsys):
+    assert data.main(["nothing"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("seq2seq data: error: ")
+    assert "known names" in error
+    assert error.count("\n") == 1

@@ -109,9 +109,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="verify the file on disk and the requirements")
-    parser.add_argument(
-        "--sample", type=int, default=0, help="print this many random rows with their templates"
-    )
+    parser.add_argument("--sample", type=int, default=0, help="print this many random rows with their templates")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample")
     arguments = parser.parse_args()
     rows = build()

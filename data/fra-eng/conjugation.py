@@ -134,14 +134,10 @@ def simple(verb: str, form: str, who: Agreement) -> str:
     return {"pres": present, "impf": imperfect, "subj": subjunctive}[form](verb)[who.index]
 
 
-def compound(
-    verb: str, reflexive: bool, form: str, who: Agreement, target: Agreement | None
-) -> tuple[str, str]:
+def compound(verb: str, reflexive: bool, form: str, who: Agreement, target: Agreement | None) -> tuple[str, str]:
     """Auxiliary and agreeing participle; ``target`` is a preceding direct object, if any."""
     with_etre = reflexive or verb in WITH_ETRE
-    auxiliary = simple(
-        "être" if with_etre else "avoir", {"pc": "pres", "pqp": "impf", "cp": "cond"}[form], who
-    )
+    auxiliary = simple("être" if with_etre else "avoir", {"pc": "pres", "pqp": "impf", "cp": "cond"}[form], who)
     model = target or (who if with_etre else None)
     past = participle(verb)
     return auxiliary, agree(past, model.gender, model.many) if model else past

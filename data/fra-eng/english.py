@@ -109,7 +109,7 @@ def plural(noun: str) -> str:
 def indefinite(phrase: str) -> str:
     """The phrase with *a* or *an* in front."""
     word = phrase.lower()
-    vowel = word[0] in "aeiou" and not word.startswith(A_EXCEPTIONS) or word.startswith(AN_EXCEPTIONS)
+    vowel = (word[0] in "aeiou" and not word.startswith(A_EXCEPTIONS)) or word.startswith(AN_EXCEPTIONS)
     return ("an " if vowel else "a ") + phrase
 
 

@@ -16,9 +16,7 @@ from lexicon import Adjective, Noun, Person, Reading
 
 VERB = re.compile(r"<([^.<>]+)\.(\w+)(?:@(\w+(?:\.pl)?))?(?::(\w+))?>")
 AGREEING = re.compile(r"\[([^|\]]+)\|([a-z]+\d*(?:\.pl)?)\]")
-SLOT = re.compile(
-    r"\{([a-z]+\d*)(?:\.(\w+))?(?:\+([a-z]+\d*))?(?:\|([a-z]+\d*(?:\.pl)?))?(?:@(\w+))?(?::(\w+))?\}"
-)
+SLOT = re.compile(r"\{([a-z]+\d*)(?:\.(\w+))?(?:\+([a-z]+\d*))?(?:\|([a-z]+\d*(?:\.pl)?))?(?:@(\w+))?(?::(\w+))?\}")
 CASES = {"obj": ("me", "you", "", "us", "you", "them"), "poss": ("my", "your", "", "our", "your", "their")}
 THIRD = {"obj": {"m": "him", "f": "her", "": "them"}, "poss": {"m": "his", "f": "her", "": "their"}}
 

@@ -71,9 +71,7 @@ def expand(text: str, phrases: dict[str, VerbPhrase], french_side: bool) -> str:
         negative = form.endswith(("_neg", "_n", "_jamais", "_plus", "_pasencore"))
         form = form.removesuffix("_n")
         rest = re.sub(r"\{([a-z]+)(\d*)", lambda m: "{" + m.group(1) + m.group(2) + digits, rest)
-        rest = re.sub(
-            r"\.(my|mypl)\}", lambda m: f".{'poss' if m.group(1) == 'my' else 'posspl'}:{subject}}}", rest
-        )
+        rest = re.sub(r"\.(my|mypl)\}", lambda m: f".{'poss' if m.group(1) == 'my' else 'posspl'}:{subject}}}", rest)
         if negative:
             rest = re.sub(r"^(une |un |des |du |de la |de l')", "de ", rest) if french_side else rest
             rest = re.sub(r"\.(some|a)(?=[+}])", r".\1_n", rest)
@@ -136,9 +134,7 @@ class Generator:
 
     def draw(self, template: Template) -> tuple[str, list[str]]:
         """One English sentence with its French references."""
-        names = {
-            match.group(1) for match in SLOT.finditer(template.en) if self.is_verb_phrase(match.group(1))
-        }
+        names = {match.group(1) for match in SLOT.finditer(template.en) if self.is_verb_phrase(match.group(1))}
         phrases: dict[str, VerbPhrase] = {}
         for name in sorted(names):
             phrases[name] = self.choose(name, {p.en for p in phrases.values()})

@@ -103,7 +103,9 @@ def _descending(logits: np.ndarray) -> np.ndarray:
 def _keep_largest(logits: np.ndarray, ordered: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Keeps the `counts` (..., 1) largest of each row; `ordered` is the row in descending order."""
     smallest_kept = np.take_along_axis(ordered, counts - 1, axis=-1)
-    above = logits > smallest_kept
-    ties = logits == smallest_kept
-    room = counts - above.sum(axis=-1, keepdims=True)
-    return np.where(above | (ties & (np.cumsum(ties, axis=-1) <= room)), logits, -np.inf)
+    keep = logits >= smallest_kept
+    if (np.count_nonzero(keep, axis=-1) != counts[..., 0]).any():  # ties: the smaller ids have the room
+        above = logits > smallest_kept
+        room = counts - np.count_nonzero(above, axis=-1, keepdims=True)
+        keep = above | (keep & (np.cumsum(keep & ~above, axis=-1) <= room))
+    return np.where(keep, logits, -np.inf)

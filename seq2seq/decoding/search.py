@@ -100,7 +100,7 @@ def search(
     """
     lines = np.asarray(line_numbers, dtype=np.int64)
     limits = Limits.of(len(lines), max_length=max_length, min_length=min_length, prefix=prefix, allow_end=allow_end)
-    start = np.broadcast_to(np.asarray(start_ids, dtype=np.int32), lines.shape)
+    start = np.full(lines.shape, start_ids, dtype=np.int32)
     return _steps(model, state, strategy, lines, limits, start, first_logits)
 
 

@@ -35,8 +35,7 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
     per_layer = state_count(config) // config.layers
     last_states: list[Any] = []
     for index in range(config.layers):
-        if index:
-            outputs = keras.layers.Dropout(config.dropout, name=f"decoder_{index}_dropout")(outputs)
+        outputs = keras.layers.Dropout(config.dropout or 0.0, name=f"decoder_{index}_dropout")(outputs)
         layer = recurrent_layer(config.rnn, hidden, name=f"decoder_{index}")
         mine = states[index * per_layer : (index + 1) * per_layer]
         outputs, *after = layer(outputs, initial_state=mine)
@@ -49,6 +48,6 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
         outputs = keras.layers.Dense(hidden, activation="tanh", name="combine")(
             ops.concatenate([context, outputs], axis=-1)
         )
-    outputs = keras.layers.Dropout(config.dropout, name="output_dropout")(outputs)
+    outputs = keras.layers.Dropout(config.dropout or 0.0, name="output_dropout")(outputs)
     logits = keras.layers.Dense(target_size, dtype="float32", name="logits")(outputs)
     return keras.Model([token_ids, *states, *memory_inputs], [logits, *last_states], name="decoder")

@@ -32,10 +32,11 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
     source_ids = keras.Input((None,), dtype="int32", name="source_ids")
     real = ops.not_equal(source_ids, PAD)
     memory = keras.layers.Embedding(source_size, config.embedding_size, name="source_embedding")(source_ids)
+    memory = keras.layers.Dropout(config.dropout or 0.0, name="encoder_0_dropout")(memory)
     states: list[Any] = []
     for index in range(config.layers):
         if index:
-            memory = keras.layers.Dropout(config.dropout, name=f"encoder_{index}_dropout")(memory)
+            memory = keras.layers.Dropout(config.dropout or 0.0, name=f"encoder_{index}_dropout")(memory)
         if not config.bidirectional:
             layer = recurrent_layer(config.rnn, config.hidden_size, name=f"encoder_{index}")
             memory, *after = layer(memory, mask=real)

@@ -21,7 +21,7 @@ def named_variables(models: Iterable[keras.Model]) -> dict[str, keras.Variable]:
 
 def export_weights(models: Iterable[keras.Model]) -> dict[str, np.ndarray]:
     """Copies all weights out of the models."""
-    return {name: np.array(variable) for name, variable in named_variables(models).items()}
+    return {name: keras.ops.convert_to_numpy(variable) for name, variable in named_variables(models).items()}
 
 
 def import_weights(models: Iterable[keras.Model], weights: Mapping[str, np.ndarray], *, where: str) -> None:

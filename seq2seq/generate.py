@@ -1,0 +1,147 @@
+"""The `generate` verb: a prompt in, text out, character by character."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq.bundle import LANGUAGE_MODEL, load_bundle
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.decode import Notices
+from seq2seq.errors import OptionError
+from seq2seq.generation import Generated, LanguageModel, Opening, checked_stops, with_drawn_seed
+from seq2seq.language_config import GenerationConfig
+from seq2seq.options import add_options, choices_of, configured
+from seq2seq.quoting import SPAN, marked, quoted_share, quoted_spans, training_text
+
+EXAMPLE = (
+    '  seq2seq generate --prompt "It was a dark" --length 400 --temperature 0.5\n'
+    "  seq2seq generate --prompt @opening.txt --samples 3 --seed 1 --format jsonl\n"
+    "  seq2seq generate --novelty\n\n"
+    "The output begins with the prompt. Without one it goes on from a random place of the validation text, which\n"
+    "is shown on stderr. Of a prompt that is read from a file, one line end at its end is left out."
+)
+FORMATS = ("text", "jsonl")
+MARKS, COLOUR = ("⟦", "⟧"), ("\033[7m", "\033[0m")
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig]:
+    """Reads the options."""
+    parser = make_parser("generate", "Write text with a language model.", EXAMPLE)
+    add_model_option(parser)
+    parser.add_argument("--prompt", metavar="TEXT|@FILE", help="how the text begins (default: a random place)")
+    parser.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
+    parser.add_argument(
+        "--novelty",
+        action="store_true",
+        help=f"mark what is quoted from the training text, {SPAN} characters or more; the text comes all at once",
+    )
+    parser.add_argument("--data", metavar="NAME|PATH", help="the training text, if --novelty does not find it")
+    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    add_options(parser, GenerationConfig)
+    args = parser.parse_args(argv)
+    config = configured(GenerationConfig, choices_of(args, sections=(GenerationConfig,)).decode)
+    if args.data is not None and not args.novelty:
+        raise OptionError(f"--data {args.data}: is the text that --novelty compares with; give --novelty too")
+    checked_stops(args.stop)
+    return args, config
+
+
+def read_prompt(given: str | None) -> str | None:
+    """Returns the prompt, from a file where it begins with @.
+
+    Raises:
+        OptionError: the file cannot be read or is not UTF-8.
+
+    """
+    if given is None or not given.startswith("@"):
+        return given
+    try:
+        text = Path(given[1:]).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise OptionError(f"--prompt {given}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{error.object[error.start]:02x} at {error.start}"
+        raise OptionError(f"--prompt {given}: expected UTF-8 text, got {found}; convert the file") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Writes texts to standard output."""
+    args, config = parse(argv)
+    prompt = read_prompt(args.prompt)
+    model = LanguageModel(load_bundle(model_folder(args.model, LANGUAGE_MODEL)), runtime=args.runtime)
+    if config.seed is None:
+        config = with_drawn_seed(config)
+        if config.temperature or not prompt:
+            say(f"seed: {config.seed}")
+    notices = Notices()
+    opening = model.open(prompt, config, notice=lambda replacement: notices(replacement, 1))
+    notices.summary()
+    if not opening.given:
+        say(f"goes on from a random place of the validation text: {opening.text!r}")
+    if args.format == "text" and not args.novelty:
+        for sample in range(1, config.samples + 1):
+            stream(model, opening, config, args.stop, sample)
+        return 0
+    texts = model.write(opening, config, args.stop)
+    spans = find_quotations(model, texts, opening, args.data) if args.novelty else [[] for _ in texts]
+    for text, quoted in zip(texts, spans, strict=True):
+        sys.stdout.write(render(text, quoted, args.format, config, novelty=args.novelty))
+    return 0
+
+
+def stream(model: LanguageModel, opening: Opening, config: GenerationConfig, stop: Sequence[str], sample: int) -> None:
+    """Writes one text as it comes."""
+    sys.stdout.write(heading(sample, config))
+    for piece in model.pieces(opening, config, stop, sample=sample):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def heading(sample: int, config: GenerationConfig) -> str:
+    """Returns the line above a text; nothing where there is only one."""
+    return f"--- sample {sample} ---\n" if config.samples > 1 else ""
+
+
+def find_quotations(
+    model: LanguageModel, texts: Sequence[Generated], opening: Opening, data: str | None
+) -> list[list[tuple[int, int]]]:
+    """Finds what was written, the prompt left out, that is quoted from the training text; says how much it is."""
+    skipped = len(opening.text) if opening.given else 0
+    written = [text.text[skipped:] for text in texts]
+    spans = quoted_spans(written, training_text(model.bundle, data))
+    longest = max((end - start for several in spans for start, end in several), default=0)
+    say(
+        f"quoted from the training text in spans of {SPAN} characters or more: "
+        f"{quoted_share(written, spans):.1%} of what was written; longest span: {longest}"
+    )
+    return [[(start + skipped, end + skipped) for start, end in several] for several in spans]
+
+
+def render(
+    text: Generated, quoted: list[tuple[int, int]], form: str, config: GenerationConfig, *, novelty: bool
+) -> str:
+    """Writes one result: its text with quotations marked, or JSON."""
+    if form == "text":
+        before, after = COLOUR if sys.stdout.isatty() else MARKS
+        return f"{heading(text.sample, config)}{marked(text.text, quoted, before, after)}\n"
+    values = {**text._asdict(), "score": sum(text.log_probs), "temperature": config.temperature}
+    if novelty:
+        values["quoted"] = quoted
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("generate", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Trains a language model: from configurations to a finished model folder."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2seq.alignment import check_shift
+from seq2seq.backend import keras, tf
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle, finish_bundle, save_bundle
+from seq2seq.canary import choose_text_canary
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.datasets import Dataset
+from seq2seq.errors import OptionError
+from seq2seq.generation import LanguageModel
+from seq2seq.models.language import TrainableLanguageModel
+from seq2seq.models.step import make_validation_step, shard_count, share_cores
+from seq2seq.models.weights import export_weights
+from seq2seq.runtimes.numpy_language import NumpyLanguageModel
+from seq2seq.texts import EncodedText, encode_text
+from seq2seq.training import Progress, Scores, fit
+from seq2seq.translation import UNLIMITED_EPOCHS, versions
+from seq2seq.windows import steps_per_pass, stream_count, training_windows, validation_windows
+
+TEMPERATURES = (0.2, 0.5, 1.0)  # of the samples after each epoch
+SAMPLE_LENGTH = 100  # symbols
+EPOCH_SYMBOLS = 500_000  # of the validation part, scored after each epoch; the whole part is scored at the end
+SHORT = 300_000  # symbols of a training part
+BATCH_SIZE = 32
+TARGET_SYMBOLS, FEWEST_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 30
+
+
+class LanguageTask:
+    """A language model and its text, as training sees them."""
+
+    def __init__(self, bundle: Bundle, text: EncodedText, config: TrainingConfig) -> None:
+        self.bundle = bundle
+        self.text = text
+        assert config.batch_size is not None
+        self.config = config
+        self.model = TrainableLanguageModel(bundle.model, len(text.vocabulary))
+        self.streams = stream_count(text.split, config.batch_size, config.window)
+        self.steps_per_epoch = steps_per_pass(text.split, self.streams, config.window)
+        self.validation_step = make_validation_step(self.model)
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
+        """Yields [inputs, targets, weights] of each window of one pass, which begins at a random place."""
+        offset = int(generator.integers(self.text.split))
+        ids = self.text.ids[: self.text.split]
+        return (list(window) for window in training_windows(ids, self.streams, self.config.window, offset))
+
+    def initial_carry(self) -> list[np.ndarray]:
+        """Every pass begins with states of zero."""
+        return self.zeros(self.streams)
+
+    def zeros(self, rows: int) -> list[np.ndarray]:
+        """Makes the states of texts of which nothing has been read, (rows, H) each."""
+        return [np.zeros((rows, spec.shape[-1]), np.float32) for spec in self.model.carry_signature]
+
+    def nats(self, most: int) -> tuple[float, int]:
+        """Computes the loss of the validation part, the state carried through it.
+
+        Args:
+            most: symbols, from the beginning of the part.
+
+        Returns:
+            Mean nats of a symbol, and how many symbols were scored.
+
+        """
+        nats = count = 0.0
+        carry: list[Any] = []
+        for window in validation_windows(self.text.ids[: self.text.split + most], self.text.split):
+            carry = carry or [tf.constant(state) for state in self.zeros(len(window.inputs))]
+            result = self.validation_step([tf.constant(array) for array in window], carry)
+            carry, nats, count = result.carry, nats + float(result.nats), count + float(result.count)
+        return nats / count, int(count)
+
+    def validate(self) -> Scores:
+        """Computes the loss of the validation part, and writes a text at each of several temperatures."""
+        weights = export_weights(self.model.models)
+        writer = LanguageModel(self.bundle, step_model=NumpyLanguageModel(self.bundle.model, weights))
+        examples = [
+            f"    {temperature}: "
+            + writer.generate(length=SAMPLE_LENGTH, temperature=temperature, seed=self.config.seed).replace("\n", "↵")
+            for temperature in TEMPERATURES
+        ]
+        return Scores(self.nats(EPOCH_SYMBOLS)[0], {}, examples)
+
+
+def resolved_text_model(config: ModelConfig, *, symbols: int) -> ModelConfig:
+    """Fills in what depends on the length of the training part: the shorter the text, the more dropout.
+
+    There is no source, hence nothing that reads it in two directions and no attention to it.
+    """
+    dropout = config.dropout if config.dropout is not None else 0.3 if symbols < SHORT else 0.1
+    return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
+
+
+def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
+    """Fills in what depends on the length of the training part: more passes over a shorter text.
+
+    A limit in steps or minutes alone leaves the number of epochs open.
+    """
+    epochs = config.epochs
+    if epochs is None and (config.max_minutes is not None or config.max_steps is not None):
+        epochs = UNLIMITED_EPOCHS
+    if epochs is None:
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
+    return dataclasses.replace(config, batch_size=config.batch_size or BATCH_SIZE, epochs=epochs)
+
+
+def first_window_check(arrays: list[np.ndarray]) -> None:
+    """Refuses windows that are not correctly shifted."""
+    inputs, targets, weights = arrays
+    check_shift(inputs, targets, weights, delimited=False)
+
+
+def train_language_model(
+    folder: Path,
+    dataset: Dataset,
+    data_config: DataConfig,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    *,
+    signature: Mapping[str, Any],
+    started: float,
+    report: Callable[[str], None],
+) -> Bundle:
+    """Trains a language model into a folder that exists, going on where an earlier run stopped.
+
+    Args:
+        folder: receives checkpoints, then the finished model.
+        dataset: what `data_config.data` resolves to, a text.
+        data_config: how the text is read.
+        model_config: sizes.
+        config: how it is trained.
+        signature: what tells this run from another; recorded.
+        started: time.monotonic() of the command's start.
+        report: receives lines for the user.
+
+    Raises:
+        DataError: the text cannot be used.
+        OptionError: an option that only translators have.
+
+    """
+    if config.early_stop_metric != "loss":
+        raise OptionError(
+            f"--early-stop-metric {config.early_stop_metric}: a text has no references to score against; "
+            "leave it out, or give loss"
+        )
+    text = encode_text(dataset.paths["all"], data_config, folder)
+    model_config = resolved_text_model(model_config, symbols=text.split)
+    config = resolved_text_training(config, symbols=text.split)
+    assert config.batch_size is not None
+    shards = shard_count(config.batch_size)
+    share_cores(shards)
+    keras.utils.set_random_seed(config.seed)
+    bundle = Bundle(
+        path=folder,
+        kind=LANGUAGE_MODEL,
+        data=data_config,
+        model=model_config,
+        source_vocabulary=None,
+        target_vocabulary=text.vocabulary,
+        weights={},
+        record={
+            "trained_on": origin(dataset, text),
+            "train": {**config.to_dict(), "shards": shards, "repeatable": config.max_minutes is None},
+            "signature": dict(signature),
+            "versions": versions(),
+        },
+        excerpt=text.excerpt,
+    )
+    task = LanguageTask(bundle, text, config)
+    for line in describe(task):
+        report(line)
+    progress = fit(task, config, folder, started=started, report=report, check=first_window_check)
+    return finish(task, progress)
+
+
+def finish(task: LanguageTask, progress: Progress) -> Bundle:
+    """Scores the best weights on the whole validation part and writes the finished folder.
+
+    A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
+    """
+    bundle = task.bundle
+    nats, symbols = task.nats(len(task.text.ids) if task.config.max_minutes is None else EPOCH_SYMBOLS)
+    saved = save_bundle(
+        bundle.path,
+        kind=bundle.kind,
+        data=bundle.data,
+        model=bundle.model,
+        source_vocabulary=None,
+        target_vocabulary=bundle.target_vocabulary,
+        weights=export_weights(task.model.models),
+        metrics={"validation": text_scores(nats, symbols, task.text)},
+        history=progress.history,
+        record=bundle.record,
+        excerpt=bundle.excerpt,
+    )
+    finish_bundle(saved, choose_text_canary(LanguageModel(saved)))
+    return saved
+
+
+def text_scores(nats: float, symbols: int, text: EncodedText) -> dict[str, float]:
+    """Gives the scores of the validation part by name.
+
+    Args:
+        nats: mean of a symbol.
+        symbols: how many were scored.
+        text: whose validation part was scored; a symbol that its vocabulary lacks counts as UNK.
+
+    """
+    symbols_a_character = (len(text.ids) - text.split) / text.validation_characters
+    return {
+        "nats_per_symbol": nats,
+        "nats_per_character": nats * symbols_a_character,
+        "bits_per_character": nats * symbols_a_character / math.log(2),
+        "perplexity": math.exp(min(nats, 700.0)),
+        "symbols": symbols,
+        "unknown_symbols": text.unknown,
+    }
+
+
+def origin(dataset: Dataset, text: EncodedText) -> dict[str, Any]:
+    """Says where the text came from, for the model folder."""
+    return {
+        "name": dataset.name,
+        "origin": dataset.origin,
+        "paths": {part: str(path.absolute()) for part, path in dataset.paths.items()},
+        "sha256": dataset.sha256,
+        "licence": dataset.licence,
+        "symbols": {"train": text.split, "validation": len(text.ids) - text.split},
+        "characters": {"train": text.train_characters, "validation": text.validation_characters},
+    }
+
+
+def describe(task: LanguageTask) -> Iterator[str]:
+    """Says what is trained on what, and what is odd about it."""
+    text = task.text
+    held_out = len(text.ids) - text.split
+    yield (
+        f"text: {text.split:,} symbols train, {held_out:,} validation; {len(text.vocabulary)} different; "
+        f"{task.streams} streams, windows of {task.config.window}; parameters: {task.model.decoder.count_params():,}"
+    )
+    if text.unknown:
+        yield f"{text.unknown:,} of {held_out:,} symbols of the validation part are not in the vocabulary (UNK)"
+    if task.streams < (task.config.batch_size or 0):
+        yield f"the text is short: {task.streams} streams instead of --batch-size {task.config.batch_size}"

@@ -1,0 +1,26 @@
+"""The language model as training sees it: the decoder alone, with its states carried from window to window."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seq2seq.backend import keras, tf
+from seq2seq.config import ModelConfig
+from seq2seq.models.decoder import build_decoder, state_count
+from seq2seq.models.step import Forward
+
+
+class TrainableLanguageModel:
+    """A language model whose batches are [inputs (B, T), targets (B, T), weights (B, T)]."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        self.decoder = build_decoder(config, vocabulary_size)
+        self.models: list[keras.Model] = [self.decoder]
+        ids = tf.TensorSpec((None, None), tf.int32)
+        self.signature = [ids, ids, tf.TensorSpec((None, None), tf.float32)]
+        self.carry_signature = [tf.TensorSpec((None, config.hidden_size), tf.float32)] * state_count(config)
+
+    def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
+        """Predicts every target from the symbols before it in the window, and from the states before the window."""
+        inputs, targets, weights = arrays
+        logits, *after = self.decoder([inputs, *carry], training=training)
+        return Forward(logits, targets, weights, after)

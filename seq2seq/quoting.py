@@ -1,0 +1,127 @@
+"""Finds what a written text quotes verbatim from the text that its model was trained on."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seq2seq.bundle import Bundle
+from seq2seq.datasets import resolve
+from seq2seq.errors import DataError, Seq2SeqError
+from seq2seq.files import sha256_of
+from seq2seq.texts import TextForm, read_blocks
+
+SPAN = 20  # characters: shorter agreements are chance
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
+
+
+def span_hashes(text: str, span: int = SPAN) -> np.ndarray:
+    """Returns uint64 (len(text) - span + 1,): a hash of the `span` characters from each place on.
+
+    Source: Karp and Rabin 1987, doi:10.1147/rd.312.0249, modulo 2**64.
+    """
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    count = max(len(codes) - span + 1, 0)
+    hashes = np.zeros(count, np.uint64)
+    for place in range(span):
+        hashes *= _FACTOR
+        hashes += codes[place : place + count] + np.uint64(1)
+    return hashes
+
+
+def quoted_spans(texts: Sequence[str], source: Iterable[str], span: int = SPAN) -> list[list[tuple[int, int]]]:
+    """Finds the parts of texts whose every `span` characters occur in the source.
+
+    Args:
+        texts: what was written.
+        source: the training text in consecutive blocks, read once; nothing of it is kept.
+        span: characters.
+
+    Returns:
+        For each text (start, end) of each part, in order, apart from each other.
+
+    """
+    hashes = [span_hashes(text, span) for text in texts]
+    wanted = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
+    seen = np.zeros(len(wanted), bool)
+    tail = ""
+    for block in source:
+        seen |= np.isin(wanted, span_hashes(tail + block, span))
+        tail = (tail + block)[-(span - 1) :]
+    found = wanted[seen]
+    return [merged(np.flatnonzero(np.isin(own, found)), span) for own in hashes]
+
+
+def merged(starts: np.ndarray, span: int) -> list[tuple[int, int]]:
+    """Joins spans that overlap or touch, given by where they start in increasing order."""
+    spans: list[tuple[int, int]] = []
+    for start in starts.tolist():
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], start + span)
+        else:
+            spans.append((start, start + span))
+    return spans
+
+
+def quoted_share(texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> float:
+    """Returns the share of all characters that lie in the spans."""
+    inside = sum(end - start for several in spans for start, end in several)
+    return inside / max(sum(map(len, texts)), 1)
+
+
+def marked(text: str, spans: Iterable[tuple[int, int]], before: str, after: str) -> str:
+    """Puts `before` and `after` around the spans."""
+    parts, place = [], 0
+    for start, end in spans:
+        parts += [text[place:start], before, text[start:end], after]
+        place = end
+    return "".join([*parts, text[place:]])
+
+
+def training_text(bundle: Bundle, data: str | None = None) -> Iterator[str]:
+    """Yields the training part of the text that a model was trained on, in blocks.
+
+    Args:
+        bundle: a language model; it names the file and its sha256.
+        data: a data set's name or path to look in instead of the place in the bundle.
+
+    Raises:
+        DataError: the file is not found, or is another one.
+
+    """
+    path = find_text(bundle, data)
+    form = TextForm.of(bundle.data)
+    left = int(bundle.record["trained_on"]["characters"]["train"])
+    with path.open("rb") as file:
+        for block in read_blocks(file, form, name=str(path)):
+            yield block[:left]
+            left -= len(block)
+            if left <= 0:
+                return
+
+
+def find_text(bundle: Bundle, data: str | None) -> Path:
+    """Finds the file that a model was trained on: in the given place, else where it was, else by its name."""
+    trained_on = bundle.record["trained_on"]
+    expected = trained_on["sha256"]["all"]
+    if data is not None:
+        dataset = resolve(data)
+        if dataset.sha256.get("all") == expected:
+            return dataset.paths["all"]
+        raise DataError(
+            f"--data {data}: expected the text that the model was trained on (sha256 {expected[:12]}...), "
+            f"got sha256 {dataset.sha256.get('all', '')[:12]}...; give that text, or leave out what compares with it"
+        )
+    path = Path(trained_on["paths"]["all"])
+    if path.is_file() and sha256_of(path) == expected:
+        return path
+    with contextlib.suppress(Seq2SeqError):
+        dataset = resolve(bundle.data.data)
+        if dataset.sha256.get("all") == expected:
+            return dataset.paths["all"]
+    state = "has changed since" if path.is_file() else "is no longer there"
+    raise DataError(
+        f"{path}: the text that the model was trained on {state}; name a copy of it with --data, "
+        "or leave out what compares with it"
+    )

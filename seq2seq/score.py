@@ -1,0 +1,121 @@
+"""The `score` verb: log-probabilities of given targets, line by line."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.corpus import Pair, normalise
+from seq2seq.errors import DataError
+from seq2seq.evaluation import UnknownCharacters
+from seq2seq.files import sha256_of
+from seq2seq.inference import Translator, load
+from seq2seq.lines import excerpt
+from seq2seq.streams import OutputFile, chunks, open_input
+
+EXAMPLE = (
+    "  printf 'How are you?\\tComment vas-tu ?\\n' | seq2seq score\n"
+    "  paste source.txt target.txt | seq2seq score --format jsonl\n\n"
+    "A line is source<TAB>target, with feature tags source<TAB>tags<TAB>target. A score is the sum of the natural\n"
+    "log-probabilities of the target's symbols and of its end: what decode printed, if decode gave that target.\n"
+    "tsv: line, score, the symbols' values with the end's last, source, target."
+)
+FORMATS = ("text", "tsv", "jsonl")
+CHUNK_LINES = 4096
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the options."""
+    parser = make_parser("score", "Print log-probabilities of given targets: line N out belongs to line N in.", EXAMPLE)
+    add_model_option(parser)
+    parser.add_argument("-i", "--input", metavar="FILE", help="lines to score (default: standard input)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted --output")
+    return parser.parse_args(argv)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Scores standard input or a file."""
+    args = parse(argv)
+    folder = model_folder(args.model)
+    translator = load(folder, runtime=args.runtime)
+    unknown = UnknownCharacters()
+    settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
+    file, name = open_input(args.input)
+    with OutputFile(args.output, resume=args.resume, settings=settings) as output:
+        line = 1
+        for chunk in chunks(file, CHUNK_LINES, name=name):
+            done = min(max(output.done - line + 1, 0), len(chunk))
+            pairs = [
+                parse_line(text, translator, where=f"{name}:{number}")
+                for number, text in enumerate(chunk[done:], line + done)
+            ]
+            text = score_chunk(translator, pairs, args.format, first_line=line + done, unknown=unknown)
+            if pairs:
+                output.write(text, lines=len(pairs), settings=settings)
+            line += len(chunk)
+    if summary := unknown.summary():
+        say(summary)
+    return 0
+
+
+def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
+    """Cuts a line into source and target; `where` names it in messages.
+
+    Raises:
+        DataError: it has too few or too many columns, or a target for no source.
+
+    """
+    tagged = bool(translator.source_vocabulary.features_sep)
+    form = "source<TAB>tags<TAB>target" if tagged else "source<TAB>target"
+    columns = line.split("\t")
+    if len(columns) != 2 + tagged:
+        raise DataError(f"{where}: expected {form}, got {len(columns)} tab-separated columns: {excerpt(line)}")
+    *source, target = columns  # the target as it is: a model may give spaces at the ends
+    source = [side.strip() for side in source]
+    # an empty line decodes to an empty one, so that pair may come back
+    if not all(source) and (target or any(source)):
+        raise DataError(
+            f"{where}: expected {form}, got an empty {'source or tags' if tagged else 'source'}: {excerpt(line)}"
+        )
+    return Pair("\t".join(source).strip(), target)
+
+
+def score_chunk(
+    translator: Translator, pairs: Sequence[Pair], form: str, *, first_line: int, unknown: UnknownCharacters
+) -> str:
+    """Scores some lines and writes the results, a line each."""
+    lowercase = translator.bundle.data.lowercase
+    for number, (source, target) in enumerate(pairs, first_line):
+        for vocabulary, text in ((translator.source_vocabulary, source), (translator.target_vocabulary, target)):
+            for replacement in vocabulary.replacements(normalise(text, lowercase)):
+                unknown(replacement, number)
+    filled = [pair for pair in pairs if pair.source]
+    found = iter(translator.score(filled))
+    return "".join(
+        render(number, pair, next(found) if pair.source else [], form) for number, pair in enumerate(pairs, first_line)
+    )
+
+
+def render(number: int, pair: Pair, log_probs: Sequence[float], form: str) -> str:
+    """Writes one result: the sum, or tab-separated values, or JSON."""
+    score = math.fsum(log_probs)
+    if form == "text":
+        return f"{score:.6f}\n"
+    if form == "tsv":
+        values = " ".join(f"{value:.6f}" for value in log_probs)
+        return f"{number}\t{score:.6f}\t{values}\t{pair.source}\t{pair.target}\n"
+    content = {"line": number, "source": pair.source, "text": pair.target, "score": score, "log_probs": list(log_probs)}
+    return json.dumps(content, ensure_ascii=False) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("score", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""The `sweep` verb: shows side by side what temperatures do to a model's outputs."""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.errors import DataError, OptionError
+from seq2seq.evaluation import given_material, own_material
+from seq2seq.generation import LanguageModel, checked_stops, with_drawn_seed
+from seq2seq.inference import Translator
+from seq2seq.language_config import GenerationConfig
+from seq2seq.loading import load
+from seq2seq.options import add_options, choices_of, configured
+from seq2seq.plots import draw_sweep, require_matplotlib
+from seq2seq.quoting import training_text
+from seq2seq.sweeping import Row, pairs_advice, real_text_measures, sweep_pairs, sweep_text, text_advice
+
+EXAMPLE = (
+    "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"
+    "  seq2seq sweep --model runs/prose --prompt 'Every morning' --samples 8 --json\n\n"
+    "For a language model `copied` is the share of characters in spans of 20 and more that are quoted from the\n"
+    "training text, `unknown` the share of words that are not in it. For a translator `best` is the best draw of\n"
+    "each source by its references."
+)
+TEMPERATURES = "0.2,0.5,0.7,1.0,1.2,1.5"
+SAMPLES, LINES, SHOWN_LINES = 5, 100, 3
+COLUMN, ROWS_SHOWN = 22, 12  # characters of a sample's column, lines of it
+HEADINGS = {
+    "temperature": "T",
+    "entropy_bits": "bits",
+    "distinct_1": "dist-1",
+    "distinct_2": "dist-2",
+    "distinct_3": "dist-3",
+    "distinct_4": "dist-4",
+    "longest_loop": "loop",
+    "repeated_8_grams": "rep-8",
+    "failures_to_stop": "no stop",
+    "copied_share": "copied",
+    "unknown_words": "unknown",
+    "chrf": "chrF",
+    "exact_match": "exact",
+    "best_chrf": "best chrF",
+    "best_exact_match": "best exact",
+}
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, list[float]]:
+    """Reads the options."""
+    parser = make_parser("sweep", "Show what temperatures do to a model's outputs.", EXAMPLE)
+    add_model_option(parser)
+    parser.add_argument("--temperatures", default=TEMPERATURES, metavar="T,T,...", help=f"default: {TEMPERATURES}")
+    parser.add_argument("--samples", type=int, default=SAMPLES, metavar="N", help=f"draws (default: {SAMPLES})")
+    parser.add_argument("--prompt", metavar="TEXT", help="how texts begin (default: a random place)")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end a text before this")
+    parser.add_argument(
+        "--data", metavar="NAME|PATH",
+        help="a language model's training text, if it is not in its place; for a translator the pairs to translate",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lines", type=int, default=LINES, metavar="N", help=f"sources that a translator translates (default: {LINES})"
+    )
+    parser.add_argument("--plot", metavar="FILE.png", help="where the plot goes (default: MODEL-sweep.png)")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON, and plot only with --plot")
+    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    add_options(parser, GenerationConfig, leave_out=("temperature", "samples"))
+    args = parser.parse_args(argv)
+    config = configured(GenerationConfig, choices_of(args, sections=(GenerationConfig,)).decode)
+    for name in ("samples", "lines"):
+        if getattr(args, name) < 1:
+            raise OptionError(f"--{name}: expected at least 1, got {getattr(args, name)}")
+    checked_stops(args.stop)
+    return args, config, read_temperatures(args.temperatures)
+
+
+def read_temperatures(given: str) -> list[float]:
+    """Reads numbers with commas between them.
+
+    Raises:
+        OptionError: one is no temperature.
+
+    """
+    found = []
+    for part in given.split(","):
+        try:
+            found.append(GenerationConfig(temperature=float(part)).temperature)
+        except ValueError as error:
+            raise OptionError(
+                f"--temperatures: expected numbers from 0 up with commas between them, got {part!r} in {given!r}"
+            ) from error
+    return found
+
+
+def run(argv: Sequence[str]) -> int:
+    """Sweeps a model and prints the result."""
+    args, config, temperatures = parse(argv)
+    if args.plot or not args.json:
+        require_matplotlib()
+    folder = model_folder(args.model)
+    model = load(folder, runtime=args.runtime)
+    if config.seed is None:
+        config = with_drawn_seed(config)
+        say(f"seed: {config.seed}")
+    if isinstance(model, Translator):
+        rows, inputs, advice = sweep_translator(model, args, config, temperatures)
+    else:
+        rows, inputs, advice = sweep_language_model(model, args, config, temperatures)
+    if args.json:
+        values = {"model": str(folder), "seed": config.seed, "inputs": inputs, "rows": rows, "advice": advice}
+        print(json.dumps(values, ensure_ascii=False, indent=1))
+    else:
+        sys.stdout.write(side_by_side(rows, inputs) + table(rows) + advice + "\n")
+    if args.plot or not args.json:
+        path = Path(args.plot or f"{folder}-sweep.png")
+        draw_sweep(rows, path, title=str(folder))
+        say(f"plot: {path}")
+    return 0
+
+
+def filters_of(config: GenerationConfig) -> dict[str, Any]:
+    """Returns the filters that were asked for."""
+    return {name: getattr(config, name) for name in ("top_k", "top_p", "min_p") if getattr(config, name) is not None}
+
+
+def sweep_language_model(
+    model: LanguageModel, args: argparse.Namespace, config: GenerationConfig, temperatures: Sequence[float]
+) -> tuple[list[Row], list[str], str]:
+    """Sweeps a language model; returns rows, the prompt and advice."""
+    assert config.seed is not None
+    opening = model.open(args.prompt, config)
+    if not opening.given:
+        say("goes on from a random place of the validation text")
+    source = training_source(model, args.data)
+    rows = sweep_text(
+        model,
+        opening,
+        temperatures,
+        samples=args.samples,
+        length=config.length,
+        seed=config.seed,
+        stop=args.stop,
+        source=source,
+        filters=filters_of(config),
+    )
+    return rows, [opening.text], text_advice(rows, real_text_measures(model, source, config.length))
+
+
+def training_source(model: LanguageModel, data: str | None) -> Callable[[], Iterator[str]] | None:
+    """Returns what gives the training text; None, and says so, where it cannot be had and was not asked for."""
+    source = partial(training_text, model.bundle, data)
+    try:
+        next(source())
+    except DataError as error:
+        if data is not None:
+            raise
+        say(f"without the training text nothing is compared with it: {error}")
+        return None
+    return source
+
+
+def sweep_translator(
+    model: Translator, args: argparse.Namespace, config: GenerationConfig, temperatures: Sequence[float]
+) -> tuple[list[Row], list[str], str]:
+    """Sweeps a translator; returns rows, the sources that are shown and advice."""
+    for name in ("prompt", "stop"):
+        if getattr(args, name):
+            raise OptionError(
+                f"--{name}: is for language models, and {model.bundle.path} is a translator; leave it out"
+            )
+    assert config.seed is not None
+    material = own_material(model.bundle) if args.data is None else given_material(model.bundle, args.data)
+    references = material.references[: args.lines]
+    say(f"{material.name}: {len(references)} of {len(material.references)} sources, {args.samples} draws each")
+    rows = sweep_pairs(
+        model, references, temperatures, samples=args.samples, seed=config.seed, filters=filters_of(config)
+    )
+    return rows, [several.source for several in references[:SHOWN_LINES]], pairs_advice(rows, args.samples)
+
+
+def side_by_side(rows: Sequence[Row], inputs: Sequence[str]) -> str:
+    """Sets the first sample of each temperature into a column of its own, below what it follows from."""
+    width = max(shutil.get_terminal_size((100, 24)).columns, COLUMN)
+    blocks = []
+    for number, shown in enumerate(inputs):
+        blocks.append(f"{shown!r}\n")
+        samples = [row["samples"][number] for row in rows]
+        for first in range(0, len(rows), width // COLUMN):
+            part = slice(first, first + width // COLUMN)
+            heads = [f"T = {row['temperature']:g}" for row in rows[part]]
+            cells = [wrapped(head, sample) for head, sample in zip(heads, samples[part], strict=True)]
+            depth = max(map(len, cells))
+            lines = zip(*(cell + [""] * (depth - len(cell)) for cell in cells), strict=True)
+            blocks.append("\n".join("".join(f"{text:<{COLUMN}}" for text in line).rstrip() for line in lines) + "\n\n")
+    return "".join(blocks)
+
+
+def wrapped(head: str, text: str) -> list[str]:
+    """Breaks text into lines of a column, the heading first."""
+    size = COLUMN - 2
+    lines = [line[start : start + size] for line in text.split("\n") for start in range(0, max(len(line), 1), size)]
+    return [head, "-" * size, *lines[:ROWS_SHOWN]]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Writes the numbers of all temperatures, one a line."""
+    names = [name for name in HEADINGS if name in rows[0] and rows[0][name] is not None]
+    cells = [[HEADINGS[name] for name in names], *([shown(name, row[name]) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(lines) + "\n\n"
+
+
+def shown(name: str, value: float) -> str:
+    """Writes one number of the table."""
+    if name in ("temperature", "longest_loop"):
+        return f"{value:g}"
+    return f"{value:.1f}" if name.endswith("chrf") else f"{value:.2f}" if name == "entropy_bits" else f"{value:.3f}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("sweep", run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Fixtures that several test files share."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
+from seq2seq.canary import choose_canary
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
+from seq2seq.datasets import resolve
+from seq2seq.evaluation import splits_of
+from seq2seq.inference import Translator
+from seq2seq.special import END
+from seq2seq.vocabulary import Vocabulary
+
+SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
+# 64 sources, 6 of them for test; those that begin with "ab" have two references
+ROWS = [f"{one}{other}.\t{other}{one}!" for one in SYLLABLES for other in SYLLABLES]
+ROWS += [f"ab{other}.\t{other}ab." for other in SYLLABLES]
+
+
+@pytest.fixture
+def real_corpora():
+    """The folder of large corpora, which is not part of the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "corpora"
+    if not folder.is_dir():
+        pytest.skip("the large corpora are not here")
+    return folder
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path):
+    """Makes finished model folders whose weights are random, in milliseconds and without TensorFlow.
+
+    The factory takes the name of the folder, the rows of the data file beside it, `data` (fields of DataConfig), a
+    seed of the weights, and fields of ModelConfig such as attention="none"; it returns the folder.
+    """
+
+    def make(name="tiny", *, rows=ROWS, data=None, seed=1, **sizes):
+        sizes = {"hidden_size": 8, "embedding_size": 6, **sizes}
+        file = tmp_path / f"{name}.tsv"
+        file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+        return random_bundle(tmp_path / name, DataConfig(data=str(file), **(data or {})), ModelConfig(**sizes), seed)
+
+    return make
+
+
+def random_bundle(folder, data, model, seed):
+    """Writes a model of random weights for a data file into a new folder."""
+    dataset = resolve(data.data)
+    splits = splits_of(dataset, data)
+    features_sep = data.features_sep if data.features_col else ""
+    sources = [pair.source for pair in splits.train]
+    source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep)
+    target = Vocabulary.build((pair.target for pair in splits.train), separator=data.target_sep)
+    folder.mkdir()
+    bundle = Bundle(
+        path=folder,
+        kind=TRANSLATOR,
+        data=data,
+        model=model,
+        source_vocabulary=source,
+        target_vocabulary=target,
+        weights={},
+        record={
+            "lengths": {
+                "source": max(len(source.segment(line)) for line in sources),
+                "target": max(len(target.segment(pair.target)) for pair in splits.train),
+            },
+            "trained_on": {
+                "name": dataset.name,
+                "origin": dataset.origin,
+                "paths": {part: str(path) for part, path in dataset.paths.items()},
+                "sha256": dataset.sha256,
+                "licence": dataset.licence,
+                "pairs": {part: len(getattr(splits, part)) for part in ("train", "validation", "test")},
+            },
+        },
+    )
+    bundle = lively(bundle, sources, seed)
+    parts = {field.name: getattr(bundle, field.name) for field in dataclasses.fields(Bundle)}
+    save_bundle(parts.pop("path"), metrics={}, history=[{"epoch": 1, "loss": 1.0}], **parts)
+    finish_bundle(bundle, choose_canary(Translator(bundle), sources))
+    return folder
+
+
+def lively(bundle, sources, seed):
+    """Draws weights until several outputs differ, end by themselves and are not empty."""
+    sizes = len(bundle.source_vocabulary), len(bundle.target_vocabulary)
+    for attempt in range(1000):
+        weights = random_weights(bundle.model, *sizes, np.random.default_rng([seed, attempt]))
+        candidate = dataclasses.replace(bundle, weights=weights)
+        found = [best[0] for best in Translator(candidate).outputs(sources, DecodingConfig())]
+        if len({output.text for output in found if output.finished and output.text}) >= min(4, len(sources)):
+            return candidate
+    raise AssertionError("no weights gave several different outputs")
+
+
+def random_weights(model, source_size, target_size, random):
+    """Draws weights under the names that the runtimes read; large enough that outputs differ and end."""
+    shapes = {}
+    hidden, gates = model.hidden_size, {"lstm": 4, "gru": 3}[model.rnn]
+
+    def cell(name, inputs, units):
+        shapes[f"{name}.kernel"] = (inputs, gates * units)
+        shapes[f"{name}.recurrent_kernel"] = (units, gates * units)
+        shapes[f"{name}.bias"] = (gates * units,) if model.rnn == "lstm" else (2, gates * units)
+
+    def dense(name, inputs, units):
+        shapes[f"{name}.kernel"] = (inputs, units)
+        shapes[f"{name}.bias"] = (units,)
+
+    shapes["source_embedding.embeddings"] = (source_size, model.embedding_size)
+    shapes["target_embedding.embeddings"] = (target_size, model.embedding_size)
+    for index in range(model.layers):
+        inputs = hidden if index else model.embedding_size
+        cell(f"decoder_{index}", inputs, hidden)
+        for way in ("_forward", "_backward") if model.bidirectional else ("",):
+            cell(f"encoder_{index}{way}", inputs, hidden // 2 if way else hidden)
+        for state in ("hc" if model.rnn == "lstm" else "h") if model.bidirectional else "":
+            dense(f"bridge_{index}_{state}", hidden, hidden)
+    if model.attention == "luong":
+        shapes["attention.kernel"] = (hidden, hidden)
+    if model.attention == "bahdanau":
+        shapes.update({f"attention.{part}_kernel": (hidden, hidden) for part in ("query", "memory")})
+        shapes.update({"attention.bias": (hidden,), "attention.vector": (hidden, 1)})
+    if model.attention != "none":
+        dense("combine", 2 * hidden, hidden)
+    dense("logits", hidden, target_size)
+    weights = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+    weights["logits.bias"][END] = 2.0
+    return weights

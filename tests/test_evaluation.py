@@ -1,0 +1,201 @@
+import json
+
+import pytest
+
+import seq2seq
+from seq2seq import datasets, evaluation
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus import Pair
+from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.evaluation import (
+    UnknownCharacters,
+    check_comparable,
+    evaluate,
+    given_material,
+    metrics_of,
+    own_material,
+    seen_in_training,
+    training_data,
+)
+from seq2seq.metrics import score_all
+from seq2seq.splits import References, split_by_source
+from seq2seq.vocabulary import Replacement
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+
+
+def pairs_of(rows):
+    return [Pair(*row.split("\t")) for row in rows]
+
+
+def test_a_model_is_scored_on_the_part_it_was_not_trained_on(tiny_bundle):
+    folder = tiny_bundle()
+    rows = folder.with_name("tiny.tsv").read_text().splitlines()
+    split = split_by_source(pairs_of(rows), seed=1)
+    bundle = seq2seq.load(folder).bundle
+    for part in ("test", "validation"):
+        material = own_material(bundle, part)
+        assert material.name == f"tiny, {part} part"
+        assert [(s, r) for s, several in material.references for r in several] == getattr(split, part)
+        assert seen_in_training(bundle, material.references) == 0
+
+
+def test_scores_are_those_of_what_translate_gives(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    references = own_material(translator.bundle).references
+    result = evaluate(translator, references, n_bootstrap=20)
+    assert result.outputs == translator.translate([several.source for several in references])
+    assert result.scores == score_all(
+        result.outputs, [several.references for several in references],
+        [several.source for several in references], n_bootstrap=20,
+    )  # fmt: skip
+
+
+def test_a_model_that_says_the_reference_is_right(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    sources = ["abcd.", "efgh.", "ijkl."]
+    said = [
+        References(source, ["wrong", text]) for source, text in zip(sources, translator.translate(sources), strict=True)
+    ]
+    scores = evaluate(translator, said).scores
+    assert (scores.exact_match, scores.cer, scores.n) == (1, 0, 3)
+
+
+def test_how_to_decode_reaches_the_model(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    references = own_material(translator.bundle).references
+    whole = evaluate(translator, references, n_bootstrap=0)
+    short = evaluate(translator, references, DecodingConfig(max_length=1), n_bootstrap=0)
+    assert short.outputs == [output[:1] for output in whole.outputs]
+    assert short.cut_off == sum(len(output) > 1 for output in whole.outputs) > 0
+
+
+def test_rows_of_a_source_are_references_of_one_sentence(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    said = translator.translate(["abcd."])[0]
+    assert said != "no"
+    found = metrics_of(translator, [Pair("abcd.", "no"), Pair("efgh.", "no"), Pair("abcd.", said)])
+    assert (found["n"], found["exact_match"]) == (2, 0.5)
+    assert set(found) == {"chrf", "bleu", "exact_match", "cer", "n", "distinct", "copied", "signatures"}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_separated_targets_are_scored_by_symbol(tiny_bundle):
+    rows = [f"{a}{b}\t{a.upper()} {b.upper()}" for a in "abcdef" for b in "abcdef"]
+    translator = seq2seq.load(tiny_bundle(rows=rows, data={"target_sep": " "}))
+    assert "unit:symbol" in metrics_of(translator, pairs_of(rows[:3]))["signatures"]["cer"]
+
+
+def test_a_whole_file_is_read_as_the_training_data_was(tiny_bundle, tmp_path):
+    bundle = seq2seq.load(tiny_bundle(data={"reverse": True, "lowercase": True})).bundle
+    file = tmp_path / "other.tsv"
+    file.write_text("Un\tOne\nUne\tone\ndeux\ttwo\nno tab\n" + "x" * 300 + "\tlong\n")
+    material = given_material(bundle, str(file))
+    assert material.references == [("one", ["un", "une"]), ("two", ["deux"]), ("long", ["x" * 300])]
+    assert any("skipped 1 of 5 lines (1 no tab)" in note for note in material.notes)
+    assert given_material(bundle, str(file), reverse=False).references[0] == ("un", ["one"])
+
+
+def test_of_a_folder_a_part_is_scored(tiny_bundle, tmp_path):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, text in (("train.tsv", "a\tb\n"), ("dev.tsv", "c\td\n"), ("test.tsv", "e\tf\ne\tg\n")):
+        (folder / name).write_text(text)
+    assert given_material(bundle, str(folder)).references == [("e", ["f", "g"])]
+    assert given_material(bundle, str(folder), "validation").references == [("c", ["d"])]
+
+
+def test_a_named_set_is_scored_on_its_test_part(tiny_bundle):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    material = given_material(bundle, "dates")
+    assert material.name == "dates, test part"
+    assert 100 < len(material.references) <= 1000
+
+
+def test_a_part_of_a_file_is_refused(tiny_bundle):
+    folder = tiny_bundle()
+    with pytest.raises(OptionError, match=r"--split test: all rows of .*tiny\.tsv are scored; leave --split out"):
+        given_material(seq2seq.load(folder).bundle, str(folder.with_name("tiny.tsv")), "test")
+
+
+def test_sources_of_the_training_part_are_counted_in_any_case(tiny_bundle):
+    folder = tiny_bundle()
+    bundle = seq2seq.load(folder).bundle
+    assert seen_in_training(bundle, given_material(bundle, bundle.data.data).references) == 64 - 12
+    trained = datasets.load_pairs(training_data(bundle), seed=1).train[0].source
+    assert seen_in_training(bundle, [References(trained.upper(), ["x"]), References("new", ["x"])]) == 1
+    folder.with_name("tiny.tsv").unlink()
+    assert seen_in_training(bundle, [References(trained, ["x"])]) is None
+
+
+def test_changed_data_is_refused(tiny_bundle):
+    folder = tiny_bundle()
+    with folder.with_name("tiny.tsv").open("a") as file:
+        file.write("more\tplus\n")
+    message = (
+        r"tiny: expected the data it was trained on, 'tiny' with sha256 [0-9a-f]{12}, but what is there now has "
+        r"sha256 [0-9a-f]{12}; bring that data back, or give --data FILE.tsv to score another file"
+    )
+    with pytest.raises(DataError, match=message):
+        own_material(seq2seq.load(folder).bundle)
+
+
+def test_data_that_has_gone_is_named(tiny_bundle):
+    folder = tiny_bundle()
+    folder.with_name("tiny.tsv").unlink()
+    with pytest.raises(DataError, match=r"but it cannot be found: .*tiny\.tsv.*; bring that data back, or give --data"):
+        own_material(seq2seq.load(folder).bundle)
+
+
+def test_data_is_found_from_another_folder_by_its_recorded_path(tiny_bundle, monkeypatch, tmp_path):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    object.__setattr__(bundle, "data", type(bundle.data)(data="tiny.tsv"))
+    assert training_data(bundle).paths["all"] == tmp_path / "tiny.tsv"
+
+
+def test_a_later_download_does_not_hide_the_bundled_data(tiny_bundle, tmp_path, monkeypatch):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    file = tmp_path / "tiny.tsv"
+    monkeypatch.setattr(evaluation, "bundled_path", lambda name: {"fra-eng": file}[name])
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "fra-eng.tsv").write_text("a\tb\nc\td\ne\tf\n")
+    origin = {**bundle.record["trained_on"], "name": "fra-eng", "origin": "bundled", "paths": {}}
+    object.__setattr__(bundle, "record", {**bundle.record, "trained_on": origin})
+    object.__setattr__(bundle, "data", type(bundle.data)(data="fra-eng"))
+    assert training_data(bundle).paths["all"] == file
+    assert own_material(bundle).name == "fra-eng, test part"
+
+
+def test_a_model_without_record_of_its_data_says_so(tiny_bundle):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    object.__setattr__(bundle, "record", {})
+    with pytest.raises(BundleError, match=r"does not record what it was trained on; give --data FILE\.tsv"):
+        own_material(bundle)
+
+
+def test_models_of_different_symbols_are_not_compared(tiny_bundle):
+    one = seq2seq.load(tiny_bundle("one"))
+    other = seq2seq.load(tiny_bundle("other", data={"target_sep": " "}))
+    with pytest.raises(
+        BundleError, match=r"other: expected a model with the separator of target symbols '' of .*one, got ' '"
+    ):
+        check_comparable(one, other)
+    check_comparable(one, one)
+
+
+def test_unknown_characters_are_summed_up():
+    unknown = UnknownCharacters()
+    assert unknown.summary() is None
+    for line in (4, 7):
+        unknown(Replacement(1, "é", "U+00E9", "e"), line)
+    assert unknown.summary() == (
+        "2 symbols of 1 kinds are unknown to the model and were read as others or as UNK, "
+        "such as 'é' (U+00E9) of line 4"
+    )

@@ -1,0 +1,91 @@
+"""Breaks a copy of the package in the ways users do, and sees tests/test_copy_bug.py fail by an assertion."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import seq2seq
+
+TESTS = Path(__file__).resolve().parent
+PACKAGE = Path(seq2seq.__file__).resolve().parent
+
+
+class Mutation(NamedTuple):
+    file: str
+    old: str
+    new: str
+    must_fail: str  # the test that bites
+
+
+MUTATIONS = {
+    "a: no shift": Mutation(
+        "batches.py", "return ids[:, :-1], ids[:, 1:]", "return ids[:, 1:], ids[:, 1:]", "targets_lead_inputs"
+    ),
+    "b: copy bug let through": Mutation(
+        "alignment.py", "if best == 0 and shares[0] > shares[1]:", "if best == 9:", "refused_by_name"
+    ),
+    "b: nothing is learnt": Mutation(
+        "models/step.py", "optimizer.apply(summed, variables)", "pass", "learns_to_translate"
+    ),
+    "c: wrong shift let through": Mutation(
+        "alignment.py", "if best != 1 and shares[best] > shares[1]:", "if best == 9:", "two_steps_ahead"
+    ),
+    "c: missing START let through": Mutation(
+        "batches.py",
+        "np.flatnonzero(target_ids[:, 0] != START)",
+        "np.flatnonzero(target_ids[:, 0] < 0)",
+        "missing_start",
+    ),
+    "c: padding counts": Mutation(
+        "batches.py", "(targets != PAD).astype(np.float32)", "np.ones(targets.shape, np.float32)", "padding_that_counts"
+    ),
+    "d: states are not carried": Mutation(
+        "runtimes/keras_runtime.py",
+        "State([DeviceRows(tensor) for tensor in after], state.shared)",
+        "state",
+        "stepwise",
+    ),
+    "d: h and c are swapped": Mutation(
+        "runtimes/keras_runtime.py",
+        "State([DeviceRows(tensor) for tensor in after], state.shared)",
+        "State([DeviceRows(tensor) for tensor in reversed(after)], state.shared)",
+        "stepwise",
+    ),
+    "e: padding enters the encoder's state": Mutation(
+        "models/recurrent.py", "tf.maximum(lengths_of(mask) - 1, 0)", "tf.fill([rows], steps - 1)", "extra_padding"
+    ),
+    "e: attention looks at padding": Mutation(
+        "models/attention.py", "ops.where(ops.expand_dims(real, 1), scores, -1e9)", "scores", "extra_padding"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_the_mutated_package_fails_by_an_assertion(name, tmp_path):
+    mutation = MUTATIONS[name]
+    shutil.copytree(PACKAGE, tmp_path / "seq2seq", ignore=shutil.ignore_patterns("__pycache__", "_bundled"))
+    shutil.copy(TESTS / "test_copy_bug.py", tmp_path)
+    path = tmp_path / "seq2seq" / mutation.file
+    source = path.read_text()
+    assert source.count(mutation.old) == 1, f"{mutation.file} no longer holds {mutation.old!r} once"
+    path.write_text(source.replace(mutation.old, mutation.new))
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_copy_bug.py", "-k", mutation.must_fail],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == 1, output  # tests ran and failed; 2 and above: they could not run
+    assert re.search(r"^E +(AssertionError|assert |Failed: DID NOT RAISE)", output, re.MULTILINE), output
+    assert "ImportError" not in output
+    assert str(tmp_path) in output or "test_copy_bug.py" in output

@@ -1,0 +1,187 @@
+import dataclasses
+import re
+
+import pytest
+
+from seq2seq import decode, generate, train
+from seq2seq.cli import make_parser
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.errors import OptionError
+from seq2seq.options import add_options, choices_of, configured, read_config_file, to_toml, toml_value
+
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
+
+
+def parsed(config, argv, **others):
+    parser = make_parser("test", "A test.", "  none")
+    parser.add_argument("--preset")
+    parser.add_argument("--config")
+    add_options(parser, config)
+    return choices_of(parser.parse_args(argv), sections=(config,))
+
+
+def resolved(config, argv):
+    return configured(config, getattr(parsed(config, argv), config.section))
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text):
+        path = tmp_path / "settings.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+# one option, several spellings
+
+
+@pytest.mark.parametrize("alias", ["--hidden-size", "--latent-dim"])
+def test_latent_dim_is_hidden_size(alias):
+    assert resolved(ModelConfig, [alias, "64"]).hidden_size == 64
+
+
+@pytest.mark.parametrize("alias", ["--beam-size", "--beam-width", "--num-beams"])
+def test_beams_have_three_names(alias):
+    assert resolved(DecodingConfig, [alias, "4"]).beam_size == 4
+
+
+def test_switches_have_a_no_form():
+    assert resolved(ModelConfig, ["--no-bidirectional"]).bidirectional is False
+    assert resolved(ModelConfig, ["--bidirectional"]).bidirectional is True
+    assert resolved(DataConfig, ["--reverse"]).reverse is True
+
+
+def test_options_are_not_abbreviated(capsys):
+    with pytest.raises(OptionError, match="unrecognized arguments: --hidden 64"):
+        parsed(ModelConfig, ["--hidden", "64"])
+
+
+def test_a_value_of_the_wrong_type_is_one_line(capsys):
+    assert train.main(["--epochs", "many"]) == 2
+    assert capsys.readouterr().err == (
+        "seq2seq train: error: argument --epochs: invalid int value: 'many' (see --help)\n"
+    )
+
+
+# what beats what
+
+
+def test_an_option_beats_the_file_and_the_file_beats_the_preset(toml):
+    file = toml("[model]\nhidden-size = 32\nrnn = 'gru'\n")
+    chosen = resolved(ModelConfig, ["--preset", "tutorial", "--config", file, "--hidden-size", "16"])
+    assert chosen.hidden_size == 16  # not the file's 32, nor the preset's 256
+    assert chosen.rnn == "gru"  # not the preset's lstm
+    assert chosen.attention == "none"  # the preset's, not the default luong
+    assert chosen.layers == 1
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(OptionError, match="--preset: expected one of .*tutorial.*, got 'quick'"):
+        parsed(ModelConfig, ["--preset", "quick"])
+
+
+# files
+
+
+def test_keys_may_be_spelt_as_options_or_as_names(toml):
+    assert read_config_file(toml("[decode]\ntop-k = 3\nmin_p = 0.1\n")) == {"decode": {"top_k": 3, "min_p": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[modle]\nlayers = 1", "unknown section 'modle'; the sections are data, decode, model, train"),
+        ("layers = 1", "unknown section 'layers'; the sections are data, decode, model, train"),
+        (
+            "[model]\nhiden-size = 3",
+            "unknown key 'hiden-size' in section 'model'; the keys are attention, bidirectional, dropout, "
+            "embedding-size, hidden-size, layers, rnn",
+        ),
+        ("[model]\nlayers = 0", "section 'model': --layers: expected at least 1, got 0"),
+        ("[model]\nlayers = '2'", "section 'model': --layers: expected int, got '2'"),
+        ("[train]\nlearning-rate = nan", "section 'train': --learning-rate: expected a finite number, got nan"),
+        ("[model", "is not valid TOML: "),
+        (b"[model]\nrnn = '\xff'", "is not valid TOML: "),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_by_name(toml, text, message):
+    path = toml(text)
+    with pytest.raises(OptionError) as error:
+        read_config_file(path)
+    assert str(error.value).startswith(f"--config {path}")
+    assert message in str(error.value)
+
+
+def test_a_typing_error_in_the_section_of_another_verb_is_found_too(toml):
+    with pytest.raises(OptionError, match="unknown key 'epoch' in section 'train'"):
+        parsed(DecodingConfig, ["--config", toml("[train]\nepoch = 3\n[decode]\nbeam-size = 2\n")])
+
+
+def test_decode_and_generate_share_a_section(toml):
+    file = toml("[decode]\nlength = 7\nbeam-size = 3\n")
+    assert resolved(DecodingConfig, ["--config", file]).beam_size == 3
+    assert generate.main(["--config", file]) == 2  # a language model and a beam
+
+
+def test_a_file_that_is_not_there_is_refused():
+    with pytest.raises(OptionError, match=r"--config none\.toml: cannot be read: No such file or directory"):
+        read_config_file("none.toml")
+
+
+# printing
+
+
+def test_the_printed_configuration_reads_back_identically(toml, capsys, tmp_path):
+    data = tmp_path / 'odd "name" \\ é\t.tsv'
+    data.write_text("a\tb\n")
+    given = ["--data", str(data), "--features-sep", "\x07|\x7f", "--learning-rate", "1e-05", "--max-minutes", "0.5"]
+    assert train.main([*given, "--rnn", "gru", "--no-bidirectional", "--dropout", "0.25", "--print-config"]) == 0
+    first = capsys.readouterr().out
+    assert "hidden-size = 256\n" in first
+    assert train.main(["--config", toml(first), "--print-config"]) == 0
+    assert capsys.readouterr().out == first
+    assert train.main(["--config", toml(first), "--epochs", "3", "--print-config"]) == 0
+    assert capsys.readouterr().out == first.replace("[train]\n", "[train]\nepochs = 3\n")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_defaults_go_through_toml_unchanged(section, toml):
+    text = to_toml({section.section: section().to_dict()})
+    assert section.from_dict(read_config_file(toml(text))[section.section], where="here") == section()
+
+
+@pytest.mark.parametrize(
+    "text", ["", 'quote " and \\', "tab\tend\n", "\x00\x1f\x7f\x85\u2028", "日本\U0001f600", "'''"]
+)
+def test_texts_are_escaped(text, toml):
+    assert read_config_file(toml(f"[decode]\nprefix = {toml_value(text)}\n"))["decode"]["prefix"] == text
+
+
+@pytest.mark.parametrize("number", [0.1, 1e-05, 1e22, 3, True, False])
+def test_numbers_are_spelt_as_toml_has_them(number, toml):
+    key = "bidirectional" if isinstance(number, bool) else "layers" if isinstance(number, int) else "dropout"
+    section, key = ("train", "learning-rate") if key == "dropout" else ("model", key)
+    value = read_config_file(toml(f"[{section}]\n{key} = {toml_value(number)}\n"))[section][key.replace("-", "_")]
+    assert value == number and type(value) is type(number)
+
+
+# help
+
+
+@pytest.mark.parametrize(
+    ("verb", "sections"), [(train, (DataConfig, ModelConfig, TrainingConfig)), (decode, (DecodingConfig,))]
+)
+def test_help_names_each_option_with_its_default_once(verb, sections, capsys):
+    with pytest.raises(SystemExit):
+        verb.main(["--help"])
+    entries = [" ".join(entry.split()) for entry in re.split(r"\n  (?=-)", capsys.readouterr().out)]
+    for section in sections:
+        for field in dataclasses.fields(section):
+            flag = flag_of(field.name)
+            (entry,) = [entry for entry in entries if entry.startswith((f"{flag} ", f"{flag},"))]
+            assert all(alias in entry for alias in field.metadata["aliases"])
+            if field.default not in (None, "") and field.default is not False:
+                assert f"(default: {field.default})" in entry
+            assert entry.count("default: ") <= 1

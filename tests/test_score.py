@@ -1,0 +1,134 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import seq2seq
+from seq2seq import score
+from seq2seq.config import DecodingConfig
+from seq2seq.score import main
+
+
+def run(capsys, tmp_path, folder, text, *arguments):
+    """Scores lines of a file: exit code, standard output, standard error."""
+    file = tmp_path / "lines.tsv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    code = main(["--model", str(folder), "-i", str(file), *arguments])
+    return (code, *capsys.readouterr())
+
+
+@pytest.mark.parametrize("attention", ["none", "luong", "bahdanau"])
+def test_the_score_is_what_decode_said(tiny_bundle, tmp_path, capsys, attention):
+    folder = tiny_bundle(attention=attention)
+    rows = folder.with_name("tiny.tsv").read_text().splitlines()
+    sources = ["", *(row.split("\t")[0] for row in rows)]
+    found = [best[0] for best in seq2seq.load(folder).outputs(sources, DecodingConfig())]
+    text = "".join(f"{output.source}\t{output.text}\n" for output in found)
+    _, out, _ = run(capsys, tmp_path, folder, text, "--format", "jsonl")
+    for line, output in zip(out.splitlines(), found, strict=True):
+        content = json.loads(line)
+        # an output that was cut off has no END, which score adds
+        log_probs = content["log_probs"][: len(output.log_probs)]
+        assert log_probs == pytest.approx(output.log_probs, abs=1e-5)
+        if output.finished:
+            assert content["score"] == pytest.approx(output.score, abs=1e-5)
+    assert sum(output.finished and output.text != "" for output in found) >= 2
+
+
+def test_the_forms_agree(tiny_bundle, tmp_path, capsys):
+    folder, text = tiny_bundle(), "abcd.\tcdab!\nefgh.\t\n"
+    scores = [float(line) for line in run(capsys, tmp_path, folder, text)[1].splitlines()]
+    rows = [line.split("\t") for line in run(capsys, tmp_path, folder, text, "--format", "tsv")[1].splitlines()]
+    objects = [json.loads(line) for line in run(capsys, tmp_path, folder, text, "--format", "jsonl")[1].splitlines()]
+    assert [list(content) for content in objects] == [["line", "source", "text", "score", "log_probs"]] * 2
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert [float(row[1]) for row in rows] == scores
+    assert [row[3:] for row in rows] == [["abcd.", "cdab!"], ["efgh.", ""]]
+    assert [len(row[2].split()) for row in rows] == [6, 1]
+    for row, content in zip(rows, objects, strict=True):
+        assert [float(value) for value in row[2].split()] == pytest.approx(content["log_probs"], abs=1e-6)
+        assert sum(content["log_probs"]) == pytest.approx(content["score"])
+
+
+def test_line_n_out_belongs_to_line_n_in_across_chunks(tiny_bundle, tmp_path, capsys, monkeypatch):
+    folder = tiny_bundle()
+    lines = [f"{'ab' * (number % 5 + 1)}.\t{'cd' * (number % 7)}" for number in range(50)]
+    whole = run(capsys, tmp_path, folder, "\n".join(lines))[1].splitlines()
+    monkeypatch.setattr(score, "CHUNK_LINES", 7)
+    parts = run(capsys, tmp_path, folder, "\n".join(lines))[1].splitlines()
+    alone = [run(capsys, tmp_path, folder, line)[1].strip() for line in lines[::9]]
+    assert [float(value) for value in parts] == pytest.approx([float(value) for value in whole], abs=1e-5)
+    assert [float(value) for value in whole[::9]] == pytest.approx([float(value) for value in alone], abs=1e-5)
+
+
+def test_features_stand_between_source_and_target(tiny_bundle, tmp_path, capsys):
+    rows = [f"{a}{b}\t{b}{a}\tV;{tag}" for a in "abcd" for b in "efgh" for tag in ("PST", "PRS")]
+    folder = tiny_bundle(rows=rows, data={"features_col": 3})
+    code, out, _ = run(capsys, tmp_path, folder, "ae\tV;PST\tea\nae\tV;PRS\tea\n", "--format", "jsonl")
+    past, present = (json.loads(line) for line in out.splitlines())
+    assert (code, past["source"], past["text"]) == (0, "ae\tV;PST", "ea")
+    assert past["score"] != present["score"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("abcd.", ":2: expected source<TAB>target, got 1 tab-separated columns: 'abcd.'"),
+        ("", ":2: expected source<TAB>target, got 1 tab-separated columns: ''"),
+        ("a\tb\tc", ":2: expected source<TAB>target, got 3 tab-separated columns: 'a\\tb\\tc'"),
+        ("\tcdab!", ":2: expected source<TAB>target, got an empty source: '\\tcdab!'"),
+        (b"ab\xe9\tx", ":2: expected UTF-8 text, got byte 0xe9 at column 3"),
+    ],
+)
+def test_a_malformed_line_is_named(tiny_bundle, tmp_path, capsys, line, message):
+    line = line if isinstance(line, bytes) else line.encode()
+    code, out, err = run(capsys, tmp_path, tiny_bundle(), b"ab.\tba!\n" + line + b"\n")
+    assert (code, out) == (2, "")
+    assert err.startswith("seq2seq score: error: ")
+    assert message in err
+
+
+def test_a_line_without_tags_is_named(tiny_bundle, tmp_path, capsys):
+    rows = [f"{a}{b}\t{b}{a}\tV;PST" for a in "abcd" for b in "efgh"]
+    folder = tiny_bundle(rows=rows, data={"features_col": 3})
+    for line, message in (
+        ("ae\tea", "lines.tsv:1: expected source<TAB>tags<TAB>target, got 2 tab-separated columns: 'ae\\tea'"),
+        ("ae\t\tea", "lines.tsv:1: expected source<TAB>tags<TAB>target, got an empty source or tags: 'ae\\t\\tea'"),
+    ):
+        code, _, err = run(capsys, tmp_path, folder, line)
+        assert code == 2
+        assert message in err
+
+
+def test_unknown_characters_are_said_once(tiny_bundle, tmp_path, capsys):
+    _, _, err = run(capsys, tmp_path, tiny_bundle(), "ab.\tbä!\nab.\tbä!\n")
+    assert "2 symbols of 1 kinds are unknown to the model" in err
+    assert "'ä' (U+00E4) of line 1" in err
+
+
+def test_no_input_gives_no_output(tiny_bundle, tmp_path, capsys):
+    assert run(capsys, tmp_path, tiny_bundle(), "")[:2] == (0, "")
+
+
+def test_an_interrupted_output_goes_on(tiny_bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(score, "CHUNK_LINES", 2)
+    folder, output = tiny_bundle(), tmp_path / "scores.txt"
+    lines = [f"{'ab' * number}.\tcd" for number in range(1, 8)]
+    broken = "\n".join([*lines[:5], "no tab", *lines[6:]])
+    assert run(capsys, tmp_path, folder, broken, "-o", str(output))[0] == 2
+    assert not output.exists()
+    assert run(capsys, tmp_path, folder, "\n".join(lines), "-o", str(output), "--resume")[0] == 0
+    expected = [float(value) for value in run(capsys, tmp_path, folder, "\n".join(lines))[1].splitlines()]
+    assert [float(value) for value in output.read_text().splitlines()] == pytest.approx(expected, abs=1e-5)
+
+
+def test_standard_input_is_answered_while_it_pauses(tiny_bundle):
+    command = [sys.executable, "-m", "seq2seq.score", "--model", str(tiny_bundle())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(2):
+            process.stdin.write(b"ab.\tba!\n")
+            process.stdin.flush()
+            assert float(process.stdout.readline()) < 0
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
