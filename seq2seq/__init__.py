@@ -4,18 +4,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seq2seq.diagnosis import examine
     from seq2seq.errors import Seq2SeqError
     from seq2seq.generation import LanguageModel
     from seq2seq.inference import Translator
     from seq2seq.loading import load
 
 __version__ = "0.1.0"
-__all__ = ["LanguageModel", "Seq2SeqError", "Translator", "__version__", "load"]
+__all__ = ["LanguageModel", "Seq2SeqError", "Translator", "__version__", "examine", "load"]
 
 _HOMES = {
     "LanguageModel": "generation",
     "Seq2SeqError": "errors",
     "Translator": "inference",
+    "examine": "diagnosis",
     "load": "loading",
 }
 

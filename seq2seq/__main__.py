@@ -14,6 +14,7 @@ VERBS = {
     "score": "print the log-probability of given targets",
     "sweep": "show what temperatures do to a model's outputs",
     "verify": "check that a model folder is whole and still says what it said",
+    "doctor": "find out why a Keras model trains well and decodes badly",
     "data": "download or install a data set",
 }
 

@@ -1,5 +1,6 @@
 """Turns encoded sentences into the arrays that a teacher-forced decoder is trained on."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class Ragged:
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.lengths = np.array([len(row) for row in rows], np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
-        self.flat = np.fromiter((id_ for row in rows for id_ in row), np.int32, int(self.lengths.sum()))
+        self.flat = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(self.lengths.sum()))
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -205,6 +205,16 @@ def check_sizes(path: Path, weights: Mapping[str, np.ndarray], tables: Mapping[s
             )
 
 
+def kind_in(folder: Path) -> str | None:
+    """Returns the kind of model that a folder says it holds; None for none: other programs have a config.json too."""
+    try:
+        record = read_json(folder / CONFIG)
+    except BundleError:
+        return None
+    ours = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
+    return str(record["kind"]) if ours else None
+
+
 def newest_bundle(runs: Path, kind: str | None = None) -> Path:
     """Finds the model folder that was finished last, of one kind or of any.
 
@@ -213,7 +223,7 @@ def newest_bundle(runs: Path, kind: str | None = None) -> Path:
 
     """
     finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
-    finished = [path for path in finished if kind in (None, read_json(path).get("kind"))]
+    finished = [path for path in finished if (found := kind_in(path.parent)) and kind in (None, found)]
     if not finished:
         what = kind or "model"
         raise BundleError(f"no finished {what} under {runs}/; train one (`make train`), or give --model DIR")

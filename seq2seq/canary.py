@@ -37,7 +37,7 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
     chosen: list[dict[str, Any]] = []
     for number, outputs in enumerate(translator.outputs(lines, DecodingConfig()), 1):
         output = outputs[0]
-        if not output.finished or not output.source:
+        if not output.finished or not output.log_probs:
             continue
         source = translator.encode(output.source, "map", number, lambda *_: None)
         target = translator.target_vocabulary.encode(output.text)

@@ -155,7 +155,8 @@ class ModelConfig(Config):
     dropout: float | None = option(
         None,
         "share of units dropped in training after embeddings, between layers and before the output; "
-        "default: 0.5 below 5000 pairs, 0.3 below 20 000, else 0.2",
+        "default: 0.5 below 5000 pairs, 0.3 below 20 000, else 0.1; of a text 0 for up to 4 passes, then 0.4 below "
+        "300 000 symbols, else 0.2",
         at_least=0.0,
         at_most=0.9,
     )
@@ -174,7 +175,8 @@ class TrainingConfig(Config):
 
     epochs: int | None = option(
         None,
-        "passes over the training part; default: 10, for small data more, up to 100; none with --max-minutes",
+        "passes over the training part; default: 10, for small data more, up to 100, none with --max-minutes; "
+        "of a text 3 to 20, with --max-minutes 20",
         at_least=1,
     )
     max_steps: int | None = option(None, "end after this many steps", at_least=1)
@@ -185,7 +187,8 @@ class TrainingConfig(Config):
     )
     batch_size: int | None = option(
         None,
-        "pairs in a step, by default 16 below 5000 pairs, else 32; of a text, places that are read side by side",
+        "pairs in a step, by default 16 below 5000 pairs, else 32; of a text, places that are read side by side, "
+        "by default 4 to 32, one for 64 000 symbols",
         at_least=1,
     )
     window: int = option(64, "symbols of a text between two updates; the state is carried on", at_least=1)

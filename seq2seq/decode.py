@@ -5,14 +5,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 
+from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.files import sha256_of
 from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
+from seq2seq.notices import Notices
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.streams import OutputFile, chunks, open_input
-from seq2seq.vocabulary import Replacement
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
@@ -55,7 +56,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
 def run(argv: Sequence[str]) -> int:
     """Translates standard input or a file."""
     args, config = parse(argv)
-    folder = model_folder(args.model)
+    folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
     if config.temperature and config.seed is None:
         config = with_seed(config)
@@ -131,32 +132,6 @@ def render(output: Output, form: str) -> str:
     if form == "tsv":
         return f"{output.line}\t{output.score:.6f}\t{output.rank_score:.6f}\t{output.text}\n"
     return json.dumps(output._asdict(), ensure_ascii=False) + "\n"
-
-
-class Notices:
-    """Says once for each character that the model does not know what became of it."""
-
-    def __init__(self, most: int = 5) -> None:
-        self.seen: set[str] = set()
-        self.most = most
-
-    def __call__(self, replacement: Replacement, line: int) -> None:
-        """Notes one replaced character; line 0 is the prefix."""
-        if replacement.character in self.seen:
-            return
-        self.seen.add(replacement.character)
-        if len(self.seen) <= self.most:
-            became = "UNK" if replacement.becomes is None else repr(replacement.becomes)
-            where = f"line {line}" if line else "--prefix"
-            say(
-                f"{where}, column {replacement.column}: {replacement.character!r} ({replacement.code_point}) "
-                f"is unknown to the model, read as {became}"
-            )
-
-    def summary(self) -> None:
-        """Says how many kinds were not named."""
-        if len(self.seen) > self.most:
-            say(f"{len(self.seen) - self.most} more kinds of unknown characters were read as others")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DataConfig, DecodingConfig, flag_of
 from seq2seq.errors import OptionError
@@ -83,7 +84,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
 def run(argv: Sequence[str]) -> int:
     """Scores a model and prints the result."""
     args, config, reading = parse(argv)
-    translators = [load(model_folder(args.model), runtime=args.runtime)]
+    translators = [load(model_folder(args.model, TRANSLATOR), runtime=args.runtime)]
     if args.compare:
         translators.append(load(args.compare, runtime=args.runtime))
         check_comparable(*translators)

@@ -15,6 +15,7 @@ from seq2seq.inference import strategy_of
 from seq2seq.language_config import GenerationConfig
 from seq2seq.runtimes.choice import check_runtime
 from seq2seq.texts import WORD_JOINT, TextForm
+from seq2seq.threads import single_threaded_products
 from seq2seq.vocabulary import Replacement
 
 OPENING_CHARACTERS = 100  # of a random place of the validation text
@@ -225,17 +226,18 @@ class LanguageModel:
             min_p=config.min_p,
             seed=config.seed,
         )
-        logits, state = self.read(opening.ids)
         rows = np.zeros(len(samples), np.int64)
-        return search(
-            self.runtime,
-            select_rows(state, rows),
-            strategy=strategy_of(decoding),
-            line_numbers=samples,
-            max_length=config.length,
-            first_logits=logits[rows],
-            allow_end=False,
-        )
+        with single_threaded_products():
+            logits, state = self.read(opening.ids)
+            yield from search(
+                self.runtime,
+                select_rows(state, rows),
+                strategy=strategy_of(decoding),
+                line_numbers=samples,
+                max_length=config.length,
+                first_logits=logits[rows],
+                allow_end=False,
+            )
 
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
         """Feeds ids, at least one; returns the logits (1, V) of what follows and the state after them."""
@@ -263,9 +265,10 @@ def checked_stops(stop: Sequence[str]) -> list[str]:
 
 
 def random_place(excerpt: str, form: TextForm, seed: int) -> str:
-    """Cuts about `OPENING_CHARACTERS` out of a text, from the beginning of a word to the end of one."""
+    """Cuts about `OPENING_CHARACTERS` out of a text, from the beginning of a symbol or word to the end of one."""
     last = max(len(excerpt) - OPENING_CHARACTERS, 0)
-    starts = [0, *(place + 1 for place in range(last) if excerpt[place] in " \n")]
+    marks = {" ", "\n", form.separator[-1:]}
+    starts = [0, *(place + 1 for place in range(last) if excerpt[place] in marks)]
     if len(starts) == 1:
         starts = list(range(last + 1))
     start = starts[int(np.random.default_rng(seed).integers(len(starts)))]

@@ -1,5 +1,6 @@
 """Text in, text out: a loaded model with its vocabularies, its runtime and the search."""
 
+import contextlib
 import dataclasses
 import math
 import secrets
@@ -18,10 +19,13 @@ from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, Strategy, decod
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.lines import clean
 from seq2seq.runtimes.choice import Runtime, make_runtime
+from seq2seq.runtimes.numpy_runtime import NumpyTranslator
 from seq2seq.special import END, PAD, START
+from seq2seq.threads import core_count, single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
+FEWEST_ROWS = 64  # of a batch, when one is cut so that every core has work
 
 
 class Output(NamedTuple):
@@ -80,6 +84,7 @@ class Translator:
         self.source_vocabulary: Vocabulary = bundle.source_vocabulary
         self.target_vocabulary: Vocabulary = bundle.target_vocabulary
         self.runtime = step_model or make_runtime(bundle, runtime)
+        self.runtime_is_numpy = isinstance(self.runtime, NumpyTranslator)  # the others spread their own work
         lengths = bundle.record.get("lengths", {})
         self.longest_source = int(lengths.get("source", 100))
         self.longest_target = int(lengths.get("target", 100))
@@ -145,11 +150,13 @@ class Translator:
         drawn = config.seed if config.temperature else None
         found: list[list[Hypothesis]] = [[] for _ in chunk]
         # a stable order by length: what a batch holds is never seen in a result, only in its speed
-        filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: len(rows[index]))
-        for start in range(0, len(filled), config.batch_size):
-            batch = np.array(filled[start : start + config.batch_size])
+        filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: -len(rows[index]))
+        workers = core_count() if self.runtime_is_numpy else 1
+        size = min(config.batch_size, max(FEWEST_ROWS, math.ceil(len(filled) / workers)))
+
+        def decode_batch(batch: np.ndarray) -> list[list[Hypothesis]]:
             source_ids = Ragged([[*rows[index], END] for index in batch]).padded(np.arange(len(batch)))
-            results = decode(
+            return decode(
                 self.runtime,
                 self.runtime.start(source_ids),
                 strategy=strategy,
@@ -158,7 +165,12 @@ class Translator:
                 min_length=config.min_length,
                 prefix=[prefix] * len(batch) if prefix else None,
             )
-            for index, hypotheses in zip(batch, results, strict=True):
+
+        batches = [np.array(filled[start : start + size]) for start in range(0, len(filled), size)]
+        with single_threaded_products() if self.runtime_is_numpy else contextlib.nullcontext():
+            results = spread(decode_batch, batches, workers=workers)
+        for batch, several in zip(batches, results, strict=True):
+            for index, hypotheses in zip(batch, several, strict=True):
                 found[index] = hypotheses[: config.n_best]
         return [
             [self.output(line, first_line + index, hypothesis, config) for hypothesis in found[index]]
@@ -216,7 +228,7 @@ class Translator:
             number,
             line,
             vocabulary.decode(hypothesis.token_ids),
-            [vocabulary.symbol(token) for token in hypothesis.token_ids],
+            vocabulary.symbols_of(hypothesis.token_ids),
             list(hypothesis.log_probs),
             hypothesis.score,
             hypothesis.rank_score,
@@ -253,6 +265,7 @@ class Translator:
         return found
 
 
+@single_threaded_products()
 def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
     """Steps through given targets: float64 (B, T) log-probabilities in nats, 0 on padding.
 

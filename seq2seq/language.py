@@ -20,8 +20,9 @@ from seq2seq.models.language import TrainableLanguageModel
 from seq2seq.models.step import make_validation_step, shard_count, share_cores
 from seq2seq.models.weights import export_weights
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
+from seq2seq.task import Look, Scores, train_at_once
 from seq2seq.texts import EncodedText, encode_text
-from seq2seq.training import Progress, Scores, fit
+from seq2seq.training import Progress, fit
 from seq2seq.translation import UNLIMITED_EPOCHS, versions
 from seq2seq.windows import steps_per_pass, stream_count, training_windows, validation_windows
 
@@ -29,8 +30,8 @@ TEMPERATURES = (0.2, 0.5, 1.0)  # of the samples after each epoch
 SAMPLE_LENGTH = 100  # symbols
 EPOCH_SYMBOLS = 500_000  # of the validation part, scored after each epoch; the whole part is scored at the end
 SHORT = 300_000  # symbols of a training part
-BATCH_SIZE = 32
-TARGET_SYMBOLS, FEWEST_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 30
+SYMBOLS_A_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
+TARGET_SYMBOLS, FEWEST_EPOCHS, FEW_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 4, 20
 
 
 class LanguageTask:
@@ -90,26 +91,34 @@ class LanguageTask:
         return Scores(self.nats(EPOCH_SYMBOLS)[0], {}, examples)
 
 
-def resolved_text_model(config: ModelConfig, *, symbols: int) -> ModelConfig:
-    """Fills in what depends on the length of the training part: the shorter the text, the more dropout.
+def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
+    """Fills in what depends on the length of the training part: smaller batches and more passes for a shorter text.
+
+    A limit in steps alone leaves the number of passes open; one in minutes leaves the most that pay off.
+    """
+    batch_size = config.batch_size
+    if batch_size is None:
+        batch_size = 1 << round(math.log2(symbols / SYMBOLS_A_STREAM)) if symbols > SYMBOLS_A_STREAM else 1
+        batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size))
+    epochs = config.epochs
+    if epochs is None and config.max_minutes is not None:
+        epochs = MOST_EPOCHS
+    elif epochs is None and config.max_steps is not None:
+        epochs = UNLIMITED_EPOCHS
+    elif epochs is None:
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
+
+
+def resolved_text_model(config: ModelConfig, *, symbols: int, epochs: int) -> ModelConfig:
+    """Fills in what depends on the text and the passes over it: what is read often needs dropout, short text more.
 
     There is no source, hence nothing that reads it in two directions and no attention to it.
     """
-    dropout = config.dropout if config.dropout is not None else 0.3 if symbols < SHORT else 0.1
+    dropout = config.dropout
+    if dropout is None:
+        dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
     return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
-
-
-def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
-    """Fills in what depends on the length of the training part: more passes over a shorter text.
-
-    A limit in steps or minutes alone leaves the number of epochs open.
-    """
-    epochs = config.epochs
-    if epochs is None and (config.max_minutes is not None or config.max_steps is not None):
-        epochs = UNLIMITED_EPOCHS
-    if epochs is None:
-        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
-    return dataclasses.replace(config, batch_size=config.batch_size or BATCH_SIZE, epochs=epochs)
 
 
 def first_window_check(arrays: list[np.ndarray]) -> None:
@@ -128,7 +137,8 @@ def train_language_model(
     signature: Mapping[str, Any],
     started: float,
     report: Callable[[str], None],
-) -> Bundle:
+    look: Look = train_at_once,
+) -> Bundle | None:
     """Trains a language model into a folder that exists, going on where an earlier run stopped.
 
     Args:
@@ -140,6 +150,7 @@ def train_language_model(
         signature: what tells this run from another; recorded.
         started: time.monotonic() of the command's start.
         report: receives lines for the user.
+        look: sees the task before training and says whether to train; if not, there is no bundle.
 
     Raises:
         DataError: the text cannot be used.
@@ -152,9 +163,9 @@ def train_language_model(
             "leave it out, or give loss"
         )
     text = encode_text(dataset.paths["all"], data_config, folder)
-    model_config = resolved_text_model(model_config, symbols=text.split)
     config = resolved_text_training(config, symbols=text.split)
-    assert config.batch_size is not None
+    assert config.batch_size is not None and config.epochs is not None
+    model_config = resolved_text_model(model_config, symbols=text.split, epochs=config.epochs)
     shards = shard_count(config.batch_size)
     share_cores(shards)
     keras.utils.set_random_seed(config.seed)
@@ -177,6 +188,8 @@ def train_language_model(
     task = LanguageTask(bundle, text, config)
     for line in describe(task):
         report(line)
+    if not look(task, config):
+        return None
     progress = fit(task, config, folder, started=started, report=report, check=first_window_check)
     return finish(task, progress)
 
@@ -187,7 +200,11 @@ def finish(task: LanguageTask, progress: Progress) -> Bundle:
     A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
     """
     bundle = task.bundle
-    nats, symbols = task.nats(len(task.text.ids) if task.config.max_minutes is None else EPOCH_SYMBOLS)
+    held_out = len(task.text.ids) - task.text.split
+    if task.config.max_minutes is None and held_out > EPOCH_SYMBOLS:
+        nats, symbols = task.nats(held_out)
+    else:  # this is what the best epoch's validation found
+        nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
     saved = save_bundle(
         bundle.path,
         kind=bundle.kind,

@@ -1,12 +1,14 @@
 """One training run in its folder: a new one, one that goes on, or one that is finished already."""
 
+import functools
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import CONFIG
+from seq2seq.bundle import CONFIG, kind_in
 from seq2seq.checkpoints import CURRENT, RUN, locked, remove_checkpoints
 from seq2seq.cli import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
@@ -27,6 +29,7 @@ def train_into(
     overwrite: bool,
     started: float,
     report: Callable[[str], None],
+    profile: bool = False,
 ) -> Path:
     """Trains into a folder, or goes on with the same run there; returns the folder.
 
@@ -35,6 +38,7 @@ def train_into(
         overwrite: remove what is there first.
         started: time.monotonic() of the command's start.
         report: receives lines for the user.
+        profile: say first where a step's time goes.
 
     Raises:
         BundleError: the folder holds another run, or something that is no run.
@@ -57,7 +61,17 @@ def train_into(
             return folder
         begin(folder, signature, settings)
         report(f"model: {folder}")
-        train_kind(folder, dataset, data, model, train, signature=signature, started=started, report=report)
+        train_kind(
+            folder,
+            dataset,
+            data,
+            model,
+            train,
+            signature=signature,
+            started=started,
+            report=report,
+            profile=profile,
+        )
         remove_checkpoints(folder)
         report(f"finished: {folder}")
     return folder
@@ -73,16 +87,53 @@ def train_kind(
     signature: Mapping[str, Any],
     started: float,
     report: Callable[[str], None],
+    dry_run: bool = False,
+    profile: bool = False,
 ) -> None:
     """Trains the kind of model that the data asks for; imports TensorFlow."""
+    from seq2seq import profiling
+
+    look = functools.partial(profiling.look, dry_run=dry_run, profile=profile, report=report)
     if dataset.kind == "text":
         from seq2seq.language import train_language_model
 
-        train_language_model(folder, dataset, data, model, train, signature=signature, started=started, report=report)
+        train_language_model(
+            folder, dataset, data, model, train, signature=signature, started=started, report=report, look=look
+        )
         return
     from seq2seq.translation import train_translator
 
-    train_translator(folder, dataset, data, model, train, signature=signature, started=started, report=report)
+    train_translator(
+        folder, dataset, data, model, train, signature=signature, started=started, report=report, look=look
+    )
+
+
+def look_only(
+    data: DataConfig,
+    model: ModelConfig,
+    train: TrainingConfig,
+    *,
+    profile: bool,
+    started: float,
+    report: Callable[[str], None],
+) -> None:
+    """Says what a run would be like and leaves nothing behind; see `train_into`."""
+    dataset = resolve(data.data)
+    if dataset.notice:
+        report(dataset.notice)
+    with tempfile.TemporaryDirectory() as folder:
+        train_kind(
+            Path(folder),
+            dataset,
+            data,
+            model,
+            train,
+            signature={},
+            started=started,
+            report=report,
+            dry_run=True,
+            profile=profile,
+        )
 
 
 def empty(folder: Path) -> None:
@@ -93,7 +144,7 @@ def empty(folder: Path) -> None:
 
     """
     names = names_in(folder)
-    if names and RUN not in names and not holds_model(folder):
+    if names and RUN not in names and kind_in(folder) is None:
         raise BundleError(
             f"{folder}: is not a model folder (it holds {sorted(names)[0]!r}); --overwrite removes only model folders"
         )
@@ -101,15 +152,6 @@ def empty(folder: Path) -> None:
         os.replace(folder / CONFIG, folder / RUN)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def holds_model(folder: Path) -> bool:
-    """Tells whether there is a `config.json` that this package wrote: other programs call files so too."""
-    try:
-        record = read_json(folder / CONFIG)
-    except BundleError:
-        return False
-    return isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
 
 
 def names_in(folder: Path) -> set[str]:
@@ -124,7 +166,7 @@ def finished(folder: Path, signature: Mapping[str, Any]) -> bool:
         BundleError: it holds another finished run.
 
     """
-    if not (folder / CONFIG).is_file():
+    if kind_in(folder) is None:
         return False
     record = read_json(folder / CONFIG)
     check_same(folder, record.get("signature", {}), signature)

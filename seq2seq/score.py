@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 
+from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.corpus import Pair, normalise
 from seq2seq.errors import DataError
@@ -40,7 +41,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def run(argv: Sequence[str]) -> int:
     """Scores standard input or a file."""
     args = parse(argv)
-    folder = model_folder(args.model)
+    folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
     unknown = UnknownCharacters()
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}

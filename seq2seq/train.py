@@ -23,6 +23,10 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
     parser.add_argument("--print-config", action="store_true", help="print the resolved options as TOML and end")
     parser.add_argument("--overwrite", action="store_true", help="start anew, whatever the folder holds")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say batches, shapes, padding, memory and minutes an epoch, and end"
+    )
+    parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, then train")
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config)
     args = parser.parse_args(argv)
@@ -34,8 +38,11 @@ def run(argv: Sequence[str]) -> int:
     if args.print_config:
         print(to_toml({section.section: section.to_dict() for section in (data, model, train)}), end="")
         return 0
-    from seq2seq.run import train_into
+    from seq2seq.run import look_only, train_into
 
+    if args.dry_run:
+        look_only(data, model, train, profile=args.profile, started=started, report=say)
+        return 0
     train_into(
         Path(args.model) if args.model else None,
         data,
@@ -44,6 +51,7 @@ def run(argv: Sequence[str]) -> int:
         overwrite=args.overwrite,
         started=started,
         report=say,
+        profile=args.profile,
     )
     return 0
 

@@ -3,9 +3,9 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -22,42 +22,14 @@ from seq2seq.checkpoints import (
 from seq2seq.config import TrainingConfig
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
 from seq2seq.files import read_arrays
-from seq2seq.models.step import Trainable, make_optimizer, make_train_step, shard_count
+from seq2seq.models.step import make_optimizer, make_train_step, shard_count
 from seq2seq.models.weights import export_weights, import_weights
 from seq2seq.schedule import Clock, learning_rate
+from seq2seq.task import Scores, Task
 from seq2seq.terminal import LiveLine
 
 NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
-
-
-class Scores(NamedTuple):
-    """What validation says after an epoch."""
-
-    loss: float  # nats per symbol
-    others: dict[str, float]  # by name, such as chrf; higher is better
-    examples: list[str]  # lines to print
-
-
-class Task(Protocol):
-    """What training needs beyond the model: the data and its validation."""
-
-    @property
-    def model(self) -> Trainable:
-        """The model."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of one pass over the training part."""
-
-    def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
-        """Yields the arrays of each batch of one pass."""
-
-    def initial_carry(self) -> list[np.ndarray]:
-        """Returns the states the first batch of an epoch starts from."""
-
-    def validate(self) -> Scores:
-        """Scores the model as it is."""
 
 
 def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
@@ -139,7 +111,11 @@ def fit(
     while not over(progress, config, clock):
         number = progress.epoch + 1
         generator = np.random.default_rng([config.seed, number])
+        before = progress.step
         tally, progress = one_epoch(task, step, config, progress, clock, generator, check)
+        if progress.step == before:  # the time was up before the first step
+            progress = load_progress(folder / f"checkpoint-{number - 1}")
+            break
         speed = tally.speed
         validation_began = time.monotonic()
         weights = export_weights(task.model.models)

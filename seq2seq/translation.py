@@ -27,7 +27,8 @@ from seq2seq.models.translator import TranslatorModels, build_translator
 from seq2seq.models.weights import export_weights
 from seq2seq.runtimes.keras_runtime import KerasTranslator
 from seq2seq.splits import References, group_references
-from seq2seq.training import Progress, Scores, fit
+from seq2seq.task import Look, Scores, train_at_once
+from seq2seq.training import Progress, fit
 from seq2seq.vocabulary import Vocabulary
 
 VALIDATION_SOURCES = 300  # translated after each epoch
@@ -80,7 +81,7 @@ def resolved_model(config: ModelConfig, *, pairs: int) -> ModelConfig:
     """Fills in what depends on the number of training pairs: the less data, the more dropout."""
     if config.dropout is not None:
         return config
-    return dataclasses.replace(config, dropout=0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.2)
+    return dataclasses.replace(config, dropout=0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1)
 
 
 def resolved_training(config: TrainingConfig, *, pairs: int) -> TrainingConfig:
@@ -154,7 +155,8 @@ def train_translator(
     signature: Mapping[str, Any],
     started: float,
     report: Callable[[str], None],
-) -> Bundle:
+    look: Look = train_at_once,
+) -> Bundle | None:
     """Trains a translator into a folder that exists, going on where an earlier run stopped.
 
     Args:
@@ -166,6 +168,7 @@ def train_translator(
         signature: what tells this run from another; recorded.
         started: time.monotonic() of the command's start.
         report: receives lines for the user.
+        look: sees the task before training and says whether to train; if not, there is no bundle.
 
     Raises:
         DataError: the data cannot be used.
@@ -205,6 +208,8 @@ def train_translator(
         record=record,
     )
     task = TranslationTask(models, data, config, Translator(bundle, step_model=KerasTranslator(models)))
+    if not look(task, config):
+        return None
     progress = fit(task, config, folder, started=started, report=report, check=first_batch_check)
     return finish(bundle, models, data, progress, report=report)
 

@@ -41,12 +41,15 @@ class Vocabulary:
     separator: str = ""
     features_sep: str = ""
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _shown: tuple[str, ...] = field(init=False, repr=False, compare=False)  # by id
 
     def __post_init__(self) -> None:
         problem = _problem(self.symbols)
         if problem:
             raise DataError(problem)
         object.__setattr__(self, "symbols", tuple(self.symbols))
+        names = tuple(SPECIAL_NAMES[token] for token in range(SPECIAL_COUNT))
+        object.__setattr__(self, "_shown", names + tuple(self.symbols))
         object.__setattr__(self, "_ids", {symbol: SPECIAL_COUNT + i for i, symbol in enumerate(self.symbols)})
 
     @classmethod
@@ -124,7 +127,9 @@ class Vocabulary:
 
     def replacements(self, line: str) -> list[Replacement]:
         """Lists the unknown symbols of a line by column, with what "map" makes of each."""
-        found = []
+        found: list[Replacement] = []
+        if self._ids.keys() >= set(self.segment(line)):
+            return found
         for column, symbol in self._located(line):
             if symbol not in self._ids:
                 mapped = self._map(symbol)
@@ -139,7 +144,15 @@ class Vocabulary:
             DataError: an id that the vocabulary does not have.
 
         """
-        return self.separator.join(self.symbol(token) for token in ids if token >= SPECIAL_COUNT or token < 0)
+        return self.separator.join(self.symbols_of(token for token in ids if token >= SPECIAL_COUNT or token < 0))
+
+    def symbols_of(self, ids: Iterable[int]) -> list[str]:
+        """Gives the symbol of each id, as `symbol` does."""
+        shown = self._shown
+        ids = list(ids)
+        if ids and (min(ids) < 0 or max(ids) >= len(shown)):
+            return [self.symbol(token) for token in ids]  # says which one is wrong
+        return [shown[token] for token in ids]
 
     def symbol(self, token_id: int) -> str:
         """Gives the symbol of an id, or a special one's name, such as `<END>`.

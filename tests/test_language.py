@@ -204,6 +204,15 @@ def model_log_probs(model, text, first):
     return found
 
 
+def test_a_large_validation_part_is_scored_as_a_whole_at_the_end(tmp_path, monkeypatch):
+    from seq2seq import language
+
+    monkeypatch.setattr(language, "EPOCH_SYMBOLS", 100)
+    for name, options, symbols in [("whole", {"epochs": 1}, 300), ("bounded", {"max_minutes": 0.02}, 100)]:
+        folder = run_into(tmp_path / name, PROSE[:3000], **options)
+        assert json.loads((folder / "metrics.json").read_text())["validation"]["symbols"] == symbols
+
+
 def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path):
     def interrupt(line):
         if line.startswith("epoch 1/"):
@@ -281,6 +290,23 @@ def test_options_of_the_other_kind_of_data_are_refused(kind, section, chosen, me
 def test_print_config_shows_the_defaults_of_the_kind_of_data(capsys):
     assert train(["--data", "prose", "--print-config"]) == 0
     assert f"hidden-size = {with_defaults('text', ModelConfig, {})['hidden_size']}\n" in capsys.readouterr().out
+
+
+def test_short_texts_are_read_in_small_batches_and_often():
+    from seq2seq.language import resolved_text_model, resolved_text_training
+
+    def resolved(symbols, **options):
+        train = resolved_text_training(TrainingConfig(**options), symbols=symbols)
+        model = resolved_text_model(ModelConfig(), symbols=symbols, epochs=train.epochs)
+        return train.batch_size, train.epochs, model.dropout
+
+    assert resolved(80_000) == (4, 20, 0.4)
+    assert resolved(521_000) == (8, 20, 0.2)
+    assert resolved(1_000_000) == (16, 10, 0.2)
+    assert resolved(450_000_000) == (32, 3, 0.0)
+    assert resolved(1_000_000, epochs=3, batch_size=7) == (7, 3, 0.0)
+    assert resolved(80_000, max_minutes=5.0)[1] == 20
+    assert resolved_text_model(ModelConfig(dropout=0.1), symbols=9, epochs=9).attention == "none"
 
 
 @pytest.mark.parametrize("name", ["king-lear", "nietzsche"])

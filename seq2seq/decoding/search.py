@@ -58,6 +58,7 @@ class _Choice(NamedTuple):
     tokens: np.ndarray  # int (b, K): its next token; PAD leaves the slot empty
     forced: np.ndarray  # bool (b, 1): the prefix decided
     cut: np.ndarray  # bool (b, K): the output is full, and the token is not END
+    plain: bool = False  # every slot continues itself with a symbol that the strategy chose
 
 
 def search(
@@ -179,7 +180,8 @@ def _choose(
     nobody = np.zeros((len(own), 1), bool)
     if not limits.decide(step):
         parents, tokens = strategy.choose(candidates)
-        return _Choice(_rows(own, parents, tokens), tokens, forced=nobody, cut=nobody)
+        rows = _rows(own, parents, tokens)
+        return _Choice(rows, tokens, forced=nobody, cut=nobody, plain=rows is own)
     forced, closing = limits.forced(step, sources)[:, None], limits.closing(step, sources)[:, None]
     prefix_ids = limits.prefix_ids_at(step, sources)[:, None]
     if forced.all():
@@ -212,6 +214,9 @@ def _extend(previous: _Slots, choice: _Choice, log_probs: np.ndarray) -> tuple[n
 
     """
     tokens = choice.tokens
+    if choice.plain and not previous.ended.any():
+        scores = previous.scores + log_probs
+        return tokens, log_probs, _Slots(scores, previous.lengths + 1, (tokens == END) | (scores == -np.inf))
     empty = tokens == PAD
     frozen = previous.ended | choice.cut | empty
     counted = ~(frozen | choice.forced)
@@ -226,14 +231,17 @@ def _extend(previous: _Slots, choice: _Choice, log_probs: np.ndarray) -> tuple[n
 def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
     """Returns float64 (N,): nats, the log of the sum of exp over all V ids of each row."""
     shifted = logits.astype(np.float64)
-    maxima = shifted.max(axis=-1, keepdims=True)
+    maxima = np.maximum.reduce(shifted, axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinity minus infinity: told to the caller as a NaN of the model
         shifted -= maxima
-    return maxima[:, 0] + np.log(np.exp(shifted, out=shifted).sum(axis=-1))
+    return maxima[:, 0] + np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1))
 
 
 def _check_finite(candidates: Candidates, step: int, lines: np.ndarray) -> None:
-    bad = ~(np.isfinite(candidates.normalizers) | candidates.ended)
+    finite = np.isfinite(candidates.normalizers)
+    if finite.all():
+        return
+    bad = ~(finite | candidates.ended)
     if bad.any():
         raise Seq2SeqError(
             f"expected finite logits, got NaN or infinity from the model at step {step} "

@@ -56,6 +56,16 @@ def shard_count(batch_size: int) -> int:
     return max(1, min(os.cpu_count() or 1, batch_size // 8))
 
 
+def split_rows(arrays: Sequence[Any], carry: Sequence[Any], shards: int) -> list[tuple[list[Any], list[Any]]]:
+    """Cuts a batch and its carried states into shards of rows."""
+    rows = tf.shape(arrays[-1])[0]
+    bounds = [rows * shard // shards for shard in range(shards + 1)]
+    return [
+        ([array[low:high] for array in arrays], [state[low:high] for state in carry])
+        for low, high in itertools.pairwise(bounds)
+    ]
+
+
 def share_cores(shards: int) -> None:
     """Gives each shard its own core; has no effect once TensorFlow has started."""
     try:
@@ -113,18 +123,8 @@ def make_train_step(
 
     @tf.function(input_signature=[model.signature, model.carry_signature, tf.TensorSpec((), tf.float32)])
     def step(arrays: list[Any], carry: list[Any], learning_rate: Any) -> StepResult:
-        weights = arrays[-1]
-        count = tf.reduce_sum(weights)
-        rows = tf.shape(weights)[0]
-        bounds = [rows * shard // shards for shard in range(shards + 1)]
-        parts = [
-            gradients(
-                [array[low:high] for array in arrays],
-                [state[low:high] for state in carry],
-                tf.maximum(count, 1),
-            )
-            for low, high in itertools.pairwise(bounds)
-        ]
+        count = tf.reduce_sum(arrays[-1])
+        parts = [gradients(*part, tf.maximum(count, 1)) for part in split_rows(arrays, carry, shards)]
         summed = [tf.add_n(list(shares)) for shares in zip(*(part[1] for part in parts), strict=True)]
         if config.clip_norm is not None:
             summed, _ = tf.clip_by_global_norm(summed, config.clip_norm)

@@ -1,12 +1,12 @@
 """Runs a model's weights with NumPy alone: starts at once, and is an independent check of the Keras runtime."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from seq2seq.config import ModelConfig
-from seq2seq.decoding import State
+from seq2seq.decoding import State, select_sources
 from seq2seq.special import PAD
 
 Weights = Mapping[str, np.ndarray]
@@ -15,6 +15,11 @@ Weights = Mapping[str, np.ndarray]
 def sigmoid(values: np.ndarray) -> np.ndarray:
     """Logistic function without overflow."""
     return 0.5 * (np.tanh(0.5 * values) + 1)
+
+
+def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Multiplies (..., M) by (M, N) in one product; NumPy itself makes a small one for each leading index."""
+    return (rows.reshape(-1, rows.shape[-1]) @ kernel).reshape(*rows.shape[:-1], kernel.shape[1])
 
 
 class LSTMCell:
@@ -40,7 +45,7 @@ class LSTMCell:
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the input's share of the gates, (..., 4H)."""
-        return inputs @ self.input_kernel + self.bias
+        return product(inputs, self.input_kernel) + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Args: projected (N, 4H); states h and c, each (N, H). Returns the next h and c."""
@@ -74,7 +79,7 @@ class GRUCell:
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the input's share of the gates, (..., 3H)."""
-        return inputs @ self.input_kernel + self.bias
+        return product(inputs, self.input_kernel) + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Args: projected (N, 3H); states h (N, H). Returns the next h."""
@@ -90,34 +95,32 @@ class GRUCell:
 CELLS: dict[str, type[LSTMCell] | type[GRUCell]] = {"lstm": LSTMCell, "gru": GRUCell}
 
 
-def run_layer(cell: LSTMCell | GRUCell, projected: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Runs a layer over time from zero states.
+def run_layer(
+    cell: LSTMCell | GRUCell, inputs: Callable[[int, int], np.ndarray], live_counts: Sequence[int]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Runs a layer over time from zero states, the rows in order of length, longest first.
 
     Args:
         cell: the layer.
-        projected: float32 (B, T, gates).
-        real: bool (B, T), right-padded; a row's state stays as it is on padding.
+        inputs: of a time and a count, gives the projected inputs of so many rows, float32 (count, gates).
+        live_counts: how many rows have a symbol at each time; the others' states stay as they are.
 
     Returns:
         outputs (B, T, H), zero on padding, and the states after each row's last symbol.
 
     """
-    rows, steps, _ = projected.shape
-    outputs = np.zeros((rows, steps, cell.units), np.float32)
+    rows = live_counts[0]
+    outputs = np.zeros((len(live_counts), rows, cell.units), np.float32)
     states = [np.zeros((rows, cell.units), np.float32) for _ in range(cell.state_count)]
-    # rows in order of length, longest first: at each step the live rows are a prefix
-    order = np.argsort(-real.sum(1), kind="stable")
-    live_counts = real.sum(0)
-    projected = projected[order]
     for time, live in enumerate(live_counts):
-        if not live:
-            break
-        after = cell(projected[:live, time], [state[:live] for state in states])
-        for state, new in zip(states, after, strict=True):
-            state[:live] = new
-        outputs[:live, time] = after[0]
-    back = np.argsort(order)
-    return outputs[back], [state[back] for state in states]
+        if live == rows:
+            states = cell(inputs(time, live), states)
+        else:
+            after = cell(inputs(time, live), [state[:live] for state in states])
+            for state, new in zip(states, after, strict=True):
+                state[:live] = new
+        outputs[time, :live] = states[0][:live]
+    return outputs.transpose(1, 0, 2), states
 
 
 def reversed_rows(values: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -148,8 +151,8 @@ class NumpyDecoder:
     def keys(self, memory: np.ndarray) -> np.ndarray:
         """Projects the memory (B, S, M) once for all steps: keys (B, S, H)."""
         if "attention.kernel" in self.weights:
-            return memory @ self.weights["attention.kernel"].T
-        return memory @ self.weights["attention.memory_kernel"]
+            return product(memory, self.weights["attention.kernel"].T)
+        return product(memory, self.weights["attention.memory_kernel"])
 
     def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
         return query @ keys.transpose(0, 2, 1)
@@ -169,7 +172,7 @@ class NumpyDecoder:
             logits float32 (N, V) and the next state.
 
         """
-        projected = self.projected_table[token_ids]
+        projected = self.projected_table.take(token_ids, axis=0)
         after: list[np.ndarray] = []
         for index, cell in enumerate(self.cells):
             if index:
@@ -214,24 +217,38 @@ class NumpyTranslator:
 
     def start(self, source_ids: np.ndarray) -> State:
         """Reads sources: int32 (B, S), each row's symbols and END, right-padded."""
+        lengths = (source_ids != PAD).sum(1)
+        source_ids = source_ids[:, : lengths.max()]
+        if (lengths[1:] > lengths[:-1]).any():
+            order = np.argsort(-lengths, kind="stable")
+            return select_sources(self.start(source_ids[order]), np.argsort(order), 1)
         real = source_ids != PAD
+        live_counts = [count for count in real.sum(0).tolist() if count]
         memory, states = np.empty(0, np.float32), []
         for index, cells in enumerate(self.layers):
-            inputs = [
-                table[source_ids] if index == 0 else cell.project(memory)
-                for table, cell in zip(self.first_tables, cells, strict=True)
-            ]
-            memory, ahead = run_layer(cells[0], inputs[0], real)
+            below = memory
+            memory, ahead = run_layer(cells[0], self._inputs(index, 0, source_ids, below), live_counts)
             if self.config.bidirectional:
-                back, behind = run_layer(cells[1], reversed_rows(inputs[1], real), real)
+                turned = reversed_rows(source_ids if index == 0 else below, real)
+                back, behind = run_layer(cells[1], self._inputs(index, 1, turned, turned), live_counts)
                 memory = np.concatenate([memory, reversed_rows(back, real)], -1)
                 ahead = [self._bridge(index, *pair) for pair in enumerate(zip(ahead, behind, strict=True))]
             states.extend(ahead)
         if not self.attends:
             return State(states, ())
         bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
-        values = memory @ self.decoder.context_kernel
+        values = product(memory, self.decoder.context_kernel)
         return State(states, (self.decoder.keys(memory), values, bias))
+
+    def _inputs(
+        self, layer: int, way: int, source_ids: np.ndarray, memory: np.ndarray
+    ) -> Callable[[int, int], np.ndarray]:
+        """Returns the projected inputs of a layer by time: of the first one looked up, of others computed at once."""
+        if layer:
+            projected = self.layers[layer][way].project(memory)
+            return lambda time, live: projected[:live, time]
+        table, by_time = self.first_tables[way], np.ascontiguousarray(source_ids.T)
+        return lambda time, live: table.take(by_time[time, :live], axis=0)
 
     def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         name = f"bridge_{layer}_{'hc'[position]}"

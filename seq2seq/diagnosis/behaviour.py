@@ -1,0 +1,195 @@
+"""D05, D06 and D14: what a model does with its source, and what it does when it runs free."""
+
+import numpy as np
+
+from seq2seq.diagnosis.feeding import scrambled
+from seq2seq.diagnosis.layout import Data
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.diagnosis.running import Run, run_free, run_windows
+from seq2seq.diagnosis.sample import FREE_ROWS, Sample
+from seq2seq.diagnosis.shifts import agreement
+from seq2seq.symptoms import LOOPS, loop_period, loop_share, positional_accuracy
+
+NONE_AT_ALL = 1e-6  # change of a probability that is rounding
+LITTLE = 0.03  # relative change of the loss that is next to nothing
+STEPS = 40
+GAP = 0.4  # between accuracies that is worth a word in a model that is good when fed
+GOOD = 0.85
+CAUSAL = 1e-3  # change of a probability up to which a model looks back only
+
+
+def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
+    """D05: exchanges the sources of rows and looks whether anything changes."""
+    if sample.data.source is None or sample.data.inputs is None or len(sample.rows) < 4:
+        return []
+    source = sample.source()
+    exchanged = np.roll(source, 1, 0)
+    different = (exchanged != source).reshape(len(source), -1).any(1)
+    if different.sum() < 2:
+        return []
+    if sample.teacher is not None:
+        scores = sample.teacher(exchanged, sample.inputs())
+    else:
+        assert sample.stepper is not None
+        scores = sample.stepper.forced(exchanged, sample.inputs())
+    real = sample.real & different[:, None]
+    change = float(np.abs(scores - sample.forced)[real].max(initial=0.0))
+    before, after = sample.nats(sample.forced), sample.nats(scores)
+    changed = float((scores.argmax(-1) != sample.forced.argmax(-1))[real].mean())
+    evidence = {
+        "loss, nats a symbol": before,
+        "with the sources of other rows": after,
+        "predictions that changed": changed,
+        "largest change of a probability": change,
+        "rows": len(source),
+    }
+    if run is not None:
+        evidence["distinct greedy outputs"] = len({tuple(output) for output in run.outputs})
+        evidence["of sources"] = len(run.outputs)
+    if change <= NONE_AT_ALL:
+        return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
+    if before < 0.99 * sample.entropy and after - before < LITTLE * max(before, 0.02) and changed < LITTLE:
+        same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
+        severity = BROKEN if same and sample.accuracy >= 0.9 else HARMFUL
+        return [finding("D05", severity, evidence)]
+    return []
+
+
+def free_run(sample: Sample) -> tuple[Run, int] | None:
+    """Lets the model write for some rows; returns what it wrote and how many symbols it was given."""
+    data, count = sample.data, min(FREE_ROWS, len(sample.rows))
+    if data.inputs is None or data.targets is None or not data.inputs.ids.size:
+        return None
+    if data.targets.sequences.single:
+        if sample.teacher is None or data.source is not None:
+            return None
+        return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], STEPS), 0
+    ids = data.inputs.ids[sample.rows[:count]]
+    given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
+    if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or future_effect(sample) > CAUSAL):
+        return None  # not a language model: it reads all of its input before it answers
+    longest = int(data.targets.lengths()[sample.rows[:count]].max())
+    begins = ids[:, :given].copy()
+    if data.source is not None:
+        begins[:, 0] = data.start if data.start is not None else data.inputs.first()[sample.rows[:count]]
+    steps = min(longest + 1, STEPS) if data.source is not None else min(ids.shape[1] - given + 1, STEPS)
+    return run_free(sample.teacher, sample.stepper, data, sample.source(count), begins, steps), given
+
+
+def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
+    """D06: accuracy when fed against accuracy when free, and the step where they part.
+
+    A model that looks back only, given the right symbols, says the same as when it runs free until its first mistake.
+    So the share of symbols before the first mistake when fed is a lower bound of the accuracy when free.
+    """
+    if given == 0 or not sample.learnt:
+        return []
+    count = len(run.ids)
+    if sample.data.source is None:
+        since = given - 1
+        steps = run.ids.shape[1]
+        right = sample.right[:count, since : since + steps]
+        references = [row[since : since + steps].tolist() for row in sample.targets[:count]]
+        outputs = run.ids.tolist()
+        lengths = [len(reference) for reference in references]
+    else:
+        right = sample.right[:count]
+        references = [reference[:STEPS] for reference in sample.references(count)]
+        outputs = run.outputs
+        lengths = [len(reference) for reference in references]
+    if not sum(lengths):
+        return []
+    before = sum(min(first_wrong(row), length) for row, length in zip(right, lengths, strict=True)) / sum(lengths)
+    free = positional_accuracy(outputs, references)
+    chance = positional_accuracy(outputs, references[1:] + references[:1])
+    parts = [first_difference(output, reference) for output, reference in zip(outputs, references, strict=True)]
+    evidence = {
+        "accuracy when fed the right symbols": sample.accuracy,
+        "before its first mistake": before,
+        "accuracy when free": free,
+        "against other rows' targets": chance,
+        "they part at step": float(np.median(parts)) + 1,
+        "rows": count,
+    }
+    ahead = future_effect(sample)
+    if ahead > CAUSAL:
+        evidence["change of a probability when only later decoder inputs change"] = ahead
+    title = "the decoder sees the symbols that it must predict" if ahead > CAUSAL else ""
+    if free < 0.5 * before and before > chance + 0.1:
+        complete = free <= chance + 0.15 * max(sample.accuracy - chance, 0)
+        return [finding("D06", BROKEN if complete else HARMFUL, evidence, title=title)]
+    if ahead > 0.02 and sample.accuracy - free > 0.2:
+        return [finding("D06", HARMFUL, evidence, title=title)]
+    if sample.accuracy >= GOOD and sample.accuracy - free > GAP and sample.data.source is not None:
+        return [finding("D06", HARMFUL, evidence, title=title)]
+    return []
+
+
+def check_peeking(sample: Sample) -> list[Finding]:
+    """D06 of a language model that sees what it must predict."""
+    data = sample.data
+    if data.source is not None or data.inputs is None or data.targets is None or data.targets.sequences.single:
+        return []
+    if data.inputs.ids.shape != data.targets.ids.shape or agreement(data.inputs, data.targets, 1) < 0.9:
+        return []
+    ahead = future_effect(sample)
+    if ahead <= CAUSAL:
+        return []
+    evidence = {
+        "change of a probability when only later inputs change": ahead,
+        "accuracy when it sees them": sample.accuracy,
+        "rows": len(sample.rows),
+    }
+    title = "the model sees the symbols that it must predict"
+    mend = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional: it must look back only"
+    return [finding("D06", BROKEN, evidence, title=title, mend=mend)]
+
+
+def future_effect(sample: Sample) -> float:
+    """How much the first half of the outputs changes when only the second half of the decoder's inputs does."""
+    inputs = sample.inputs(16)
+    if sample.teacher is None or inputs is None or inputs.shape[1] < 2:
+        return 0.0
+    half = max(1, inputs.shape[1] // 2)
+    changed = sample.teacher(sample.source(16), scrambled(inputs, half))
+    if changed.shape[1] != inputs.shape[1]:
+        return 0.0
+    return float(np.abs(changed - sample.forced[:16])[:, :half][sample.real[:16, :half]].max(initial=0.0))
+
+
+def first_wrong(right: np.ndarray) -> int:
+    """Steps before the first mistake."""
+    return len(right) if right.all() else int((~right).argmax())
+
+
+def first_difference(output: list[int], reference: list[int]) -> int:
+    """Steps before two rows differ."""
+    for step, (one, other) in enumerate(zip(output, reference, strict=False)):
+        if one != other:
+            return step
+    return min(len(output), len(reference))
+
+
+def check_loops(sample: Sample, run: Run) -> list[Finding]:
+    """D14: greedy outputs whose tail is periodic, where the targets are not."""
+    if not sample.learnt or len(run.outputs) < 4:
+        return []
+    share, natural = loop_share(run.outputs), loop_share(natural_rows(sample.data, sample))
+    if share <= natural + LOOPS:
+        return []
+    periods = [loop_period(output) for output in run.outputs]
+    evidence = {
+        "outputs that run in circles": share,
+        "targets that do": natural,
+        "median period": float(np.median([period for period in periods if period])),
+        "such as": next(output[-8:] for output, period in zip(run.outputs, periods, strict=True) if period),
+        "rows": len(run.outputs),
+    }
+    return [finding("D14", HARMFUL, evidence)]
+
+
+def natural_rows(data: Data, sample: Sample) -> list[list[int]]:
+    """Rows of text as it should be."""
+    if data.targets is not None and data.targets.sequences.single and data.inputs is not None:
+        return [row.tolist() for row in data.inputs.ids[sample.rows]]
+    return sample.references(len(sample.rows))

@@ -1,0 +1,91 @@
+"""What each code means: a title, what it does, how to mend it."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """What is always true of a finding of one code."""
+
+    title: str
+    effect: str
+    mend: str
+
+
+CATALOGUE = {
+    "D01": Entry(
+        "the copy bug: the targets equal the decoder's inputs",
+        "the model learns to copy its input: the loss falls to nothing, and decoding, with nothing to copy, is random",
+        "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]",
+    ),
+    "D02": Entry(
+        "the targets are shifted by the wrong amount",
+        "the model learns to predict another symbol than the next one; decoding feeds it the next one",
+        "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]",
+    ),
+    "D03": Entry(
+        "START or END is missing",
+        "without START the first symbol comes from an input never seen in training; without END decoding never stops",
+        "rows = [[START, *row, END] for row in target_rows]  # then pad, then shift",
+    ),
+    "D04": Entry(
+        "padding is scored as if it were text",
+        "loss and accuracy are mostly about padding, which is easy: they look good before anything is learnt",
+        "model.fit(x, y, sample_weight=real)  # real: (rows, time), 1 on text and END, 0 on padding",
+    ),
+    "D05": Entry(
+        "the source is ignored",
+        "the outputs are plausible text that has nothing to do with the input",
+        "decoder_outputs, *_ = decoder_rnn(decoder_inputs, initial_state=encoder_states)",
+    ),
+    "D06": Entry(
+        "good when it is fed the right answer, bad when it runs free",
+        "training looks finished and decoding is wrong from an early step on",
+        "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]  # and a decoder that looks back only",
+    ),
+    "D07": Entry(
+        "the inference models do not compute what was trained",
+        "decoding uses weights or states that were never trained",
+        "call the layer objects of the training model again, in the same order: decoder_rnn(x, initial_state=[h, c])",
+    ),
+    "D08": Entry(
+        "results depend on padding or on the batch",
+        "a sentence decodes differently alone, in a batch, or beside a longer one",
+        "keras.layers.Embedding(size, width, mask_zero=True)  # one-hot: keras.layers.Masking() before the encoder",
+    ),
+    "D09": Entry(
+        "loss or metrics are averaged over padding",
+        "the printed figures are better than the model and change with the length of the padding",
+        "model.compile(..., weighted_metrics=['accuracy'])\n"
+        "model.fit(x, y, sample_weight=real * real.size / real.sum())  # real: 1 on text, 0 on padding",
+    ),
+    "D10": Entry(
+        "ids are fed as magnitudes",
+        "the model is told that symbol 40 is twice symbol 20; it learns slowly and mixes up neighbours",
+        "keras.layers.Embedding(vocabulary_size, 64)(ids)  # or keras.utils.to_categorical(ids)",
+    ),
+    "D11": Entry(
+        "ids and vocabulary do not fit together",
+        "symbols stand for other symbols, or for none",
+        "index = {symbol: i for i, symbol in enumerate(sorted(symbols))}  # one, saved with the model, used everywhere",
+    ),
+    "D12": Entry(
+        "the validation part is not a fair sample",
+        "validation scores say something else than how the model does on new sentences",
+        "order = np.random.default_rng(1).permutation(len(x))  # better: shuffle distinct sources, then split these",
+    ),
+    "D13": Entry(
+        "the output layer and the loss disagree about softmax",
+        "the loss is computed on the wrong numbers: it stays high or gradients vanish",
+        "keras.layers.Dense(size) with loss=...Crossentropy(from_logits=True), or activation='softmax' without it",
+    ),
+    "D14": Entry(
+        "greedy decoding runs in circles",
+        "outputs repeat the same few symbols until the length limit",
+        "sample with a temperature, or search with a beam; first look for a cause in the other findings",
+    ),
+    "D15": Entry(
+        "one-hot arrays take many times the memory of ids",
+        "large data sets do not fit into memory, and batches take long to copy",
+        "ids with keras.layers.Embedding(size, width) and loss='sparse_categorical_crossentropy'",
+    ),
+}

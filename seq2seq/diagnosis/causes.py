@@ -1,0 +1,62 @@
+"""Puts findings in order: worst first, and what follows from another right under it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
+
+# the first that is there is the cause
+BRINGS = {
+    "D11": ("D03", "D05", "D06", "D14"),
+    "D01": ("D02", "D05", "D06", "D08", "D14"),
+    "D02": ("D03", "D05", "D06", "D14"),
+    "D13": ("D05", "D06", "D09", "D14"),
+    "D05": ("D06", "D07", "D14"),
+    "D07": ("D06", "D14"),
+    "D08": ("D06", "D14"),
+    "D10": ("D05", "D06", "D14"),
+    "D03": ("D14",),
+    "D04": ("D09",),
+    "D06": ("D14",),
+}
+START_AMONG = "START is among the targets"
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """Drops repetitions, names causes, and sorts."""
+    unique: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        unique.setdefault((finding.code, finding.title), finding)
+    linked = [with_cause(finding, list(unique.values())) for finding in unique.values()]
+    roots = sorted((finding for finding in linked if finding.because_of is None), key=rank)
+    placed: list[Finding] = []
+    for root in roots:
+        placed.append(root)
+        if root.code not in {finding.code for finding in placed[:-1]}:
+            placed += sorted((finding for finding in linked if finding.because_of == root.code), key=rank)
+    return placed
+
+
+def rank(finding: Finding) -> tuple[int, int]:
+    """Sorts by severity, then by how near the code is to a cause."""
+    order = list(BRINGS)
+    place = order.index(finding.code) if finding.code in order else len(order)
+    return SEVERITIES.index(finding.severity), place
+
+
+def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
+    """Adds the code that a finding follows from; a cause that follows from another hands that one on."""
+    for cause in BRINGS:
+        brings = BRINGS[cause] + (("D03",) if finding.title == START_AMONG and cause == "D01" else ())
+        if finding.code not in brings:
+            continue
+        if finding.code == "D07" and not any(other.code == "D05" and other.severity == BROKEN for other in findings):
+            continue  # a source that matters little does not change what inference computes
+        if any(other.code == cause and is_worse(other, finding) for other in findings if other is not finding):
+            return replace(finding, because_of=cause)
+    return finding
+
+
+def is_worse(cause: Finding, finding: Finding) -> bool:
+    """Says whether one finding can be the cause of another: broken, or at least as bad."""
+    return cause.severity == BROKEN or SEVERITIES.index(cause.severity) <= SEVERITIES.index(finding.severity)

@@ -1,0 +1,217 @@
+"""Wraps a model of any style so that it is a function from source and decoder input to probabilities."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from seq2seq.backend import keras, tf
+from seq2seq.diagnosis.arrays import NOTHING, ONE_HOT
+from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
+from seq2seq.diagnosis.models import consumers, is_functional, shapes
+from seq2seq.diagnosis.padding import Side
+from seq2seq.errors import DataError
+
+BATCH = 64
+Feed = Callable[[Sequence[np.ndarray]], Any]
+
+
+class Teacher:
+    """A training model as a function: (sources, decoder inputs), as raw arrays, to probabilities."""
+
+    def __init__(self, model: Any, parts: Sequence[str], pack: Feed, classes: int) -> None:
+        self.model = model
+        self.parts = parts  # what each input gets, in the order of the model's inputs
+        self.pack = pack
+        self.classes = classes
+        self.logits = False  # whether the last call returned logits
+
+    def arrays(self, source: np.ndarray | None, inputs: np.ndarray | None) -> Any:
+        """Puts raw arrays into the form that the model takes."""
+        chosen = {ENCODER: source, DECODER: inputs}
+        return self.pack([array for part in self.parts if (array := chosen[part]) is not None])
+
+    def raw(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
+        """Returns what the model puts out: float32 (B, T, V), or (B, 1, V) where it predicts one symbol."""
+        count = len(source if source is not None else inputs)  # type: ignore[arg-type]
+        found = []
+        for begin in range(0, count, BATCH):
+            part = slice(begin, begin + BATCH)
+            arrays = self.arrays(None if source is None else source[part], None if inputs is None else inputs[part])
+            found.append(main_output(call(self.model, arrays), self.classes))
+        return np.concatenate(found)
+
+    def __call__(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
+        """Returns probabilities, float64 (B, T, V)."""
+        raw = self.raw(source, inputs)
+        self.logits = not are_probabilities(raw)
+        return probabilities(raw)
+
+
+def call(model: Any, arrays: Any) -> Any:
+    """Calls a model as inference does."""
+    return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
+
+
+def main_output(outputs: Any, classes: int) -> np.ndarray:
+    """Picks the scores of symbols among a model's outputs, (B, T, V)."""
+    flat = [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(outputs)]
+    wide = [array for array in flat if array.ndim in (2, 3) and array.shape[-1] >= max(classes, 2)] or flat
+    chosen = next((array for array in wide if array.ndim == 3), wide[0]).astype(np.float32)
+    return chosen[:, None] if chosen.ndim == 2 else chosen
+
+
+def are_probabilities(raw: np.ndarray) -> bool:
+    """Says whether all vectors are distributions."""
+    return bool((raw >= 0).all() and (np.abs(raw.sum(-1) - 1) < 1e-2).all())
+
+
+def probabilities(raw: np.ndarray) -> np.ndarray:
+    """Turns logits into probabilities; probabilities stay."""
+    raw = raw.astype(np.float64)
+    if are_probabilities(raw):
+        return raw
+    raw = np.exp(raw - raw.max(-1, keepdims=True))
+    return raw / raw.sum(-1, keepdims=True)
+
+
+def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[str] | None = None) -> Teacher:
+    """Finds out which array feeds which input.
+
+    Args:
+        model: the training model.
+        data: the arrays.
+        inferred: what is concluded is added here.
+        order: parts in the order of the model's inputs, when the user said so.
+
+    Raises:
+        DataError: no order fits.
+
+    """
+    sides = {part: side for part, side in ((ENCODER, data.source), (DECODER, data.inputs)) if side is not None}
+    classes = data.targets.sequences.classes if data.targets is not None else 2
+    count = len(shapes(model, "inputs")) or len(sides)
+    if order is None and count > len(sides):
+        raise DataError(
+            f"the model has {count} inputs and only {', '.join(side.name for side in sides.values()) or 'no array'} "
+            "to feed them; add the missing array"
+        )
+    orders = [tuple(order)] if order else list(permutations(sides, count))
+    rows = slice(0, 4)
+    working: list[Teacher] = []
+    problems: list[str] = []
+    for parts in orders:
+        reason = misfit(model, parts, sides) if is_functional(model) else ""
+        if reason and not order:
+            problems.append(reason)
+            continue
+        for pack in packings(model, parts):
+            teacher = Teacher(model, parts, pack, classes)
+            try:
+                output = teacher.raw(*(raw_rows(sides.get(part), rows) for part in (ENCODER, DECODER)))
+            except Exception as error:  # a model raises what it likes
+                problems.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+                continue
+            width = data.targets.ids.shape[1] if data.targets is not None else output.shape[1]
+            if output.shape[1] not in (width, 1):
+                problems.append(f"its output has {output.shape[1]} steps, the targets {width}")
+                continue
+            working.append(teacher)
+            break
+    if not working:
+        raise DataError(
+            f"no way to feed the training model was found ({problems[0] if problems else 'no arrays'}); say which "
+            "array feeds which input with inputs= (--inputs)"
+        )
+    best = working[0] if len(working) == 1 else by_names_or_effect(working, sides)
+    if not order:
+        names = [sides[part].name for part in best.parts]
+        labels = [tensor.name for tensor in model.inputs] if is_functional(model) else range(1, len(names) + 1)
+        pairs = zip(labels, names, strict=False)
+        inferred.append("the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs))
+    return best
+
+
+def raw_rows(side: Side | None, rows: Any) -> np.ndarray | None:
+    """Some rows of an array as they were given."""
+    return None if side is None else side.sequences.raw[side.sequences.rows[rows]]
+
+
+def packings(model: Any, parts: Sequence[str]) -> list[Feed]:
+    """Ways to hand several arrays to a model."""
+    if len(parts) == 1:
+        return [lambda arrays: arrays[0]]
+    if is_functional(model):
+        structure = model.input
+        return [lambda arrays: keras.tree.pack_sequence_as(structure, list(arrays))]
+    keys = [{ENCODER: f"encoder_{word}", DECODER: f"decoder_{word}"} for word in ("input", "inputs", "input_data")] + [
+        {ENCODER: "source", DECODER: "target"}
+    ]
+
+    def as_mapping(names: dict[str, str]) -> Feed:
+        return lambda arrays: {names[part]: array for part, array in zip(parts, arrays, strict=True)}
+
+    return [lambda arrays: list(arrays), lambda arrays: tuple(arrays), *map(as_mapping, keys)]
+
+
+def misfit(model: Any, parts: Sequence[str], sides: dict[str, Side]) -> str:
+    """Says why arrays in this order cannot feed a functional model's inputs; empty if they can."""
+    for index, (part, shape) in enumerate(zip(parts, shapes(model, "inputs"), strict=True)):
+        raw = sides[part].sequences.raw
+        if len(shape) != raw.ndim and {len(shape), raw.ndim} != {2, 3}:
+            return f"input {index + 1} takes {shape}, {sides[part].name!r} is {raw.shape}"
+        if len(shape) == raw.ndim and any(
+            wanted not in (None, got) for wanted, got in zip(shape[1:], raw.shape[1:], strict=True)
+        ):
+            return f"input {index + 1} takes {shape}, {sides[part].name!r} is {raw.shape}"
+        one_hot = sides[part].sequences.kind == ONE_HOT
+        if one_hot and any(type(layer).__name__ == "Embedding" for layer in consumers(model, index)):
+            return f"input {index + 1} is embedded and takes ids, {sides[part].name!r} is one-hot"
+    return ""
+
+
+def by_names_or_effect(teachers: Sequence[Teacher], sides: dict[str, Side]) -> Teacher:
+    """Chooses the order that names suggest, else the one in which the decoder's input acts on later steps alone."""
+    model = teachers[0].model
+    labels = [tensor.name for tensor in model.inputs] if is_functional(model) else []
+    for teacher in teachers:
+        told = [named_part(label) for label in labels]
+        if any(told) and all(part in (None, teacher.parts[i]) for i, part in enumerate(told)):
+            return teacher
+    return min(teachers, key=lambda teacher: looks_ahead(teacher, sides))
+
+
+def named_part(label: str) -> str | None:
+    """The part that an input's name suggests."""
+    if re.search(r"enc|sou?rc|src|question", label, re.IGNORECASE):
+        return ENCODER
+    if re.search(r"dec|targ|tgt|answer", label, re.IGNORECASE):
+        return DECODER
+    return None
+
+
+def looks_ahead(teacher: Teacher, sides: dict[str, Side]) -> float:
+    """How much the first step's output depends on the decoder input's later steps."""
+    if set(teacher.parts) != {ENCODER, DECODER}:
+        return 0.0
+    rows = slice(0, 8)
+    source, inputs = (raw_rows(sides[part], rows) for part in (ENCODER, DECODER))
+    assert inputs is not None
+    one = teacher(source, inputs)
+    return float(np.abs(one - teacher(source, scrambled(inputs, 1)))[:, 0].max())
+
+
+def scrambled(inputs: np.ndarray, since: int) -> np.ndarray:
+    """Replaces steps from `since` on by those of other rows."""
+    other = inputs.copy()
+    other[:, since:] = np.roll(inputs, 1, 0)[:, since:]
+    return other
+
+
+def fill_id(side: Side) -> int:
+    """The id that fills steps which are not there yet."""
+    if side.pad is not None:
+        return side.pad
+    return NOTHING if side.sequences.kind == ONE_HOT else 0

@@ -1,0 +1,144 @@
+"""What the paths on the command line hold: arrays, models, vocabularies, folders of these."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2seq.errors import DataError
+
+MODELS = (".keras", ".h5", ".hdf5")
+
+
+@dataclass
+class Found:
+    """What was found under the paths."""
+
+    arrays: list[Path] = field(default_factory=list)
+    validation: list[Path] = field(default_factory=list)
+    models: list[Path] = field(default_factory=list)
+    vocabularies: list[Path] = field(default_factory=list)
+    bundles: list[Path] = field(default_factory=list)
+
+
+def collect(paths: Sequence[Path]) -> Found:
+    """Sorts paths by what they are.
+
+    Raises:
+        DataError: a path does not exist, is of no known kind, or a folder holds nothing to look at.
+
+    """
+    found = Found()
+    for path in paths:
+        if path.is_dir():
+            add_folder(path, found)
+        elif not path.is_file():
+            raise DataError(f"{path}: no such file or folder")
+        elif not add_file(path, found):
+            raise DataError(
+                f"{path}: expected arrays (.npz), a Keras model (.keras, .h5), a vocabulary (.json), a model folder, "
+                "or a folder of these"
+            )
+    if len(found.arrays) > 1:
+        names = ", ".join(map(str, found.arrays))
+        raise DataError(f"expected one file of training arrays, got {names}; name the other with --validation")
+    return found
+
+
+def add_file(path: Path, found: Found) -> bool:
+    """Notes a file; says whether its kind is known."""
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        validates = re.search(r"(^|[-_.])(val|valid|validation|dev)([-_.]|$)", path.name.lower())
+        (found.validation if validates else found.arrays).append(path)
+    elif suffix in MODELS:
+        found.models.append(path)
+    elif suffix == ".json":
+        found.vocabularies.append(path)
+    else:
+        return False
+    return True
+
+
+def add_folder(folder: Path, found: Found) -> None:
+    """Notes what a folder holds."""
+    if (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file():
+        found.bundles.append(folder)
+        return
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    known = [path for path in files if path.suffix.lower() != ".json" and add_file(path, found)]
+    tables = [path for path in files if path.suffix.lower() == ".json" and is_vocabulary(path)]
+    # the source's comes first
+    found.vocabularies += sorted(tables, key=lambda path: not re.search(r"sou?rc|src|enc|inp", path.name.lower()))
+    if not known and not tables:
+        raise DataError(f"{folder}: holds nothing to look at; expected .npz, .keras, .h5 or vocabulary .json files")
+
+
+def is_vocabulary(path: Path) -> bool:
+    """Says whether a JSON file holds a list of symbols or a mapping from symbols to ids."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, ValueError):
+        return False
+    if isinstance(value, dict) and "symbols" in value:
+        return True
+    if isinstance(value, dict):
+        return len(value) > 2 and all(isinstance(number, int) for number in value.values())
+    return isinstance(value, list) and len(value) > 2 and all(isinstance(symbol, str) for symbol in value)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Reads arrays.
+
+    Raises:
+        DataError: it is no such file, or holds Python objects.
+
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except Exception as error:
+        raise DataError(
+            f"{path}: expected arrays of numbers written by np.savez, got something else ({error}); ragged lists must "
+            "be padded first"
+        ) from error
+
+
+def read_vocabulary_file(path: Path) -> Any:
+    """Reads a JSON vocabulary.
+
+    Raises:
+        DataError: it is not JSON.
+
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise DataError(f"{path}: expected JSON, a list of symbols or a mapping from symbol to id: {error}") from error
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """Reads source and target of each line; what comes after a second tab is left out.
+
+    Raises:
+        DataError: it cannot be read, or no line holds a tab.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8 text: {error}") from error
+    rows = [line.rstrip("\r").split("\t") for line in text.split("\n") if "\t" in line]
+    if not rows:
+        raise DataError(f"{path}: expected lines of source<TAB>target, found no tab")
+    return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,187 @@
+"""Finds out which array is which; with them what `padding` concludes about each."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from seq2seq.diagnosis.arrays import NOTHING, read
+from seq2seq.diagnosis.padding import Side, infer_end, infer_start, with_padding
+from seq2seq.errors import DataError
+
+ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
+MOST_STREAMED = 4096  # rows taken from a data set that is not an array
+
+
+@dataclass
+class Data:
+    """All arrays of an examination, and what was concluded about them."""
+
+    source: Side | None  # what the encoder reads; None for a language model
+    inputs: Side | None  # what the decoder reads (a language model: all that it reads)
+    targets: Side | None
+    weights: np.ndarray | None = None  # as given
+    start: int | None = None
+    end: int | None = None
+    inferred: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        sides = [side for side in (self.inputs, self.source, self.targets) if side is not None]
+        return len(sides[0].sequences.rows) if sides else 0
+
+
+def sort_out(
+    arrays: Any,
+    *,
+    pads: Mapping[str, int | None],
+    start: int | None,
+    end: int | None,
+    chosen: Mapping[str, str] | None = None,
+) -> Data:
+    """Gives each array its part and finds padding, START and END.
+
+    Args:
+        arrays: a mapping of names, what Keras's `fit` takes ((inputs, targets[, weights])), or batches of that.
+        pads: ids that the user named, by part; a part that is absent is inferred.
+        start: the user's START, or None.
+        end: the user's END, or None.
+        chosen: names of arrays by part, which override what names suggest.
+
+    Raises:
+        DataError: an array cannot be read, or the parts have different numbers of rows.
+
+    """
+    named = as_mapping(arrays)
+    parts = parts_of(named, chosen or {})
+    inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part and not chosen]
+    read_parts = {
+        part: read(name, named[name], target=part == TARGET) for part, name in parts.items() if part != WEIGHT
+    }
+    counts = {sequences.name: len(sequences.raw) for sequences in read_parts.values()}
+    if len(set(counts.values())) > 1:
+        raise DataError(f"expected as many rows in each array, got {counts}; they must come from the same pairs")
+    sides: dict[str, Side] = {}
+    for part, sequences in read_parts.items():
+        sides[part] = with_padding(sequences, *given_pad(pads, part), inferred)
+    weights = np.asarray(named[parts[WEIGHT]]) if WEIGHT in parts else None
+    data = Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred)
+    infer_ends(data)
+    return data
+
+
+def given_pad(pads: Mapping[str, int | None], part: str) -> tuple[bool, int | None]:
+    """Says whether the user named the padding of a part, and which id it is."""
+    return part in pads, pads.get(part)
+
+
+def as_mapping(arrays: Any) -> dict[str, Any]:
+    """Names the arrays, whatever they came in."""
+    if isinstance(arrays, Mapping):
+        return {str(name): array for name, array in arrays.items()}
+    if isinstance(arrays, (tuple, list)):
+        return from_fit(arrays)
+    if isinstance(arrays, Iterable):
+        return stacked(arrays)
+    raise DataError(
+        f"arrays: expected a mapping of names, (inputs, targets) as for fit, or a data set, got {type(arrays).__name__}"
+    )
+
+
+def from_fit(arrays: Sequence[Any]) -> dict[str, Any]:
+    """Names the parts of (inputs, targets[, weights])."""
+    if len(arrays) not in (2, 3):
+        raise DataError(f"arrays: expected (inputs, targets) or (inputs, targets, weights), got {len(arrays)} parts")
+    inputs, targets = arrays[0], arrays[1]
+    if isinstance(targets, Mapping) and len(targets) == 1:
+        targets = next(iter(targets.values()))
+    if isinstance(targets, (tuple, list)) and len(targets) == 1:
+        targets = targets[0]
+    if isinstance(inputs, Mapping):
+        named = {str(name): array for name, array in inputs.items()}
+    elif isinstance(inputs, (tuple, list)):
+        named = dict(zip((ENCODER, DECODER) if len(inputs) == 2 else ("x",), inputs, strict=False))
+    else:
+        named = {"x": inputs}
+    named[TARGET] = targets
+    if len(arrays) == 3 and arrays[2] is not None:
+        named[WEIGHT] = arrays[2]
+    return named
+
+
+def stacked(batches: Iterable[Any]) -> dict[str, Any]:
+    """Puts the first batches of a data set together; narrower ones are filled with zeros."""
+    found: dict[str, list[np.ndarray]] = {}
+    count = 0
+    for batch in batches:
+        named = as_mapping(batch if isinstance(batch, (Mapping, tuple, list)) else (batch,))
+        for name, array in named.items():
+            found.setdefault(name, []).append(np.asarray(array))
+        count += len(next(iter(found.values()))[-1])
+        if count >= MOST_STREAMED:
+            break
+    if not found:
+        raise DataError("arrays: the data set yielded no batch")
+    return {name: widened(several) for name, several in found.items()}
+
+
+def widened(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Joins batches of different widths."""
+    width = max(array.shape[1] for array in arrays) if arrays[0].ndim > 1 else 0
+    if not width or arrays[0].ndim < 2:
+        return np.concatenate(arrays)
+    fill = [(0, 0)] * arrays[0].ndim
+    return np.concatenate(
+        [np.pad(array, [fill[0], (0, width - array.shape[1]), *fill[2:]]) if array.shape[1] < width else array
+         for array in arrays]
+    )  # fmt: skip
+
+
+def parts_of(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Concludes from names which array is which part."""
+    for name in chosen.values():
+        if name not in named:
+            raise DataError(f"expected one of the arrays {', '.join(named)}, got {name!r}")
+    parts = dict(chosen)
+    left = [name for name in named if name not in parts.values()]
+    for part, pattern in (
+        (WEIGHT, r"weight|mask"),
+        (TARGET, r"^y(_?train|_data)?$|label|(dec|targ|tgt|out).*(targ|out|label|next)|^targets?$|^outputs?$|_y$|^y_"),
+        (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
+        (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
+    ):
+        if part in parts:
+            continue
+        fits = [name for name in left if re.search(pattern, name, re.IGNORECASE)]
+        if part == TARGET and len(fits) > 1:  # decoder_target beside decoder_output_mask and the like
+            fits = [name for name in fits if not re.search(r"in(put)?s?(_|$)", name, re.IGNORECASE)] or fits
+        if fits:
+            parts[part] = fits[0]
+            left.remove(fits[0])
+    if TARGET in parts and left and DECODER not in parts:
+        # one array that is left is all that the model reads
+        parts[DECODER] = left.pop(0)
+    elif TARGET in parts and left and ENCODER not in parts:
+        parts[ENCODER] = left.pop(0)
+    return {part: parts[part] for part in (ENCODER, DECODER, TARGET, WEIGHT) if part in parts}
+
+
+def infer_ends(data: Data) -> None:
+    """Finds START in the decoder's inputs and END in the targets, where the user did not name them."""
+    inputs, targets = data.inputs, data.targets
+    if data.source is None or inputs is None or targets is None or targets.sequences.single:
+        return
+    if not inputs.ids.size or not targets.ids.size:
+        return
+    if data.start is None:
+        data.start = infer_start(inputs)
+        if data.start is not None:
+            what = "a row of zeros" if data.start == NOTHING else f"id {data.start}"
+            data.inferred.append(f"START is {what}: {inputs.name!r} begins with it")
+    if data.end is None:
+        data.end = infer_end(targets, data.start)
+        if data.end is not None:
+            data.inferred.append(f"END is id {data.end}: rows of {targets.name!r} end with it")

@@ -1,0 +1,253 @@
+"""D04, D09 and D13: what the compiled loss and metrics count, found by trying them."""
+
+from typing import Any
+
+import numpy as np
+
+from seq2seq.backend import keras
+from seq2seq.diagnosis.arrays import NOTHING
+from seq2seq.diagnosis.feeding import are_probabilities
+from seq2seq.diagnosis.models import is_functional
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.diagnosis.sample import Sample
+
+CLOSE = 0.02  # relative difference of two losses that are the same
+CHANGED = 1e-6  # relative difference that shows that something counts
+PROBABILITIES, LOGITS = "probabilities", "logits"
+
+
+def check_loss(sample: Sample, model: Any) -> list[Finding]:
+    """Runs the checks that need a compiled model."""
+    if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
+        sample.notes.append(
+            "the loss and the metrics (D04, D09, D13): the training model is not compiled; compile it, or save it "
+            "after compile()"
+        )
+        return check_double_softmax(sample, model)
+    return [*check_softmax(sample, model), *check_counting(sample, model)]
+
+
+def expected_form(sample: Sample, model: Any) -> str | None:
+    """Finds out by trying whether the loss takes probabilities or logits; None if it behaves as neither."""
+    function = loss_function(model)
+    assert sample.data.targets is not None
+    classes = sample.forced.shape[-1]
+    true = np.asarray(sample.raw(sample.data.targets, 8))
+    ids = sample.targets[:8]
+    real = sample.real[:8]
+    figures = []
+    for confidence in (0.9, 0.5, 1.0 / classes):
+        scores = np.full((*ids.shape, classes), (1 - confidence) / max(classes - 1, 1), np.float32)
+        np.put_along_axis(scores, np.maximum(ids, 0)[..., None], confidence, -1)
+        shaped = scores[:, 0] if sample.data.targets.sequences.single else scores
+        try:
+            value = float(np.mean(keras.ops.convert_to_numpy(function(true, shaped))))
+        except Exception:  # a loss of another kind
+            return None
+        exponent = np.exp(scores)
+        as_logits = np.take_along_axis(exponent / exponent.sum(-1, keepdims=True), np.maximum(ids, 0)[..., None], -1)
+        figures.append((value, -np.log(confidence), float(-np.log(as_logits[..., 0][real]).mean())))
+    measured, probable, logit = (np.array(column) for column in zip(*figures, strict=True))
+    for form, wanted in ((PROBABILITIES, probable), (LOGITS, logit)):
+        if measured[2] > 0 and np.allclose(measured / measured[2], wanted / wanted[2], rtol=0.05, atol=0.01):
+            return form
+    return None
+
+
+def loss_function(model: Any) -> Any:
+    """The compiled loss as a function of targets and outputs; the first one where there are several."""
+    loss = model.loss
+    if isinstance(loss, dict):
+        loss = next(iter(loss.values()))
+    if isinstance(loss, (list, tuple)):
+        loss = loss[0]
+    return keras.losses.get(loss) if isinstance(loss, str) else loss
+
+
+def loss_reads_padding(sample: Sample, model: Any) -> bool:
+    """Says whether the loss function itself reads what is predicted on padding; True where it cannot be tried."""
+    function = loss_function(model)
+    true = np.asarray(sample.raw(sample.data.targets))
+    padding = after_end(sample)
+    values = []
+    for confidence in (0.05, 0.9):
+        scores = np.full((*sample.targets.shape, sample.forced.shape[-1]), 0.1, np.float32)
+        scores[..., 0][padding] = confidence
+        try:
+            values.append(float(np.sum(keras.ops.convert_to_numpy(function(true, scores)))))
+        except Exception:  # a loss that needs more than targets and outputs
+            return True
+    return abs(values[0] - values[1]) > CHANGED * abs(values[0])
+
+
+def check_softmax(sample: Sample, model: Any) -> list[Finding]:
+    """D13: compares what the model puts out with what the loss takes."""
+    twice = check_double_softmax(sample, model)
+    if twice or sample.teacher is None:
+        return twice
+    count = min(32, len(sample.rows))
+    raw = sample.teacher.raw(sample.source(count), sample.inputs(count))
+    raw = raw[sample.real[:count]]
+    gives = PROBABILITIES if are_probabilities(raw) else LOGITS
+    takes = expected_form(sample, model)
+    sums = raw.sum(-1)
+    evidence = {
+        "sums of output rows": [float(sums.min()), float(sums.max())],
+        "smallest output": float(raw.min()),
+        "largest output": float(raw.max()),
+        "the compiled loss takes": takes or "unknown",
+        "loss": loss_name(model),
+    }
+    if takes is None or takes == gives:
+        return []
+    if gives == PROBABILITIES:
+        title = "softmax is applied twice: by the model and by the loss"
+        mend = "loss=keras.losses.SparseCategoricalCrossentropy()  # without from_logits=True"
+    else:
+        title = "the model puts out logits, the loss expects probabilities"
+        mend = "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+    return [finding("D13", BROKEN, evidence, title=title, mend=mend)]
+
+
+def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
+    """D13: two softmax layers one after the other, seen in the graph or in the numbers.
+
+    softmax(q) of probabilities q has log p - mean(log p) = q - 1/V, which is at least -1/V.
+    """
+    scores = sample.forced[sample.real]
+    logs = np.log(np.maximum(scores, 1e-30))
+    centred = logs - logs.mean(-1, keepdims=True)
+    classes = scores.shape[-1]
+    bound = np.e / (np.e + classes - 1)
+    in_numbers = bool(
+        len(scores)
+        and (centred.min(-1) >= -1 / classes - 1e-3).all()
+        and np.abs(centred.max() - centred.min()) <= 1.01
+        and centred.max() - centred.min() > 0.4
+        and classes > 2
+    )
+    layers = softmax_chain(model)
+    if not in_numbers and not layers:
+        return []
+    evidence: dict[str, Any] = {
+        "largest probability": float(scores.max()) if len(scores) else 0.0,
+        "largest that softmax of probabilities can give": float(bound),
+    }
+    if layers:
+        evidence["layers"] = layers
+    return [
+        finding(
+            "D13",
+            BROKEN,
+            evidence,
+            title="softmax is applied twice in the model",
+            effect="no probability can exceed the bound: the loss stays high and sampling is nearly uniform",
+            mend="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
+        )
+    ]
+
+
+def softmax_chain(model: Any) -> list[str]:
+    """Names two layers of a graph that apply softmax one after the other."""
+    if not is_functional(model):
+        return []
+    for operation in getattr(model, "operations", []):
+        if not applies_softmax(operation):
+            continue
+        for node in getattr(operation, "_inbound_nodes", []):
+            for tensor in node.input_tensors:
+                producer = tensor._keras_history.operation
+                while type(producer).__name__ in ("Dropout", "Reshape", "Identity"):
+                    producer = producer._inbound_nodes[0].input_tensors[0]._keras_history.operation
+                if applies_softmax(producer):
+                    return [producer.name, operation.name]
+    return []
+
+
+def applies_softmax(operation: Any) -> bool:
+    """Says whether a layer's output went through softmax."""
+    layer = getattr(operation, "layer", operation) if type(operation).__name__ == "TimeDistributed" else operation
+    if type(layer).__name__ == "Softmax":
+        return True
+    return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
+
+
+def loss_name(model: Any) -> str:
+    """What the compiled loss is called."""
+    loss = model.loss
+    return str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", loss))
+
+
+def check_counting(sample: Sample, model: Any) -> list[Finding]:
+    """D04 and D09: changes the targets on padding and recomputes the loss by hand."""
+    targets = sample.data.targets
+    assert targets is not None
+    if targets.sequences.single or sample.teacher is None or sample.real.all():
+        return []
+    weights = None if sample.data.weights is None else sample.data.weights[targets.sequences.rows[sample.rows]]
+    arrays = sample.teacher.arrays(sample.source(), sample.inputs())
+    given = sample.raw(targets)
+    as_given = evaluated(model, arrays, given, weights)
+    changed = evaluated(model, arrays, altered(sample, after_end(sample)), weights)
+    share = float(sample.real.mean())
+    by_hand = sample.nats(sample.forced)
+    loss = as_given["loss"]
+    sample.counted = True
+    counts = abs(changed["loss"] - loss) > CHANGED * max(abs(loss), 1e-3) and loss_reads_padding(sample, model)
+    padded = targets.pad == NOTHING
+    accuracies = accuracy_metrics(as_given)
+    evidence: dict[str, Any] = {
+        "share of positions that are padding": 1 - share,
+        "reported loss": loss,
+        "loss without padding, nats a symbol": by_hand,
+        **{f"reported {name}": value for name, value in accuracies.items()},
+        "accuracy without padding": sample.accuracy,
+        "rows": len(sample.rows),
+    }
+    if counts and not padded:
+        on_padding = sample.right & ~sample.real & (sample.targets >= 0)
+        evidence["accuracy on padding"] = float(on_padding.sum() / max((~sample.real).sum(), 1))
+        text = bool(((targets.ids == targets.pad) & targets.real).any())
+        title = "padding is a real character and is scored" if text else "padding is scored as a symbol of its own"
+        return [finding("D04", HARMFUL, evidence, title=title)]
+    diluted = abs(loss - by_hand * share) <= CLOSE * max(loss, 1e-3) and share < 1 - CLOSE
+    fair = (sample.accuracy, float(sample.right[sample.real | ~after_end(sample)].mean()))
+    wrong = [name for name, value in accuracies.items() if min(abs(value - one) for one in fair) > CLOSE]
+    if not diluted and not wrong:
+        return []
+    if diluted:
+        evidence["reported loss over the loss without padding"] = loss / max(by_hand, 1e-9)
+    what = " and ".join([*(["loss"] if diluted else []), *(wrong[:1] and ["metrics"])])
+    return [finding("D09", HARMFUL, evidence, title=f"{what} averaged over padding")]
+
+
+def accuracy_metrics(figures: dict[str, float]) -> dict[str, float]:
+    """The reported figures that are accuracies."""
+    return {name: value for name, value in figures.items() if "acc" in name.lower()}
+
+
+def evaluated(model: Any, arrays: Any, targets: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
+    """What Keras's evaluate says of one batch."""
+    figures = model.evaluate(
+        arrays, targets, sample_weight=weights, batch_size=len(targets), verbose=0, return_dict=True
+    )
+    return {name: float(value) for name, value in figures.items()}
+
+
+def after_end(sample: Sample) -> np.ndarray:
+    """Padding without its first step, bool (B, T): masks made from the decoder's input let that step through."""
+    padding = ~sample.real
+    if not padding[:, -1].any():
+        return padding  # it stands in front
+    before = np.concatenate([np.zeros((len(padding), 1), bool), padding[:, :-1]], 1)
+    return np.asarray(padding & before) if (padding & before).any() else padding
+
+
+def altered(sample: Sample, padding: np.ndarray) -> np.ndarray:
+    """Targets with another symbol on the padding."""
+    targets = sample.data.targets
+    assert targets is not None
+    ids = sample.targets.copy()
+    classes = max(targets.sequences.classes, 2)
+    ids[padding] = (ids[padding] + 1) % classes
+    return np.asarray(targets.sequences.with_ids(ids))

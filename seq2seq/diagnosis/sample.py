@@ -1,0 +1,124 @@
+"""The rows on which models are tried, and what the training model says about them when it is fed the right symbols."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seq2seq.diagnosis.feeding import Teacher
+from seq2seq.diagnosis.layout import Data
+from seq2seq.diagnosis.padding import Side
+from seq2seq.diagnosis.stepping import Stepper
+
+FORCED_ROWS, FREE_ROWS = 96, 24
+LEARNT = 0.1  # by how much accuracy must beat the commonest symbol's share
+TINY = 1e-12
+
+
+@dataclass
+class Sample:
+    """Some rows of the data with the models that are tried on them."""
+
+    data: Data
+    teacher: Teacher | None
+    stepper: Stepper | None
+    rows: np.ndarray  # int (B,), positions among the rows that were read
+    notes: list[str] = field(default_factory=list)  # what could not be examined
+    counted: bool = False  # whether the loss was tried on changed padding
+
+    def raw(self, side: Side | None, count: int | None = None) -> Any:
+        """Rows of an array as they were given; None for no array."""
+        return None if side is None else side.sequences.raw[side.sequences.rows[self.rows[:count]]]
+
+    def source(self, count: int | None = None) -> Any:
+        """Raw sources."""
+        return self.raw(self.data.source, count)
+
+    def inputs(self, count: int | None = None) -> Any:
+        """Raw decoder inputs."""
+        return self.raw(self.data.inputs, count)
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """Target ids, int (B, T)."""
+        assert self.data.targets is not None
+        return self.data.targets.ids[self.rows]
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """Where targets are text or END, bool (B, T)."""
+        assert self.data.targets is not None
+        real = self.data.targets.real[self.rows].copy()
+        return real & (self.targets >= 0)
+
+    @cached_property
+    def forced(self) -> np.ndarray:
+        """Probabilities when the right symbols are fed, (B, T, V)."""
+        if self.teacher is not None:
+            return self.teacher(self.source(), self.inputs())
+        assert self.stepper is not None
+        return self.stepper.forced(self.source(), self.inputs())
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Where the fed model's first choice is the target, bool (B, T)."""
+        return self.forced.argmax(-1) == self.targets
+
+    @property
+    def accuracy(self) -> float:
+        """Share of real targets that are right when the right symbols are fed."""
+        return float(self.right[self.real].mean()) if self.real.any() else 0.0
+
+    @cached_property
+    def majority(self) -> float:
+        """Accuracy of always saying the commonest symbol."""
+        ids = self.targets[self.real]
+        return float(np.unique(ids, return_counts=True)[1].max() / len(ids)) if len(ids) else 1.0
+
+    @cached_property
+    def entropy(self) -> float:
+        """Nats a symbol of a model that knows how frequent each symbol is and nothing else."""
+        counts = np.unique(self.targets[self.real], return_counts=True)[1]
+        shares = counts / max(counts.sum(), 1)
+        return float(-(shares * np.log(shares)).sum())
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the model knows clearly more than the commonest symbol."""
+        return self.accuracy > self.majority + LEARNT * (1 - self.majority)
+
+    def nats(self, scores: np.ndarray) -> float:
+        """Mean negative log-probability of the real targets."""
+        chosen = np.take_along_axis(scores, np.maximum(self.targets, 0)[..., None], -1)[..., 0]
+        return float(-np.log(np.maximum(chosen[self.real], TINY)).mean())
+
+    def per_position(self, scores: np.ndarray) -> np.ndarray:
+        """Negative log-probability of each target, (B, T), 0 where there is none."""
+        chosen = np.take_along_axis(scores, np.maximum(self.targets, 0)[..., None], -1)[..., 0]
+        return np.where(self.targets >= 0, -np.log(np.maximum(chosen, 1e-7)), 0.0)
+
+    def references(self, count: int) -> list[list[int]]:
+        """What decoding should write: targets without START, END and padding."""
+        rows = []
+        for ids, real in zip(self.targets[:count], self.real[:count], strict=True):
+            row = ids[real].tolist()
+            if row and row[0] == self.data.start:
+                row = row[1:]
+            rows.append(row[: row.index(self.data.end)] if self.data.end in row else row)
+        return rows
+
+
+def spread(data: Data) -> np.ndarray:
+    """Chooses rows from everywhere, with different sources where there are."""
+    side = data.source or data.inputs
+    assert side is not None
+    total = len(side.sequences.rows)
+    candidates = np.linspace(0, total - 1, min(total, 4 * FORCED_ROWS)).astype(int)
+    if side.ids.size:
+        _, first = np.unique(side.ids[candidates], axis=0, return_index=True)
+        candidates = candidates[np.sort(first)]
+    if len(candidates) > FORCED_ROWS:
+        candidates = candidates[np.linspace(0, len(candidates) - 1, FORCED_ROWS).astype(int)]
+    # short and long rows alternate, so that a few of them are of all kinds
+    return np.random.default_rng(0).permutation(candidates)

@@ -1,0 +1,149 @@
+"""Vocabularies of any kind, and the part of D11 that needs them: order, range, and whether they fit the pairs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seq2seq.diagnosis.arrays import MAGNITUDES
+from seq2seq.diagnosis.padding import Side
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.errors import DataError
+from seq2seq.special import SPECIAL_COUNT
+from seq2seq.vocabulary import SPECIAL_NAMES, Vocabulary
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Table:
+    """A vocabulary as a table of ids."""
+
+    name: str
+    ids: Mapping[str, int]
+
+    def id_of(self, symbol: str) -> int | None:
+        """The id of a symbol, if it has one."""
+        return self.ids.get(symbol)
+
+
+def read_table(value: Any, name: str) -> Table:
+    """Reads a list of symbols, a mapping in either direction, or a vocabulary of this package.
+
+    Raises:
+        DataError: it is none of these.
+
+    """
+    if isinstance(value, Table):
+        return value
+    if isinstance(value, Vocabulary):
+        value = value.to_json()
+    if isinstance(value, Mapping) and set(value) == {"format", "separator", "features_sep", "symbols"}:
+        ids = {special: number for number, special in SPECIAL_NAMES.items()}
+        return Table(name, ids | {symbol: SPECIAL_COUNT + i for i, symbol in enumerate(value["symbols"])})
+    if isinstance(value, Mapping) and set(value) >= {"symbols"} and isinstance(value["symbols"], (list, Mapping)):
+        return read_table(value["symbols"], name)
+    if isinstance(value, Mapping) and value:
+        if all(isinstance(number, (int, np.integer)) for number in value.values()):
+            return Table(name, {str(symbol): int(number) for symbol, number in value.items()})
+        if all(str(number).lstrip("-").isdigit() for number in value):
+            return Table(name, {str(symbol): int(number) for number, symbol in value.items()})
+    if isinstance(value, (list, tuple)) and value and all(isinstance(symbol, str) for symbol in value):
+        return Table(name, {symbol: number for number, symbol in enumerate(value)})
+    raise DataError(
+        f"{name}: expected a vocabulary: a list of symbols, or a mapping from symbol to id, got {shorten(value)}"
+    )
+
+
+def shorten(value: Any) -> str:
+    """Writes a value in at most 80 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
+
+
+def check_order(tables: Sequence[Table]) -> list[Finding]:
+    """D11: two vocabularies of the same symbols in different orders, or two symbols with one id."""
+    found = []
+    for table in tables:
+        twice = len(table.ids) - len(set(table.ids.values()))
+        if twice:
+            evidence = {"vocabulary": table.name, "symbols": len(table.ids), "ids": len(set(table.ids.values()))}
+            found.append(finding("D11", BROKEN, evidence, title="two symbols of a vocabulary share one id"))
+    if len(tables) < 2:
+        return found
+    one, other = tables[0], tables[1]
+    shared = set(one.ids) & set(other.ids)
+    if len(shared) < 3 or len(shared) < 0.9 * max(len(one.ids), len(other.ids)):
+        return found
+    moved = sorted(symbol for symbol in shared if one.ids[symbol] != other.ids[symbol])
+    if moved:
+        evidence = {
+            "symbols in both": len(shared),
+            "symbols with different ids": len(moved),
+            "such as": {symbol: f"{one.ids[symbol]} and {other.ids[symbol]}" for symbol in moved[:SHOWN]},
+            "vocabularies": [one.name, other.name],
+        }
+        title = "the two vocabularies hold the same symbols in different orders"
+        found.append(finding("D11", BROKEN, evidence, title=title))
+    return found
+
+
+def check_range(table: Table, side: Side) -> list[Finding]:
+    """D11: ids of an array that the vocabulary does not have."""
+    if not side.ids.size or side.sequences.kind == MAGNITUDES:
+        return []
+    largest, top = max(table.ids.values()), int(side.ids.max())
+    if top <= largest:
+        return []
+    beyond = side.ids > largest
+    if side.pad is not None and side.pad > largest:
+        beyond &= side.ids != side.pad
+    if not beyond.any():
+        return []
+    evidence = {
+        "array": side.name,
+        "largest id": top,
+        "vocabulary": table.name,
+        "its largest id": largest,
+        "positions": int(beyond.sum()),
+    }
+    return [finding("D11", BROKEN, evidence, title="ids are out of the vocabulary's range")]
+
+
+def check_pairs(table: Table, side: Side, texts: Sequence[str]) -> list[Finding]:
+    """D11: does the vocabulary turn the rows back into the file's text, and does it know all characters?"""
+    if not side.ids.size or len(texts) != len(side.sequences.raw):
+        return []
+    symbols = {number: symbol for symbol, number in table.ids.items()}
+    if any(len(symbol) > 1 and not symbol.startswith("<") for symbol in table.ids):
+        return []  # not characters: how lines were cut is unknown
+    wrong = looked = 0
+    for row in range(0, len(side.ids), max(1, len(side.ids) // 500)):
+        text = texts[int(side.sequences.rows[row])]
+        got = "".join(symbols.get(number, "\N{REPLACEMENT CHARACTER}") for number in side.ids[row][side.real[row]])
+        looked += 1
+        wrong += text.strip() not in got and got.strip() not in text
+    if wrong <= 0.5 * looked:
+        return []
+    evidence = {"rows that do not give their text back": wrong, "of": looked, "array": side.name, "as": table.name}
+    return [finding("D11", BROKEN, evidence, title="the vocabulary does not turn the array back into the pairs' text")]
+
+
+def check_known(table: Table, texts: Sequence[str], what: str) -> list[Finding]:
+    """D11: characters of texts that a vocabulary of characters does not know."""
+    if any(len(symbol) > 1 and not symbol.startswith("<") for symbol in table.ids):
+        return []
+    unknown: dict[str, int] = {}
+    for text in texts:
+        for character in set(text) - table.ids.keys():
+            unknown[character] = unknown.get(character, 0) + 1
+    if not unknown:
+        return []
+    evidence = {
+        "characters without an id": [f"U+{ord(character):04X} {character!r}" for character in list(unknown)[:SHOWN]],
+        "count": len(unknown),
+        "lines": max(unknown.values()),
+        "vocabulary": table.name,
+    }
+    return [finding("D11", HARMFUL, evidence, title=f"{what} hold characters that the vocabulary does not know")]

@@ -1,0 +1,106 @@
+"""D07: do the inference models hold the training model's weights, and do they compute the same step by step?"""
+
+from typing import Any
+
+import numpy as np
+
+from seq2seq.backend import keras
+from seq2seq.diagnosis.behaviour import CAUSAL, future_effect
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.diagnosis.sample import Sample
+from seq2seq.diagnosis.stepping import Stepper
+
+ROWS = 8
+SAME, CLOSE = 2e-3, 2e-2  # differences of probabilities that are rounding, and that change little
+SHOWN = 6
+
+
+def foreign_weights(model: Any, trained: list[np.ndarray]) -> dict[str, float]:
+    """Finds weights of a model that no weight of the training model equals.
+
+    Returns:
+        By path: the largest difference from the closest weight of the same shape (inf where there is none).
+
+    """
+    found = {}
+    for variable in model.weights:
+        value = keras.ops.convert_to_numpy(variable)
+        if value.dtype.kind != "f" or not value.ndim:
+            continue
+        closest = min((float(np.abs(value - other).max()) for other in trained if other.shape == value.shape),
+                      default=float("inf"))  # fmt: skip
+        if closest > 1e-6:
+            found[f"{model.name}: {variable.path}"] = closest
+    return found
+
+
+def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> list[Finding]:
+    """D07: compares weights by value and outputs step by step."""
+    trained = [keras.ops.convert_to_numpy(variable) for variable in train.weights]
+    foreign: dict[str, float] = {}
+    for model in (encoder, decoder):
+        if model is not None:
+            foreign |= foreign_weights(model, trained)
+    evidence: dict[str, Any] = {}
+    if foreign:
+        evidence["weights that the training model does not have"] = len(foreign)
+        evidence["such as"] = list(foreign)[:SHOWN]
+    if sample.stepper is None or sample.teacher is None:
+        return [finding("D07", BROKEN, evidence)] if foreign else []
+    if not foreign and future_effect(sample) > CAUSAL:
+        return []  # what sees the future cannot be run step by step: D06 says so
+    differences = by_step(sample, sample.stepper)
+    largest = float(differences.max(initial=0.0))
+    if largest <= SAME:
+        return []
+    evidence |= {
+        "first differing step": int((differences > SAME).any(0).argmax()) + 1,
+        "largest difference of a probability": largest,
+        "rows": len(differences),
+    }
+    title, mend = "inference models are wired otherwise than in training", ""
+    if foreign:
+        title = "inference models hold weights of their own"
+    if not foreign:
+        for what, stepper in sample.stepper.swapped().items():
+            try:
+                if by_step(sample, stepper).max(initial=0.0) <= SAME:
+                    evidence["agrees when exchanged"] = what
+                    title = "inference models swap the states: " + what
+                    mend = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
+                    break
+            except Exception:  # a wiring that the models refuse is not the one
+                continue
+        if not mend and without_padding(sample, sample.stepper):
+            evidence["agrees"] = "where sources have no padding"
+            title = "inference models lose the mask: they read the padding that training left out"
+            mend = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
+            return [finding("D07", HARMFUL, evidence, title=title, mend=mend)]
+    severity = BROKEN if foreign or largest > CLOSE else HARMFUL
+    return [finding("D07", severity, evidence, title=title, mend=mend)]
+
+
+def without_padding(sample: Sample, stepper: Stepper) -> bool:
+    """Says whether the inference models compute what was trained on sources that have no padding."""
+    side = sample.data.source
+    assert sample.teacher is not None
+    if side is None or side.pad is None:
+        return False
+    source, inputs = sample.source(ROWS), sample.inputs(ROWS)
+    real = side.real[sample.rows[:ROWS]]
+    for row in range(min(4, len(source))):
+        tight, fed = source[row : row + 1][:, real[row]], inputs[row : row + 1]
+        try:
+            change = np.abs(stepper.forced(tight, fed) - sample.teacher(tight, fed)).max(-1)
+        except Exception:  # the models take one width alone
+            return False
+        if (change * sample.real[row : row + 1]).max(initial=0.0) > SAME:
+            return False
+    return True
+
+
+def by_step(sample: Sample, stepper: Stepper) -> np.ndarray:
+    """Largest difference of a probability between stepwise and whole rows, by row and step, 0 on padding."""
+    count = min(ROWS, len(sample.rows))
+    one = stepper.forced(sample.source(count), sample.inputs(count))
+    return np.asarray(np.abs(one - sample.forced[:count]).max(-1) * sample.real[:count])

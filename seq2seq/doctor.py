@@ -1,0 +1,121 @@
+"""The `doctor` verb: files in, findings out."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seq2seq.cli import make_parser, run_verb
+from seq2seq.diagnosis import Report, examine
+from seq2seq.diagnosis.catalogue import CATALOGUE
+from seq2seq.diagnosis.explain import explain
+from seq2seq.diagnosis.files import collect
+from seq2seq.errors import OptionError
+
+EXAMPLE = (
+    "  seq2seq doctor arrays.npz model.keras --validation-split 0.2 --pairs fra.txt\n"
+    "  seq2seq doctor arrays.npz --train-model s2s.keras --encoder encoder.keras --decoder decoder.keras\n"
+    "  seq2seq doctor folder/ --json\n"
+    "  seq2seq doctor --explain D01\n\n"
+    "exit code: 0 nothing is broken, 1 something is, 2 could not look"
+)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the options."""
+    parser = make_parser("doctor", "Find out why a Keras model trains well and decodes badly.", EXAMPLE)
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="arrays (.npz), Keras models (.keras, .h5), vocabularies (.json), a model folder, or a folder of these",
+    )
+    parser.add_argument("--train-model", metavar="FILE", help="the model that was fitted")
+    parser.add_argument("--encoder", metavar="FILE", help="the inference encoder")
+    parser.add_argument("--decoder", metavar="FILE", help="the inference decoder")
+    parser.add_argument(
+        "--inputs",
+        metavar="NAME,NAME",
+        help="array names in the order of the model's inputs, or INPUT=ARRAY,INPUT=ARRAY",
+    )
+    parser.add_argument(
+        "--vocabulary",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="list of symbols, or symbol to id (.json); twice for source and target",
+    )
+    for name in ("start", "end", "pad"):
+        parser.add_argument(f"--{name}", metavar="SYMBOL", help=f"the {name.upper()} symbol, or its id")
+    parser.add_argument("--validation-split", type=float, metavar="SHARE", help="as it was given to fit")
+    parser.add_argument("--validation", metavar="FILE.npz", help="validation arrays")
+    parser.add_argument("--pairs", metavar="FILE.tsv", help="the texts: source, tab, target")
+    parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers: their code runs")
+    parser.add_argument("--explain", metavar="CODE", help="tell the story of a code, with an example")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser.parse_args(argv)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Examines and prints."""
+    args = parse(argv)
+    if args.explain:
+        code = args.explain.upper()
+        if code not in CATALOGUE:
+            raise OptionError(f"--explain: expected a code from D01 to D15, got {args.explain!r}")
+        print(explain(code))
+        return 0
+    report = examine_paths(args)
+    print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if args.json else report)
+    return int(report.broken)
+
+
+def examine_paths(args: argparse.Namespace) -> Report:
+    """Collects what the paths hold and examines it."""
+    named = {part: getattr(args, part) for part in ("train_model", "encoder", "decoder")}
+    found = collect([Path(path) for path in args.paths])
+    if not (args.paths or args.vocabulary or args.pairs or any(named.values())):
+        raise OptionError("give a PATH: arrays (.npz), Keras models, vocabularies, or a folder of these (see --help)")
+    if found.bundles:
+        from seq2seq.diagnosis.bundles import examine_bundle
+
+        if len(args.paths) > 1:
+            raise OptionError("a model folder of this package is examined alone; leave the other paths out")
+        return examine_bundle(found.bundles[0], pairs=args.pairs)
+    given = {str(Path(path).resolve()) for path in named.values() if path}
+    options: dict[str, Any] = {
+        "arrays": found.arrays[0] if found.arrays else None,
+        "models": {path.name: path for path in found.models if str(path.resolve()) not in given},
+        "vocabularies": [*args.vocabulary, *(str(path) for path in found.vocabularies)],
+        "validation": args.validation or (found.validation[0] if found.validation else None),
+        "inputs": input_names(args.inputs),
+    }
+    others = ("pairs", "start", "end", "pad", "validation_split", "allow_lambda")
+    return examine(**options, **named, **{name: getattr(args, name) for name in others})
+
+
+def input_names(text: str | None) -> list[str] | dict[str, str] | None:
+    """Reads --inputs.
+
+    Raises:
+        OptionError: names with and without an equals sign.
+
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not any("=" in part for part in parts):
+        return parts
+    if not all("=" in part for part in parts):
+        raise OptionError(f"--inputs: expected NAME,NAME or INPUT=ARRAY,INPUT=ARRAY, got {text!r}")
+    return dict(part.split("=", 1) for part in parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("doctor", run, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Speed and parity, measured side by side: `python -m tests.benchmarks --help`."""

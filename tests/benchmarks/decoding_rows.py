@@ -1,0 +1,206 @@
+"""The decoding rows: the NumPy runtime against the Keras one and the tutorial's loop, in turn."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from seq2seq.config import DecodingConfig
+from seq2seq.corpus import Pair
+from seq2seq.inference import load
+from tests.benchmarks.measure import ROOT, Figure, Row, Side, take_turns
+from tests.benchmarks.models import (
+    GENERATED,
+    OUTPUT_LENGTH,
+    lines_of_length,
+    random_language_model,
+    sources_of,
+)
+
+FORCED = {"min_length": OUTPUT_LENGTH, "max_length": OUTPUT_LENGTH}
+BATCH = 256
+
+
+def seconds(action):
+    """Calls `action` and returns how long that took."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def command(*arguments, stdin=None, stdout=subprocess.DEVNULL):
+    """Runs a command to its end and returns its seconds."""
+    return seconds(
+        lambda: subprocess.run(
+            [sys.executable, *arguments], input=stdin, stdout=stdout, stderr=subprocess.DEVNULL, check=True, cwd=ROOT
+        )
+    )
+
+
+def decoding(translator, lines, **options):
+    """Decodes lines through the one loop."""
+    return translator.decode_chunk(lines, DecodingConfig(**options), first_line=1)
+
+
+def figures(values, unit, scale=1.0, total=None):
+    """Turns seconds into figures: `total` things a second, or seconds times `scale`."""
+    return {
+        name: Figure(tuple(total / each if total else scale * each for each in several), unit)
+        for name, several in values.items()
+    }
+
+
+def cold_start(options):
+    """`seq2seq decode` of one line, process to process."""
+    run = ("-m", "seq2seq.decode", "--model", str(options.model))
+    sides = {
+        "numpy": lambda: command(*run, stdin=b"Come in.\n"),
+        "keras": lambda: command(*run, "--runtime", "keras", stdin=b"Come in.\n"),
+        "import numpy": lambda: command("-c", "import numpy"),
+    }
+    return Row(
+        "cold start: decode of one line",
+        figures(take_turns(sides, options.repeats), "s"),
+        target="8 x faster than Keras; aim: under 0.6 s, at most twice `import numpy`",
+    )
+
+
+def one_sentence(options):
+    """One sentence, warm."""
+    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
+    (line,) = lines_of_length(numpy_side.source_vocabulary, 1)
+    tutorial = Side("tutorial-decoding", {})
+
+    def several(translator, count):
+        decoding(translator, [line], **FORCED)
+        return seconds(lambda: [decoding(translator, [line], **FORCED) for _ in range(count)]) / count
+
+    sides = {
+        "numpy": lambda: several(numpy_side, 50),
+        "keras": lambda: several(keras_side, 5),
+        "tutorial": lambda: tutorial.ask("go")["seconds"],
+    }
+    values = take_turns(sides, options.repeats)
+    tutorial.close()
+    return Row("one sentence, warm, 25 in, 30 out", figures(values, "ms", 1e3), target="400 x tutorial; aim: 2 ms")
+
+
+def batch(options):
+    """A batch of 256 lines, greedy and beam."""
+    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
+    lines = lines_of_length(numpy_side.source_vocabulary, BATCH)
+    for side in (numpy_side, keras_side):
+        decoding(side, lines, **FORCED)
+    sides = {
+        "numpy": lambda: seconds(lambda: decoding(numpy_side, lines, **FORCED)),
+        "keras": lambda: seconds(lambda: decoding(keras_side, lines, **FORCED)),
+    }
+    return Row(
+        "256 lines, greedy, 25 in, 30 out",
+        figures(take_turns(sides, options.repeats), "sentences/s", total=BATCH),
+        target="3 000; aim: 5 000",
+    )
+
+
+def beam(options):
+    """What beam 5 costs."""
+    translator = load(options.model)
+    lines = lines_of_length(translator.source_vocabulary, BATCH)
+    sides = {
+        "beam 5": lambda: seconds(lambda: decoding(translator, lines, beam_size=5, **FORCED)),
+        "greedy": lambda: seconds(lambda: decoding(translator, lines, **FORCED)),
+    }
+    values = take_turns(sides, options.repeats)
+    pairs = zip(values["beam 5"], values["greedy"], strict=True)
+    cost = Figure(tuple(slow / fast for slow, fast in pairs), "x greedy")
+    return Row("beam 5, 256 lines", {"cost": cost, **figures(values, "ms", 1e3)}, target="at most 6; aim: 5")
+
+
+def whole_command(options):
+    """The whole command on real lines."""
+    sources = sources_of(options.data)
+    lines = [sources[index % len(sources)] for index in range(options.lines)]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+        file.flush()
+        run = ("-m", "seq2seq.decode", "--model", str(options.model), "-i", file.name)
+        values = take_turns({"numpy": lambda: command(*run)}, options.repeats)
+    return Row(
+        f"whole command, {options.lines} real lines",
+        figures(values, "lines/s", total=len(lines)),
+        target="1 500; aim: 3 000",
+    )
+
+
+def scaling(options):
+    """Whether a step costs the same however many went before."""
+    translator = load(options.model)
+    lines = lines_of_length(translator.source_vocabulary, BATCH)
+    sides = {
+        f"{length} symbols": lambda length=length: (
+            seconds(lambda: decoding(translator, lines, min_length=length, max_length=length)) / length
+        )
+        for length in (400, 200, 100, 50)
+    }
+    return Row("time of an output symbol, by output length", figures(take_turns(sides, options.repeats), "ms", 1e3))
+
+
+def generation(options):
+    """One stream of a language model."""
+    model = random_language_model()
+    length = GENERATED
+
+    def write():
+        return "".join(model.stream("abc", length=length, temperature=0.7, seed=1))
+
+    values = take_turns({"numpy": lambda: seconds(write)}, options.repeats)
+    return Row(
+        "generation, one stream, 1 x 256",
+        figures(values, "characters/s", total=length),
+        target="8 000; aim: 15 000",
+    )
+
+
+def parity(options):
+    """NumPy against Keras: the same texts, and the same log-probabilities of them, on lines that nobody chose."""
+    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
+    lines = sources_of(options.data)[: options.parity_lines]
+    ours, theirs = (side.translate(lines) for side in (numpy_side, keras_side))
+    pairs = [Pair(source, target) for source, target in zip(lines, ours, strict=True)]
+    scores = [side.score(pairs) for side in (numpy_side, keras_side)]
+    differences = [np.abs(np.subtract(*both)).max() for both in zip(*scores, strict=True)]
+    notes = []
+    for line, text, other in zip(lines, ours, theirs, strict=True):
+        if text != other:
+            totals = [sum(numpy_side.score([Pair(line, each)])[0]) for each in (text, other)]
+            notes.append(f"{line!r}: {text!r} ({totals[0]:.5f} nats) against {other!r} ({totals[1]:.5f} nats)")
+    return Row(
+        f"parity with the Keras runtime, {len(lines)} held-out lines",
+        {
+            "largest difference of a log-probability": Figure((float(max(differences)),), "nats"),
+            "texts that differ": Figure((float(len(notes)),), ""),
+        },
+        target="1e-4 nats; at most one in a thousand",
+        notes=notes,
+    )
+
+
+def memory(options):
+    """A million lines streamed through the command: its largest resident set."""
+    count = options.memory_lines
+    sources = sources_of(options.data)
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder) / "lines.txt"
+        with text.open("w", encoding="utf-8") as file:
+            file.writelines(f"{sources[index % len(sources)]}\n" for index in range(count))
+        run = [sys.executable, "-m", "seq2seq.decode", "--model", str(options.model), "--max-length", "5"]
+        with text.open("rb") as file, (Path(folder) / "out").open("wb") as out:
+            process = subprocess.Popen(run, stdin=file, stdout=out, stderr=subprocess.DEVNULL, cwd=ROOT)
+            _, _, usage = os.wait4(process.pid, 0)
+        written = sum(1 for _ in (Path(folder) / "out").open("rb"))
+    peak = Figure((usage.ru_maxrss / 1024,), "MiB", f"{written} lines written, outputs cut at 5 symbols")
+    return Row(f"memory, {count} lines streamed", {"peak": peak}, target="600 MiB")

@@ -1,0 +1,100 @@
+"""The data of the training rows: the same batches of ids for every side."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2seq.batches import EncodedPairs, encode_pairs, plan_epoch
+from seq2seq.config import DataConfig
+from seq2seq.datasets import resolve
+from seq2seq.evaluation import splits_of
+from seq2seq.vocabulary import Vocabulary
+
+BATCH_SIZE = 64
+VALIDATION_PAIRS = 512
+
+
+class Material(NamedTuple):
+    """What every side of a training row is given."""
+
+    train: EncodedPairs
+    validation: EncodedPairs
+    source_size: int
+    target_size: int
+    slices: list[list[np.ndarray]]  # rows of each batch of each repetition
+
+
+def material(data: str, *, shortest: int | None, repeats: int, batches: int) -> Material:
+    """Encodes a data set and plans the batches; `shortest` keeps only so many of the shortest pairs."""
+    splits = splits_of(resolve(data), DataConfig(data=data))
+    train, validation = splits.train, splits.validation
+    if shortest is not None:
+        train = sorted(train, key=lambda pair: len(pair.source) + len(pair.target))[:shortest]
+        longest = max(len(pair.target) for pair in train)
+        validation = [pair for pair in validation if len(pair.target) <= longest]
+    source = Vocabulary.build(pair.source for pair in train)
+    target = Vocabulary.build(pair.target for pair in train)
+
+    def encoded(pairs):
+        return encode_pairs(
+            [source.encode(pair.source) for pair in pairs], [target.encode(pair.target, oov="unk") for pair in pairs]
+        )
+
+    generator = np.random.default_rng(1)
+    packed = encoded(train)
+    plan: list[np.ndarray] = []
+    while len(plan) < repeats * batches:
+        plan += plan_epoch(packed, BATCH_SIZE, generator)
+    return Material(
+        packed,
+        encoded(validation[:VALIDATION_PAIRS]),
+        len(source),
+        len(target),
+        [plan[start * batches : (start + 1) * batches] for start in range(repeats)],
+    )
+
+
+def real_symbols(pairs: EncodedPairs, slice_: list[np.ndarray]) -> int:
+    """Counts target symbols, END included, padding and START not."""
+    return sum(int(pairs.targets.lengths[rows].sum()) - len(rows) for rows in slice_)
+
+
+class TrainingSide:
+    """What the sides of a training row have in common."""
+
+    def __init__(self, *, data: str, shortest: int | None, repeats: int, batches: int, attention: bool) -> None:
+        self.material = material(data, shortest=shortest, repeats=repeats, batches=batches)
+        self.attention = attention
+        self.slices: Iterator[list[np.ndarray]] = iter(self.material.slices)
+        began = time.perf_counter()
+        self.build()
+        self.warm_up()
+        self.warm_seconds = time.perf_counter() - began
+
+    def build(self) -> None:
+        raise NotImplementedError
+
+    def warm_up(self) -> None:
+        """Compiles what must be compiled, and leaves the weights as they were."""
+        raise NotImplementedError
+
+    def train(self, slice_: list[np.ndarray]) -> None:
+        raise NotImplementedError
+
+    def validation_loss(self) -> float:
+        """Nats per real target symbol of the held-out pairs."""
+        raise NotImplementedError
+
+    def ready(self) -> dict[str, float]:
+        return {"warm_seconds": self.warm_seconds}
+
+    def go(self) -> dict[str, float]:
+        slice_ = next(self.slices)
+        began = time.perf_counter()
+        self.train(slice_)
+        return {"speed": real_symbols(self.material.train, slice_) / (time.perf_counter() - began)}
+
+    def end(self) -> dict[str, float]:
+        return {"loss": self.validation_loss()}

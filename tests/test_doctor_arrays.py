@@ -1,0 +1,209 @@
+"""The doctor on arrays alone: each defect is found, in several forms, and nothing is said of correct arrays."""
+
+import numpy as np
+import pytest
+
+import seq2seq
+from seq2seq.errors import DataError, OptionError
+from tests.defective.recipes import LETTERS, id_arrays, toy_pairs, tutorial_arrays
+
+PAIRS = toy_pairs()
+TEXT = ("the cat sat on the mat and the dog ate the hat. a rat ran at the cat, the cat ran to the dog. " * 12)[:900]
+
+
+def roots(report):
+    """Codes and severities of what follows from nothing else; the memory note aside."""
+    return {(f.code, f.severity) for f in report.findings if f.because_of is None and f.code != "D15"}
+
+
+def windows(*, single, ahead=1, length=20, step=3, shuffled=False, text=TEXT, scaled=False):
+    """Windows of a text and what follows them, as the tutorials on text generation cut them."""
+    symbols = sorted(set(text))
+    ids = np.array([symbols.index(character) for character in text])
+    starts = np.arange(0, len(ids) - length - 4, step)
+    if shuffled:
+        starts = np.random.default_rng(0).permutation(starts)
+    x = np.stack([ids[i : i + length] for i in starts])
+    y = (
+        np.array([ids[i + length - 1 + ahead] for i in starts])
+        if single
+        else np.stack([ids[i + ahead : i + ahead + length] for i in starts])
+    )
+    return {"x": (x / len(symbols))[..., None] if scaled else x, "y": y}
+
+
+@pytest.mark.parametrize("fill", [" ", ""])
+@pytest.mark.parametrize(
+    ("defect", "found"),
+    [
+        ("", set()),
+        ("copy", {("D01", "broken")}),
+        ("two ahead", {("D02", "broken")}),
+        ("behind", {("D02", "broken")}),
+        ("no start", {("D03", "broken")}),
+        ("no end", {("D03", "broken")}),
+        ("end on some rows", {("D03", "harmful")}),
+        ("end cut off", {("D03", "harmful")}),
+        ("rolled", {("D03", "harmful")}),
+        ("numbered differently", {("D11", "broken")}),
+        ("same source", {("D05", "broken")}),
+    ],
+)
+def test_one_hot_tutorial(defect, found, fill):
+    report = seq2seq.examine(arrays=tutorial_arrays(PAIRS, defect=defect, fill=fill))
+    assert roots(report) - {("D04", "harmful")} == found
+    assert (("D04", "harmful") in roots(report)) == (fill == " ")
+    assert "D15" in report.codes
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "float64"])
+@pytest.mark.parametrize(
+    ("defect", "found"),
+    [
+        ("", set()),
+        ("copy", {("D01", "broken")}),
+        ("two ahead", {("D02", "broken")}),
+        ("behind", {("D02", "broken")}),
+        ("no start", {("D03", "broken")}),
+        ("no end", {("D03", "broken")}),
+        ("minus one", {("D11", "broken")}),
+    ],
+)
+def test_ids_of_any_dtype(defect, found, dtype):
+    assert roots(seq2seq.examine(arrays=id_arrays(PAIRS, defect=defect, dtype=dtype))) == found
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("shuffled", [True, False])
+@pytest.mark.parametrize(("ahead", "found"), [(1, set()), (0, {("D01", "broken")}), (2, {("D02", "broken")})])
+def test_windows_of_a_text(single, shuffled, ahead, found):
+    assert roots(seq2seq.examine(arrays=windows(single=single, ahead=ahead, shuffled=shuffled))) == found
+
+
+def test_scaled_ids_are_magnitudes():
+    report = seq2seq.examine(arrays=windows(single=True, scaled=True))
+    assert roots(report) == {("D10", "harmful")}
+    assert report.findings[0].evidence["looks like ids divided by"] == len(set(TEXT))
+
+
+@pytest.mark.parametrize("text", ["ab" * 300, "abcd" * 200, "aab" * 200])
+@pytest.mark.parametrize("single", [True, False])
+def test_periodic_text_is_nothing_wrong(text, single):
+    assert roots(seq2seq.examine(arrays=windows(single=single, text=text, step=1))) == set()
+
+
+def test_repeated_letters_are_not_the_copy_bug():
+    generator = np.random.default_rng(0)
+    pairs = [(word, "".join(c * int(generator.integers(1, 5)) for c in word)) for word, _ in PAIRS]
+    assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
+
+
+def test_an_autoencoder_with_teacher_forcing_is_nothing_wrong():
+    pairs = [(word, word) for word, _ in PAIRS]
+    assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
+
+
+def test_targets_equal_to_the_only_input_are_judged_with_the_model_alone():
+    x = id_arrays(PAIRS)["encoder_input"]
+    report = seq2seq.examine(arrays={"x": x, "y": x.copy()})
+    assert roots(report) == set()
+    assert any("autoencoder" in note and "pass the model" in note for note in report.not_examined)
+
+
+def test_one_symbol_may_be_start_and_end():
+    arrays = {name: np.where(array == 2, 1, array) for name, array in id_arrays(PAIRS).items()}
+    report = seq2seq.examine(arrays=arrays)
+    assert roots(report) == set()
+    assert any(note.startswith("END is id 1") for note in report.inferred)
+
+
+def test_missing_end_is_a_note_where_all_targets_have_one_length():
+    report = seq2seq.examine(arrays=id_arrays(toy_pairs(low=5, high=5), defect="no end"))
+    assert roots(report) == {("D03", "note")}
+
+
+def test_rows_without_end_are_named():
+    report = seq2seq.examine(arrays=tutorial_arrays(PAIRS, defect="end on some rows"))
+    finding = report.findings[0]
+    assert finding.code == "D03"
+    assert finding.evidence["such as rows"][:3] == [0, 5, 10]
+    assert finding.evidence["rows without END"] == 80
+
+
+def test_the_tail_of_a_sorted_file_and_leaking_sources():
+    pairs = sorted(PAIRS, key=lambda pair: len(pair[0]))
+    report = seq2seq.examine(arrays=id_arrays(pairs), validation_split=0.2)
+    assert roots(report) == {("D12", "harmful")}
+    assert "sorted by length" in report.findings[0].title
+    twice = [pair for pair in PAIRS for _ in range(2)]
+    order = np.random.default_rng(0).permutation(len(twice))
+    report = seq2seq.examine(pairs=[twice[i] for i in order], validation_split=0.2)
+    assert report.findings[0].title == "the split leaks sources"
+    distinct = toy_pairs(300, low=9, high=14)
+    assert roots(seq2seq.examine(arrays=id_arrays(distinct), validation_split=0.2)) == set()
+
+
+def test_symbols_of_validation_alone():
+    arrays = id_arrays(toy_pairs(300, low=9, high=14))
+    other = id_arrays(toy_pairs(60, seed=1, low=9, high=14))
+    assert roots(seq2seq.examine(arrays=arrays, validation=other)) == set()
+    other["encoder_input"][0, 0] = 40
+    report = seq2seq.examine(arrays=arrays, validation=other)
+    assert roots(report) == {("D11", "harmful")}
+    assert report.findings[0].evidence["ids seen in validation alone"] == [40]
+
+
+def test_two_vocabularies_in_different_orders():
+    one = ["<pad>", "<s>", "</s>", *LETTERS]
+    report = seq2seq.examine(vocabularies=[one, sorted(one)])
+    assert roots(report) == {("D11", "broken")}
+    assert roots(seq2seq.examine(vocabularies=[one, dict(zip(one, range(len(one)), strict=True))])) == set()
+
+
+def test_ids_beyond_the_vocabulary():
+    names = ["<pad>", "<s>", "</s>", *LETTERS]
+    assert roots(seq2seq.examine(arrays=id_arrays(PAIRS), vocabularies=[names])) == set()
+    report = seq2seq.examine(arrays=id_arrays(PAIRS, defect="out of range"), vocabularies=[names])
+    assert roots(report) == {("D11", "broken")}
+    assert report.findings[0].evidence["largest id"] == 200
+
+
+def test_vocabulary_that_does_not_give_the_texts_back():
+    names = ["<pad>", "<s>", "</s>", *LETTERS]
+    arrays = id_arrays(PAIRS)
+    assert roots(seq2seq.examine(arrays=arrays, vocabularies=[names], pairs=PAIRS)) == set()
+    turned = [*names[:3], *reversed(LETTERS)]
+    assert ("D11", "broken") in roots(seq2seq.examine(arrays=arrays, vocabularies=[turned], pairs=PAIRS))
+
+
+def test_marks_that_the_user_names():
+    names = ["<pad>", "<s>", "</s>", *LETTERS]
+    arrays = id_arrays(PAIRS)
+    report = seq2seq.examine(arrays=arrays, vocabularies=[names], start="<s>", end="</s>", pad="<pad>")
+    assert roots(report) == set()
+    assert not any("START" in note for note in report.inferred)
+    report = seq2seq.examine(arrays=arrays, end=9, pad=0)
+    assert ("D03", "harmful") in roots(report)
+    with pytest.raises(OptionError, match="--start '<go>': expected an id or a symbol"):
+        seq2seq.examine(arrays=arrays, start="<go>")
+
+
+def test_arrays_of_other_names_and_forms():
+    a = id_arrays(PAIRS, defect="copy")
+    by_fit = ((a["encoder_input"], a["decoder_input"]), a["decoder_target"])
+    by_name = ({"src": a["encoder_input"], "prev": a["decoder_input"]}, a["decoder_target"])
+    short = {"X1": a["encoder_input"], "X2": a["decoder_input"], "y": a["decoder_target"][..., None]}
+    for arrays in (by_fit, by_name, short):
+        assert roots(seq2seq.examine(arrays=arrays)) == {("D01", "broken")}
+
+
+def test_arrays_that_cannot_be_read():
+    with pytest.raises(DataError, match="expected as many rows in each array"):
+        arrays = id_arrays(PAIRS)
+        seq2seq.examine(arrays={**arrays, "decoder_input": arrays["decoder_input"][1:]})
+    with pytest.raises(DataError, match="encode the text as ids first"):
+        seq2seq.examine(arrays={"x": np.array(["a", "b"]), "y": np.array(["a", "b"])})
+    with pytest.raises(OptionError, match="nothing to examine"):
+        seq2seq.examine()
+    with pytest.raises(OptionError, match=r"between 0 and 1, got 2"):
+        seq2seq.examine(arrays=id_arrays(PAIRS), validation_split=2)

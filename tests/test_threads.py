@@ -1,0 +1,70 @@
+import threading
+
+import numpy as np
+import pytest
+
+from seq2seq.inference import Translator, load
+from seq2seq.threads import blas_threads, core_count, single_threaded_products, spread
+
+
+def test_results_come_in_the_order_of_the_items_whatever_finishes_first():
+    second_done = threading.Event()
+
+    def work(item):
+        if item == "first":
+            assert second_done.wait(10)
+        else:
+            second_done.set()
+        return item.upper()
+
+    assert spread(work, ["first", "second"], workers=2) == ["FIRST", "SECOND"]
+
+
+def test_one_worker_needs_no_thread():
+    assert spread(lambda item: (item, threading.current_thread()), [1, 2], workers=1) == [
+        (1, threading.main_thread()),
+        (2, threading.main_thread()),
+    ]
+
+
+def test_an_error_of_one_item_reaches_the_caller():
+    def work(item):
+        if item == 2:
+            raise ValueError("item 2")
+        return item
+
+    with pytest.raises(ValueError, match="item 2"):
+        spread(work, [1, 2, 3], workers=2)
+
+
+def test_products_have_one_thread_inside_and_as_many_as_before_outside():
+    blas = blas_threads()
+    if blas is None:
+        pytest.skip("NumPy comes with another library than OpenBLAS here")
+    before = blas.get()
+    with single_threaded_products():
+        assert blas.get() == 1
+        with single_threaded_products():
+            assert blas.get() == 1
+        assert blas.get() == 1
+        assert np.allclose(np.eye(300) @ np.eye(300), np.eye(300))
+    assert blas.get() == before
+
+
+def test_there_is_a_core():
+    assert core_count() >= 1
+
+
+def test_lines_decoded_side_by_side_say_what_they_say_alone(tiny_bundle, monkeypatch):
+    folder = tiny_bundle(hidden_size=16)
+    lines = [f"{'abcdefgh'[index % 8 :: 2]}{'ijklmnop'[: index % 5]}." for index in range(300)]
+    alone = [load(folder).translate([line])[0] for line in lines[:20]]
+    monkeypatch.setattr("seq2seq.inference.core_count", lambda: 3)
+    together = load(folder)
+    assert isinstance(together, Translator) and together.runtime_is_numpy
+    for options in ({}, {"beam_size": 3}, {"temperature": 1.0, "seed": 3}, {"batch_size": 7}):
+        said = together.translate(lines, **options)
+        monkeypatch.setattr("seq2seq.inference.core_count", lambda: 1)
+        assert said == together.translate(lines, **options)
+        monkeypatch.setattr("seq2seq.inference.core_count", lambda: 3)
+    assert together.translate(lines)[:20] == alone

@@ -1,0 +1,406 @@
+"""Training: its rules on a model of two layers that compiles at once, and whole runs of the command on toy pairs."""
+
+import csv
+import json
+import math
+import os
+import time
+
+import numpy as np
+import pytest
+
+from seq2seq import decode, train, translation
+from seq2seq.backend import keras, tf
+from seq2seq.bundle import CONFIG, load_bundle
+from seq2seq.checkpoints import CURRENT, RUN, current_checkpoint, load_progress
+from seq2seq.config import TrainingConfig
+from seq2seq.errors import BundleError, DataError, Seq2SeqError
+from seq2seq.files import read_arrays, write_arrays
+from seq2seq.inference import load
+from seq2seq.models.step import Forward
+from seq2seq.models.weights import export_weights
+from seq2seq.schedule import Clock, learning_rate
+from seq2seq.training import Scores, fit
+
+SIZE, STEPS = 7, 6
+
+
+class Bigram:
+    """Predicts each symbol from the one before: an embedding, dropout, a dense layer."""
+
+    def __init__(self):
+        keras.utils.set_random_seed(1)
+        ids = keras.Input((None,), dtype="int32")
+        hidden = keras.layers.Embedding(SIZE, 5, name="embedding")(ids)
+        hidden = keras.layers.Dropout(0.5, name="dropout")(hidden)
+        self.models = [keras.Model(ids, keras.layers.Dense(SIZE, name="logits")(hidden))]
+        spec = tf.TensorSpec((None, None), tf.int32)
+        self.signature = [spec, spec, tf.TensorSpec((None, None), tf.float32)]
+        self.carry_signature = []
+
+    def forward(self, arrays, carry, *, training):
+        inputs, targets, weights = arrays
+        return Forward(self.models[0](inputs, training=training), targets, weights, [])
+
+
+class CountingTask:
+    """Rows in which each symbol is the one before plus one; six steps an epoch, scores as scripted."""
+
+    def __init__(self, losses=None, slow=0.0, interrupt_in=None):
+        self.model = Bigram()
+        self.steps_per_epoch = STEPS
+        self.losses = losses
+        self.slow = slow
+        self.interrupt_in = interrupt_in
+        self.epochs = 0
+        self.seen = []
+
+    def epoch(self, generator):
+        self.epochs += 1
+        for index in range(STEPS):
+            if self.interrupt_in == (self.epochs, index):
+                raise KeyboardInterrupt
+            time.sleep(self.slow)
+            inputs = generator.integers(0, SIZE, (4, 5), dtype=np.int32)
+            self.seen.append(inputs)
+            yield [inputs, (inputs + 1) % SIZE, np.ones((4, 5), np.float32)]
+
+    def initial_carry(self):
+        return []
+
+    def validate(self):
+        loss = self.losses.pop(0) if self.losses else 1.0
+        return Scores(loss, {"chrf": 10 * loss}, ["    an example"])
+
+
+def run(folder, task, **options):
+    """Fits; returns progress, weights and the lines of the report."""
+    folder.mkdir(exist_ok=True)
+    options = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "warmup_steps": 2, **options}
+    lines = []
+    progress = fit(task, TrainingConfig(**options), folder, started=time.monotonic(), report=lines.append)
+    return progress, export_weights(task.model.models), lines
+
+
+def assert_same(one, other):
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+# the schedule
+
+
+def test_the_learning_rate_rises_from_zero_and_falls_to_a_hundredth():
+    config = TrainingConfig(learning_rate=1.0, warmup_steps=4)
+    assert [learning_rate(config, step=step, progress=0.0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert learning_rate(config, step=9, progress=0.5) == pytest.approx(0.5)
+    assert learning_rate(config, step=9, progress=1.0) == 0.01
+    linear = TrainingConfig(learning_rate=1.0, warmup_steps=0, schedule="linear")
+    assert learning_rate(linear, step=0, progress=0.25) == 0.75
+    constant = TrainingConfig(learning_rate=0.3, warmup_steps=0, schedule="constant")
+    assert learning_rate(constant, step=0, progress=1.0) == 0.3
+
+
+def test_a_clock_runs_in_steps_or_in_minutes_whichever_is_further():
+    clock = Clock(TrainingConfig(max_minutes=1.0), total_steps=10, started=time.monotonic() - 29, before=0.0)
+    assert clock.progress(1) == pytest.approx(29 / 58, abs=0.01)  # two of the sixty seconds are kept for the end
+    assert clock.progress(9) == pytest.approx(0.9)
+    assert clock.progress(11) == 1.0
+    resumed = Clock(TrainingConfig(), total_steps=10, started=time.monotonic(), before=7.0)
+    assert resumed.seconds() == pytest.approx(7.0, abs=0.1)
+    assert resumed.progress(5) == 0.5
+
+
+# the loop
+
+
+def test_the_loss_falls_and_each_epoch_leaves_a_checkpoint(tmp_path):
+    progress, _, lines = run(tmp_path, CountingTask(), epochs=8)
+    losses = [row["train_loss"] for row in progress.history]
+    assert losses[-1] < 0.7 * losses[0] < 1.2 * math.log(SIZE)
+    assert (progress.epoch, progress.step) == (8, 8 * STEPS)
+    assert load_progress(current_checkpoint(tmp_path)) == progress
+    assert [line for line in lines if line.startswith("epoch 1/8  ")] == [lines[0]]
+    assert lines[1] == "    an example"
+
+
+def test_a_seed_repeats_a_run_exactly_and_another_does_not(tmp_path):
+    first, second, other = CountingTask(), CountingTask(), CountingTask()
+    one = run(tmp_path / "1", first)
+    two = run(tmp_path / "2", second)
+    three = run(tmp_path / "3", other, seed=2)
+    assert_same(one[1], two[1])
+    assert [row["train_loss"] for row in one[0].history] == [row["train_loss"] for row in two[0].history]
+    assert np.array_equal(first.seen, second.seen) and not np.array_equal(first.seen, other.seen)
+    assert not np.array_equal(one[1]["logits.kernel"], three[1]["logits.kernel"])
+    assert not np.array_equal(first.seen[:STEPS], first.seen[STEPS : 2 * STEPS])  # epochs differ
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize("moment", [(2, 0), (3, 4)])
+def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, optimizer, moment):
+    losses = [3.0, 1.0, 2.0, 2.0]
+    whole, weights, _ = run(tmp_path / "1", CountingTask(list(losses)), epochs=4, optimizer=optimizer)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "2", CountingTask(list(losses), interrupt_in=moment), epochs=4, optimizer=optimizer)
+    done = load_progress(current_checkpoint(tmp_path / "2")).epoch
+    assert done == moment[0] - 1
+    task = CountingTask(losses[done:])
+    progress, others, lines = run(tmp_path / "2", task, epochs=4, optimizer=optimizer)
+    assert lines[0] == f"goes on after epoch {done}"
+    assert_same(weights, others)
+    one, two = (read_arrays(current_checkpoint(tmp_path / name) / "state.safetensors") for name in "12")
+    assert_same(one, two)
+    assert any("dropout" in name for name in one) and len(one) > 4
+    for name in ("epoch", "step", "best_epoch", "best_score", "epochs_without_better"):
+        assert getattr(progress, name) == getattr(whole, name)
+    timeless = [{key: row[key] for key in ("epoch", "step", "train_loss", "loss")} for row in progress.history]
+    assert timeless == [{key: row[key] for key in timeless[0]} for row in whole.history]
+
+
+def test_dropout_goes_on_where_it_was_and_not_from_its_beginning(tmp_path):
+    run(tmp_path / "1", CountingTask(), epochs=2)
+    state = read_arrays(tmp_path / "1" / "checkpoint-2" / "state.safetensors")
+    (name,) = [name for name in state if "dropout" in name]
+    assert not np.array_equal(state[name], read_arrays(tmp_path / "1" / "checkpoint-1" / "state.safetensors")[name])
+
+
+def test_the_best_weights_are_left_in_the_model(tmp_path):
+    progress, weights, lines = run(tmp_path, CountingTask([3.0, 1.0, 2.0]))
+    assert (progress.best_epoch, progress.best_score, progress.epochs_without_better) == (2, -1.0, 1)
+    assert_same(weights, read_arrays(tmp_path / "checkpoint-2" / "weights.safetensors"))
+    newest = read_arrays(tmp_path / "checkpoint-3" / "weights.safetensors")
+    assert not np.array_equal(weights["logits.kernel"], newest["logits.kernel"])
+    assert [line.endswith(" *") for line in lines if line.startswith("epoch")] == [True, True, False]
+
+
+def test_another_score_may_choose_the_best(tmp_path):
+    progress, *_ = run(tmp_path, CountingTask([3.0, 1.0, 2.0]), early_stop_metric="chrf")
+    assert (progress.best_epoch, progress.best_score) == (1, 30.0)
+
+
+def test_a_score_that_the_model_does_not_have_is_refused(tmp_path):
+    with pytest.raises(DataError) as error:
+        run(tmp_path, CountingTask(), early_stop_metric="exact")
+    assert str(error.value) == (
+        "--early-stop-metric exact: is not a score of this kind of model; give one of loss, chrf"
+    )
+
+
+def test_patience_ends_a_run_and_survives_an_interruption(tmp_path):
+    losses = [1.0, 2.0, 2.0, 2.0, 2.0]
+    progress, *_ = run(tmp_path / "1", CountingTask(list(losses)), epochs=9, patience=2)
+    assert (progress.epoch, progress.best_epoch) == (3, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "2", CountingTask(list(losses), interrupt_in=(3, 1)), epochs=9, patience=2)
+    progress, *_ = run(tmp_path / "2", CountingTask([2.0] * 9), epochs=9, patience=2)
+    assert (progress.epoch, progress.best_epoch) == (3, 1)
+
+
+def test_max_steps_ends_in_the_middle_of_an_epoch(tmp_path):
+    progress, *_ = run(tmp_path, CountingTask(), epochs=9, max_steps=STEPS + 2)
+    assert (progress.epoch, progress.step) == (2, STEPS + 2)
+
+
+def test_a_finished_run_takes_no_further_step(tmp_path):
+    _, weights, _ = run(tmp_path, CountingTask())
+    task = CountingTask()
+    _, again, lines = run(tmp_path, task)
+    assert (task.seen, lines) == ([], ["goes on after epoch 3"])
+    assert_same(weights, again)
+
+
+def test_max_minutes_ends_in_time(tmp_path):
+    began = time.monotonic()
+    progress, *_ = run(tmp_path, CountingTask(slow=0.02), epochs=10**6, max_minutes=0.1)
+    assert time.monotonic() - began < 6
+    assert progress.step >= 1
+    assert progress.history[-1]["seconds"] < 6
+
+
+def test_time_that_is_up_at_once_still_allows_one_step(tmp_path):
+    progress, *_ = run(tmp_path, CountingTask(), epochs=10**6, max_minutes=0.001)
+    assert (progress.epoch, progress.step) == (1, 1)
+    again, *_ = run(tmp_path, CountingTask(), epochs=10**6, max_minutes=0.001)
+    assert (again.epoch, again.step) == (1, 1)
+
+
+def test_the_first_batch_is_checked_once(tmp_path):
+    checked = []
+    config = TrainingConfig(epochs=2, batch_size=4)
+    fit(CountingTask(), config, tmp_path, started=0.0, report=lambda line: None, check=checked.append)
+    assert len(checked) == 1 and len(checked[0]) == 3
+
+
+# what goes wrong
+
+
+def test_a_loss_that_is_no_number_is_refused_with_the_way_out(tmp_path):
+    task = CountingTask()
+    task.model.models[0].get_layer("logits").bias.assign(np.full(SIZE, np.nan, np.float32))
+    with pytest.raises(Seq2SeqError) as error:
+        run(tmp_path, task)
+    assert str(error.value) == (
+        "training diverged: the loss is not a number at step 1; lower --learning-rate or give --clip-norm 1, "
+        "then start anew with --overwrite"
+    )
+    assert current_checkpoint(tmp_path) is None
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path):
+    with pytest.raises(
+        Seq2SeqError, match="training diverged: a weight is not a number at step [0-9]+; lower|the loss is not"
+    ):
+        run(tmp_path, CountingTask(), learning_rate=3e38, optimizer="sgd", warmup_steps=0, clip_norm=1e9)
+    assert current_checkpoint(tmp_path) is None
+
+
+def test_a_validation_loss_that_is_no_number_is_not_the_best(tmp_path):
+    with pytest.raises(Seq2SeqError, match=f"the validation loss is not a number at step {2 * STEPS}"):
+        run(tmp_path, CountingTask([1.0, math.nan]))
+    assert load_progress(current_checkpoint(tmp_path)).epoch == 1
+
+
+def test_a_state_of_another_version_is_refused(tmp_path):
+    run(tmp_path, CountingTask(), epochs=1)
+    path = tmp_path / "checkpoint-1" / "state.safetensors"
+    state = read_arrays(path)
+    for changed in ({**state, "optimizer.99": np.zeros(1)}, dict(list(state.items())[1:])):
+        write_arrays(path, changed)
+        with pytest.raises(BundleError, match=r"does not fit this version of Keras .* --overwrite to start anew"):
+            run(tmp_path, CountingTask())
+    path.write_bytes(b"")
+    with pytest.raises(BundleError, match=r"state\.safetensors: cannot be read"):
+        run(tmp_path, CountingTask())
+
+
+# the command
+
+
+TOY = [f"{one}{other}\t{other.upper()}{one}" for one in "abcdefgh" for other in "abcdefgh"]
+OPTIONS = [
+    "--hidden-size", "6", "--embedding-size", "4", "--dropout", "0.3", "--epochs", "3", "--batch-size", "8",
+    "--learning-rate", "0.02", "--warmup-steps", "2", "--no-bidirectional", "--attention", "none", "--rnn", "gru",
+]  # fmt: skip
+
+
+@pytest.fixture
+def toy(tmp_path):
+    path = tmp_path / "toy.tsv"
+    path.write_text("".join(f"{row}\n" for row in TOY))
+    return path
+
+
+@pytest.fixture
+def command(toy, tmp_path, capsys):
+    def command(*options, model="model"):
+        capsys.readouterr()
+        code = train.main(["--data", str(toy), "--model", str(tmp_path / model), *OPTIONS, *options])
+        return code, capsys.readouterr().err
+
+    return command
+
+
+def interrupting(monkeypatch, epoch):
+    """Sends Ctrl-C at the validation of an epoch."""
+    validate = translation.TranslationTask.validate
+    calls = []
+
+    def validate_or_not(self):
+        calls.append(1)
+        if len(calls) == epoch:
+            raise KeyboardInterrupt
+        return validate(self)
+
+    monkeypatch.setattr(translation.TranslationTask, "validate", validate_or_not)
+
+
+def test_a_run_is_interrupted_continued_finished_and_begun_anew(command, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        interrupting(patch, 2)
+        code, said = command()
+    assert code == 130
+    assert said.endswith("seq2seq train: interrupted\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
+    # an unfinished folder is no model, and another run may not go on in it
+    assert decode.main(["--model", str(folder), "--input", os.devnull]) == 2
+    assert "is unfinished (no config.json)" in capsys.readouterr().err
+    code, said = command("--learning-rate", "0.01", "--layers", "2")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {folder}: holds another run: model.layers was 1, now 2; "
+        "train.learning_rate was 0.02, now 0.01; give another --model, or --overwrite to start anew"
+    )
+    # the same command goes on and ends as if nothing had been
+    code, said = command()
+    assert code == 0 and "goes on after epoch 1\n" in said
+    code, other = command(model="whole")
+    assert code == 0 and "goes on" not in other
+    one, two = load_bundle(folder), load_bundle(tmp_path / "whole")
+    assert_same(one.weights, two.weights)
+    assert (folder / "canary.json").read_bytes() == (tmp_path / "whole" / "canary.json").read_bytes()
+    # what is finished is left as it is
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert "current" not in before and RUN not in before and not list(folder.glob("checkpoint-*"))
+    assert command() == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert command("--epochs", "4")[0] == 2
+    # another seed, from the beginning
+    code, said = command("--seed", "2", "--overwrite")
+    assert code == 0 and "goes on" not in said
+    assert not np.array_equal(load_bundle(folder).weights["logits.kernel"], one.weights["logits.kernel"])
+
+
+def test_a_finished_folder_tells_how_it_came_about(command, tmp_path, toy):
+    code, said = command("--max-minutes", "5", "--patience", "9")
+    assert code == 0
+    folder = tmp_path / "model"
+    record = json.loads((folder / CONFIG).read_text())
+    assert record["trained_on"]["name"] == "toy"
+    assert record["trained_on"]["pairs"] == {"train": 52, "validation": 6, "test": 6}
+    assert record["train"]["repeatable"] is False
+    rows = list(csv.DictReader((folder / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    scores = json.loads((folder / "metrics.json").read_text())
+    assert set(scores) >= {"validation", "test"}
+    for part in ("validation", "test"):
+        assert set(scores[part]) >= {"chrf", "bleu", "exact_match", "cer", "n", "distinct", "copied", "signatures"}
+    again = TrainingConfig.from_dict(record["signature"]["train"], where="test")
+    assert again.patience == 9
+    assert train.main(["--config", str(folder / "config.toml"), "--print-config"]) == 0
+    assert len(load(folder).translate(["ab", "hh"])) == 2
+    assert "test part, 6 sources, best epoch" in said
+
+
+def test_a_diverging_run_is_one_line(command, tmp_path):
+    code, said = command("--learning-rate", "3e38", "--warmup-steps", "0", "--optimizer", "sgd")
+    assert code == 2
+    assert "seq2seq train: error: training diverged: " in said.splitlines()[-1]
+    assert "Traceback" not in said
+    with pytest.raises(BundleError):
+        load(tmp_path / "model")
+    # nothing was trained, so corrected options need no --overwrite
+    assert command("--max-steps", "1")[0] == 0
+
+
+@pytest.mark.parametrize("files", [["notes.txt"], ["config.json"]])
+def test_a_folder_that_is_no_models_is_left_alone(command, tmp_path, files):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text('{"architectures": []}')
+    for options in ([], ["--overwrite"]):
+        code, said = command(*options)
+        assert code == 2
+        assert "it holds" in said or "is no" in said
+    assert sorted(path.name for path in folder.iterdir()) == files
+
+
+def test_what_an_interrupted_beginning_left_is_no_obstacle(command, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "run.json.partial").write_text("{")
+    (folder / "config.toml.partial").write_text("[")
+    assert command("--max-steps", "1")[0] == 0

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+
+from seq2seq import verify
+from seq2seq.bundle import CONFIG, load_bundle, part_names
+from seq2seq.canary import MARGIN, choose_canary, replay_canary, smallest_margin
+from seq2seq.errors import BundleError
+from seq2seq.files import sha256_of
+from seq2seq.inference import load
+from tests.tiny_language import make_model
+
+
+@pytest.fixture
+def folder(tiny_bundle):
+    return tiny_bundle()
+
+
+def run(capsys, folder, *options):
+    code = verify.main(["--model", str(folder), *options])
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+
+def change(folder, name, edit):
+    """Changes a part and its hash, as one does who wants to deceive."""
+    path = folder / name
+    path.write_text(edit(path.read_text()))
+    record = json.loads((folder / CONFIG).read_text())
+    record["sha256"][name] = sha256_of(path)
+    (folder / CONFIG).write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize("runtime", ["auto", "keras"])
+def test_a_whole_model_passes_every_check(folder, capsys, runtime):
+    code, lines, said = run(capsys, folder, "--runtime", runtime)
+    assert (code, said) == (0, "")
+    record = json.loads((folder / CONFIG).read_text())
+    assert lines == [
+        "ok       config.json: format 1, translator",
+        *(f"ok       {name}: sha256 {record['sha256'][name][:12]}..." for name in sorted(part_names("translator"))),
+        f"ok       canary: 5 inputs give the same text and log-probabilities ({runtime} runtime)",
+    ]
+
+
+def test_a_language_model_is_verified_too(tmp_path, capsys):
+    code, lines, _ = run(capsys, make_model(tmp_path / "prose").bundle.path)
+    assert code == 0
+    assert lines[0] == "ok       config.json: format 1, language-model"
+    assert lines[-1].startswith("ok       canary: ")
+
+
+def test_every_damaged_part_is_named_and_the_model_is_not_asked(folder, capsys):
+    (folder / "metrics.json").write_text("{}")
+    (folder / "history.csv").unlink()
+    code, lines, _ = run(capsys, folder)
+    assert code == 2
+    assert [line for line in lines if line.startswith("FAILED")] == [
+        f"FAILED   {folder}/history.csv: is missing; train again, or restore the file",
+        f"FAILED   {folder}/metrics.json: is not the file that was written (its sha256 differs); "
+        "train again, or restore the file",
+    ]
+    assert lines[-1] == "skipped  canary: a damaged model cannot be asked"
+
+
+def test_a_model_that_says_something_else_is_found(folder, capsys):
+    said = json.loads((folder / "canary.json").read_text())[0]
+    change(folder, "canary.json", lambda text: text.replace(json.dumps(said["text"]), '"something else"'))
+    code, lines, _ = run(capsys, folder)
+    assert code == 2
+    assert lines[-1] == (
+        f"FAILED   {folder}: input {said['source']!r}: gives {said['text']!r}, but gave 'something else' "
+        "when it was written"
+    )
+
+
+def test_log_probabilities_that_differ_are_found(folder):
+    canary = json.loads((folder / "canary.json").read_text())
+    canary[0]["log_probs"][0] -= 0.01
+    with pytest.raises(BundleError) as error:
+        replay_canary(load(folder), canary)
+    assert str(error.value) == (
+        f"{folder}: input {canary[0]['source']!r}: log-probabilities differ by 0.01 nats from when it was written, "
+        "more than 1e-04"
+    )
+
+
+def test_an_empty_canary_is_said(folder, capsys):
+    change(folder, "canary.json", lambda text: "[]")
+    code, lines, _ = run(capsys, folder)
+    assert (code, lines[-1]) == (0, "ok       canary: empty; the model loads")
+
+
+def test_what_is_no_model_is_one_line(tmp_path, capsys):
+    code, lines, said = run(capsys, tmp_path)
+    assert (code, lines) == (2, [])
+    assert said == (
+        f"seq2seq verify: error: {tmp_path}: is not a model folder (no config.json); train one with `seq2seq train`\n"
+    )
+
+
+def test_an_unknown_runtime_is_refused_before_anything_is_checked(folder, capsys):
+    code, lines, said = run(capsys, folder, "--runtime", "torch")
+    assert (code, lines) == (2, [])
+    assert "--runtime: expected one of auto, numpy, keras, got 'torch'" in said
+
+
+def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):
+    translator = load(folder)
+    canary = json.loads((folder / "canary.json").read_text())
+    assert 1 <= len(canary) <= 5
+    for entry in canary:
+        assert entry["text"] == translator.translate([entry["source"]])[0]
+        source, target = (
+            vocabulary.encode(entry[key])
+            for vocabulary, key in ((translator.source_vocabulary, "source"), (translator.target_vocabulary, "text"))
+        )
+        assert smallest_margin(translator.runtime, source, target) > MARGIN
+        np.testing.assert_allclose(
+            entry["log_probs"], translator.score([(entry["source"], entry["text"])])[0], atol=1e-5
+        )
+    assert choose_canary(translator, ["", " "]) == []
+    assert load_bundle(folder).kind == "translator"
