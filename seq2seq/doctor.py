@@ -78,11 +78,11 @@ def examine_paths(args: argparse.Namespace) -> Report:
     if not (args.paths or args.vocabulary or args.pairs or any(named.values())):
         raise OptionError("give a PATH: arrays (.npz), Keras models, vocabularies, or a folder of these (see --help)")
     if found.bundles:
-        from seq2seq.diagnosis.bundles import examine_bundle
+        from seq2seq.diagnosis.bundles import open_bundle
 
         if len(args.paths) > 1:
             raise OptionError("a model folder of this package is examined alone; leave the other paths out")
-        return examine_bundle(found.bundles[0], pairs=args.pairs)
+        return examine(**open_bundle(found.bundles[0], args.pairs))
     given = {str(Path(path).resolve()) for path in named.values() if path}
     options: dict[str, Any] = {
         "arrays": found.arrays[0] if found.arrays else None,

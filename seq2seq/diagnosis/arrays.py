@@ -35,9 +35,9 @@ class Sequences:
     def with_ids(self, ids: np.ndarray) -> np.ndarray:
         """Writes ids, int (B, T), in the form the array had; NOTHING is allowed for one-hot."""
         if self.kind == ONE_HOT:
-            width = self.raw.shape[-1]
-            table = np.concatenate([np.eye(width, dtype=self.raw.dtype), np.zeros((1, width), self.raw.dtype)])
-            return table[ids]
+            hot = np.zeros((*ids.shape, self.raw.shape[-1]), self.raw.dtype)
+            np.put_along_axis(hot, np.maximum(ids, 0)[..., None], (ids != NOTHING)[..., None], -1)
+            return hot
         if self.kind == MAGNITUDES:
             levels = self.levels()
             values = levels[np.clip(ids, 0, len(levels) - 1)].astype(self.raw.dtype)

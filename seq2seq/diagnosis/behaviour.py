@@ -12,6 +12,7 @@ from seq2seq.symptoms import LOOPS, loop_period, loop_share, positional_accuracy
 
 NONE_AT_ALL = 1e-6  # change of a probability that is rounding
 LITTLE = 0.03  # relative change of the loss that is next to nothing
+LITTLE_NATS = 0.02  # a symbol, change of the loss that is next to nothing in a model that is nearly sure
 STEPS = 40
 GAP = 0.4  # between accuracies that is worth a word in a model that is good when fed
 GOOD = 0.85
@@ -48,9 +49,9 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
         evidence["of sources"] = len(run.outputs)
     if change <= NONE_AT_ALL:
         return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
-    if before < 0.99 * sample.entropy and after - before < LITTLE * max(before, 0.02) and changed < LITTLE:
+    if before < 0.99 * sample.entropy and after - before < max(LITTLE * before, LITTLE_NATS):
         same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
-        severity = BROKEN if same and sample.accuracy >= 0.9 else HARMFUL
+        severity = BROKEN if same and sample.accuracy >= 0.9 and changed < LITTLE else HARMFUL
         return [finding("D05", severity, evidence)]
     return []
 

@@ -58,7 +58,8 @@ def with_padding(sequences: Sequences, given: bool, pad: int | None, inferred: l
     time = np.arange(width)
     tail = time >= width - at_end[:, None]
     head = time < at_front[:, None]
-    return Side(sequences, pad, ~(tail if at_end.sum() >= at_front.sum() else head))
+    in_front = at_front.sum() > at_end.sum() and len(np.unique(at_front)) > 1  # one in each row may be START
+    return Side(sequences, pad, ~(head if in_front else tail))
 
 
 def run_at_end(flags: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.stepping import Stepper
 
 FORCED_ROWS, FREE_ROWS = 96, 24
+MOST_SCORES = 10_000_000  # probabilities that are kept at a time
 LEARNT = 0.1  # by how much accuracy must beat the commonest symbol's share
 TINY = 1e-12
 
@@ -118,7 +119,10 @@ def spread(data: Data) -> np.ndarray:
     if side.ids.size:
         _, first = np.unique(side.ids[candidates], axis=0, return_index=True)
         candidates = candidates[np.sort(first)]
-    if len(candidates) > FORCED_ROWS:
-        candidates = candidates[np.linspace(0, len(candidates) - 1, FORCED_ROWS).astype(int)]
+    width = max(part.ids.shape[1] for part in (side, data.targets) if part is not None)
+    classes = data.targets.sequences.classes if data.targets is not None else 1
+    most = int(np.clip(MOST_SCORES // max(width * classes, 1), 8, FORCED_ROWS))
+    if len(candidates) > most:
+        candidates = candidates[np.linspace(0, len(candidates) - 1, most).astype(int)]
     # short and long rows alternate, so that a few of them are of all kinds
     return np.random.default_rng(0).permutation(candidates)

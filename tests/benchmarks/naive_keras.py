@@ -34,7 +34,7 @@ class NaiveKeras(TrainingSide):
         logits = layers.Dense(self.material.target_size)(outputs)
         self.model = keras.Model([source, inputs], logits)
         self.model.compile(
-            optimizer=keras.optimizers.Adam(0.002, clipnorm=1.0),
+            optimizer=keras.optimizers.Adam(0.002, global_clipnorm=1.0),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=True,
         )

@@ -32,8 +32,8 @@ def material(data: str, *, shortest: int | None, repeats: int, batches: int) -> 
     train, validation = splits.train, splits.validation
     if shortest is not None:
         train = sorted(train, key=lambda pair: len(pair.source) + len(pair.target))[:shortest]
-        longest = max(len(pair.target) for pair in train)
-        validation = [pair for pair in validation if len(pair.target) <= longest]
+        longest = [max(map(len, side)) for side in zip(*train, strict=True)]
+        validation = [pair for pair in validation if all(len(a) <= b for a, b in zip(pair, longest, strict=True))]
     source = Vocabulary.build(pair.source for pair in train)
     target = Vocabulary.build(pair.target for pair in train)
 

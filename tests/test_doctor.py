@@ -1,0 +1,132 @@
+"""The doctor's command line: files in, findings and exit codes out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from seq2seq.backend import keras
+from seq2seq.diagnosis.catalogue import CATALOGUE
+from seq2seq.doctor import main
+from seq2seq.symptoms import loop_period, symptoms
+from tests.defective.recipes import LETTERS, embedding_models, id_arrays, toy_pairs
+
+PAIRS = toy_pairs()
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture
+def arrays_file(tmp_path):
+    """Writes arrays, broken by `defect`."""
+
+    def write(defect="", name="arrays.npz"):
+        np.savez(tmp_path / name, **id_arrays(PAIRS, defect=defect))
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_exit_codes(arrays_file, capsys):
+    assert main([arrays_file()]) == 0
+    assert "Nothing wrong was found" in capsys.readouterr().out
+    assert main([arrays_file("copy")]) == 1
+    assert capsys.readouterr().out.startswith("D01 broken: the copy bug")
+    assert main(["nowhere.npz"]) == 2
+    assert capsys.readouterr().err == "seq2seq doctor: error: nowhere.npz: no such file or folder\n"
+    assert main([]) == 2
+    assert "give a PATH" in capsys.readouterr().err
+
+
+def test_json(arrays_file, capsys):
+    main([arrays_file("copy"), "--json"])
+    (first, second) = json.loads(capsys.readouterr().out)["findings"]
+    assert (first["code"], first["severity"], first["because_of"]) == ("D01", "broken", None)
+    assert first["evidence"]["share equal"] == 1.0
+    assert (second["code"], second["because_of"]) == ("D03", "D01")
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_each_code_is_explained_with_an_example(code, capsys):
+    assert main(["--explain", code.lower()]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"{code}: ")
+    assert all(f"\n{heading}:\n    " in text for heading in ("Wrong", "Right", "Mend"))
+
+
+def test_unknown_code(capsys):
+    assert main(["--explain", "D99"]) == 2
+    assert "expected a code from D01 to D15, got 'D99'" in capsys.readouterr().err
+
+
+def test_a_folder_of_arrays_models_and_vocabularies(tmp_path, arrays_file, capsys):
+    arrays_file()
+    train, encoder, decoder = embedding_models(units=8)
+    for name, model in (("s2s", train), ("encoder_model", encoder), ("decoder_model", decoder)):
+        model.save(tmp_path / f"{name}.keras")
+    (tmp_path / "symbols.json").write_text(json.dumps(["<pad>", "<s>", "</s>", *LETTERS]))
+    assert main([str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "s2s.keras is the train model" in text
+    assert "encoder_model.keras is the encoder" in text
+    assert "decoder_model.keras is the decoder" in text
+    assert "words = 'encoder_input', answers = 'decoder_input'" in text
+
+
+def test_lambda_layers_are_refused_unless_allowed(tmp_path, arrays_file, capsys):
+    source, fed = keras.Input((None,), dtype="int32", name="source"), keras.Input((None,), dtype="int32", name="target")
+    hidden = keras.layers.Embedding(11, 4)(fed) + keras.layers.Embedding(11, 4)(source)[:, :1]
+    model = keras.Model([source, fed], keras.layers.Lambda(lambda x: x * 2.0)(keras.layers.Dense(11)(hidden)))
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    assert main([arrays_file(), path]) == 2
+    assert "holds a Lambda layer, whose code would run" in capsys.readouterr().err
+    assert main([arrays_file(), path, "--allow-lambda"]) in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.keras", b"no model", "expected a Keras model"),
+        ("arrays.npz", b"no arrays", "expected arrays of numbers written by np.savez"),
+        ("symbols.json", b"{", "expected JSON"),
+        ("symbols.json", b"[1, 2]", "expected a vocabulary"),
+        ("notes.txt", b"text", "expected arrays (.npz), a Keras model"),
+        ("model.weights.h5", b"", "expected a whole model, got weights alone"),
+    ],
+)
+def test_files_that_cannot_be_looked_at(tmp_path, name, content, message, capsys):
+    (tmp_path / name).write_bytes(content)
+    assert main([str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_inputs_by_name(arrays_file, capsys):
+    assert main([arrays_file(), "--inputs", "a=b,c"]) == 2
+    assert "expected NAME,NAME or INPUT=ARRAY,INPUT=ARRAY" in capsys.readouterr().err
+
+
+def test_our_own_model_folder(tiny_bundle, capsys):
+    folder = tiny_bundle(attention="none")
+    assert main([str(folder), "--json"]) in (0, 1)
+    codes = {finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert not codes & {"D01", "D02", "D03", "D04", "D07", "D08", "D11", "D13"}
+
+
+def test_loops():
+    assert loop_period([5, 6, 7, 7, 7, 7, 7]) == 1
+    assert loop_period([1, 2, 3, 2, 3, 2, 3]) == 2
+    assert loop_period([1, 2, 3, 4, 5, 6]) == 0
+    assert loop_period([]) == 0
+
+
+def test_symptoms_of_the_first_epochs():
+    sources = [[row, row + 1] for row in range(10)]
+    targets = [[row, 2 * row, 3] for row in range(10)]
+    assert symptoms(sources, targets, targets, forced_accuracy=0.9) == []
+    stuck = [[4, 4, 4, 4, 4, 4]] * 10
+    lines = symptoms(sources, targets, stuck, forced_accuracy=0.9)
+    assert [line[:4] for line in lines] == ["D05:", "D06:", "D14:"]
+    assert "1 distinct outputs for 10 distinct sources" in lines[0]
+    assert symptoms(sources, targets, stuck, forced_accuracy=0.3) == []
