@@ -127,7 +127,7 @@ def copied(style):
     """A model that was trained on the copy bug, and its arrays."""
     if style == "one-hot":
         arrays = tutorial_arrays(PAIRS, defect="copy")
-        return arrays, fit(tutorial_model(arrays), arrays, epochs=5)
+        return arrays, fit(tutorial_model(arrays), arrays, epochs=15)
     if style == "subclassed":
         data = others.dataset(PAIRS, defect="copy")
         model = others.subclassed()
@@ -180,8 +180,8 @@ def test_a_decoder_that_looks_ahead():
     arrays = id_arrays(PAIRS)
     model = fit(embedding_models(defect="decoder looks both ways")[0], arrays, epochs=8)
     report = seq2seq.examine(arrays=arrays, train_model=model)
-    assert found(report)[0] == ("D06", "broken", None)
-    assert "sees the symbols" in report.findings[0].title
+    (title,) = [finding.title for finding in report.findings if finding.code == "D06" and not finding.because_of]
+    assert "sees the symbols" in title
 
 
 def test_a_language_model_that_looks_ahead():
