@@ -198,8 +198,10 @@ class TrainingConfig(Config):
     schedule: str = option("cosine", "how the learning rate falls", choices=("cosine", "linear", "constant"))
     clip_norm: float | None = option(1.0, "largest norm of all gradients together", above=0.0)
     label_smoothing: float = option(0.0, "share of probability spread over all symbols", at_least=0.0, at_most=0.9)
-    early_stop_metric: str = option(
-        "loss", "validation score that chooses the best checkpoint", choices=("loss", "chrf", "exact")
+    early_stop_metric: str | None = option(
+        None,
+        "validation score that chooses the best checkpoint; default: chrf for pairs, loss for a text",
+        choices=("loss", "chrf", "exact"),
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
     seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)

@@ -157,7 +157,7 @@ def train_language_model(
         OptionError: an option that only translators have.
 
     """
-    if config.early_stop_metric != "loss":
+    if config.early_stop_metric not in (None, "loss"):
         raise OptionError(
             f"--early-stop-metric {config.early_stop_metric}: a text has no references to score against; "
             "leave it out, or give loss"

@@ -232,7 +232,7 @@ def judged(
 ) -> Progress:
     """Adds an epoch's scores to the history and says whether it is the best so far."""
     values = {"loss": -scores.loss, **scores.others}
-    score = values.get(config.early_stop_metric)
+    score = values.get(config.early_stop_metric or "loss")
     if score is None:
         raise DataError(
             f"--early-stop-metric {config.early_stop_metric}: is not a score of this kind of model; "

@@ -96,7 +96,8 @@ def resolved_training(config: TrainingConfig, *, pairs: int) -> TrainingConfig:
     if epochs is None:
         steps = math.ceil(pairs / batch_size)
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
-    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
+    metric = config.early_stop_metric or "chrf"
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs, early_stop_metric=metric)
 
 
 class TranslationTask:
