@@ -1,6 +1,7 @@
-"""Turns encoded sentences into the arrays that a teacher-forced decoder is trained on."""
+"""Turns encoded sentences into the arrays that a teacher-forced decoder is trained on, and lines into batches."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,9 @@ import numpy as np
 
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
+
+FEWEST_ROWS = 64  # of a batch to decode, when one is cut so that every core has work or its memory stays in the cache
+CACHE_BYTES = 4 << 20  # of a batch's memory, which attention reads at each step; what is larger comes from slow memory
 
 
 class TeacherForced(NamedTuple):
@@ -113,3 +117,28 @@ def epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator |
     """Yields the batches of one pass over the data."""
     for rows in plan_epoch(pairs, batch_size, generator):
         yield pairs.batch(rows)
+
+
+def cut_batches(
+    order: Sequence[int], lengths: Sequence[int], *, most: int, workers: int, symbol_bytes: int
+) -> list[np.ndarray]:
+    """Cuts lines, sorted by length, into batches: one a worker at least, and of as many as fit into the cache.
+
+    Args:
+        order: indices of the lines, longest first.
+        lengths: symbols of each, in that order.
+        most: lines of a batch.
+        workers: how many batches are decoded side by side.
+        symbol_bytes: that a step reads for each symbol of each line; 0: nothing.
+
+    """
+    batches = []
+    start = 0
+    while start < len(order):
+        left = len(order) - start
+        fitting = CACHE_BYTES // (symbol_bytes * lengths[start]) if symbol_bytes else most
+        rounds = math.ceil(left / (workers * max(FEWEST_ROWS, min(most, fitting))))
+        count = min(most, max(FEWEST_ROWS, math.ceil(left / (workers * rounds))))
+        batches.append(np.array(order[start : start + count]))
+        start += count
+    return batches

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.batches import Ragged
+from seq2seq.batches import Ragged, cut_batches
 from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle
 from seq2seq.config import DecodingConfig
 from seq2seq.corpus import Pair, normalise
@@ -25,7 +25,6 @@ from seq2seq.threads import core_count, single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
-FEWEST_ROWS = 64  # of a batch, when one is cut so that every core has work
 
 
 class Output(NamedTuple):
@@ -152,7 +151,7 @@ class Translator:
         # a stable order by length: what a batch holds is never seen in a result, only in its speed
         filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: -len(rows[index]))
         workers = core_count() if self.runtime_is_numpy else 1
-        size = min(config.batch_size, max(FEWEST_ROWS, math.ceil(len(filled) / workers)))
+        symbol_bytes = self.runtime.symbol_bytes if isinstance(self.runtime, NumpyTranslator) else 0
 
         def decode_batch(batch: np.ndarray) -> list[list[Hypothesis]]:
             source_ids = Ragged([[*rows[index], END] for index in batch]).padded(np.arange(len(batch)))
@@ -166,7 +165,8 @@ class Translator:
                 prefix=[prefix] * len(batch) if prefix else None,
             )
 
-        batches = [np.array(filled[start : start + size]) for start in range(0, len(filled), size)]
+        lengths = [len(rows[index]) + 1 for index in filled]
+        batches = cut_batches(filled, lengths, most=config.batch_size, workers=workers, symbol_bytes=symbol_bytes)
         with single_threaded_products() if self.runtime_is_numpy else contextlib.nullcontext():
             results = spread(decode_batch, batches, workers=workers)
         for batch, several in zip(batches, results, strict=True):

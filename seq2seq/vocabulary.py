@@ -73,7 +73,7 @@ class Vocabulary:
         empty = cls((), separator, features_sep)
         counts: Counter[str] = Counter()
         for line in lines:
-            counts.update(empty.segment(line))
+            counts.update(empty.segment(line) if separator or features_sep else line)
         ordered = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
         return cls(ordered[:limit], separator, features_sep)
 

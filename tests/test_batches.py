@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.batches import Ragged, encode_pairs, epoch, plan_epoch, shift, teacher_force
+from seq2seq.batches import Ragged, cut_batches, encode_pairs, epoch, plan_epoch, shift, teacher_force
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START, UNK
 
@@ -95,3 +95,21 @@ def test_batches_are_of_similar_length_and_come_in_random_order():
     assert widths != sorted(widths)
     validation = [batch.target_ids.shape[1] for batch in epoch(pairs, 32, None)]
     assert validation == sorted(validation)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "workers", "symbol_bytes", "sizes"),
+    [
+        ([20] * 100, 256, 1, 2048, [100]),
+        ([20] * 100, 256, 2, 2048, [64, 36]),  # 64 rows at least
+        ([30] * 256, 256, 2, 2048, [64, 64, 64, 64]),  # 68 fit into the cache, and both workers have as much to do
+        ([400] * 128 + [10] * 300, 256, 1, 2048, [64, 64, 150, 150]),
+        ([400] * 128 + [10] * 300, 256, 1, 0, [214, 214]),
+        ([9] * 5, 2, 1, 2048, [2, 2, 1]),
+    ],
+)
+def test_batches_share_the_work_and_fit_into_the_cache(lengths, most, workers, symbol_bytes, sizes):
+    order = list(range(len(lengths)))
+    cut = cut_batches(order, lengths, most=most, workers=workers, symbol_bytes=symbol_bytes)
+    assert [len(batch) for batch in cut] == sizes
+    assert np.concatenate(cut).tolist() == order

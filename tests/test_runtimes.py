@@ -13,7 +13,7 @@ from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference import Translator, strategy_of
 from seq2seq.runtimes.choice import make_runtime
 from seq2seq.runtimes.keras_runtime import DeviceRows, KerasTranslator
-from seq2seq.runtimes.numpy_runtime import NumpyTranslator, reversed_rows, sigmoid
+from seq2seq.runtimes.numpy_runtime import NumpyTranslator, sigmoid
 from seq2seq.special import END, PAD, START
 from tests.conftest import random_weights
 
@@ -140,11 +140,6 @@ def test_device_rows_select_and_count():
 def test_a_large_negative_number_does_not_overflow():
     with np.errstate(all="raise"):
         assert sigmoid(np.array([-1e4, 0.0, 1e4])).tolist() == [0.0, 0.5, 1.0]
-
-
-def test_rows_are_reversed_over_their_real_symbols():
-    real = np.array([[True, True, True], [True, False, False]])
-    assert reversed_rows(np.array([[1, 2, 3], [4, 5, 6]]), real).tolist() == [[3, 2, 1], [4, 5, 6]]
 
 
 def test_a_loaded_model_runs_on_either(tiny_bundle):

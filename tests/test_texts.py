@@ -12,6 +12,7 @@ from seq2seq.config import DataConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.special import SPECIAL_COUNT, UNK
 from seq2seq.texts import TextForm, encode_text, read_blocks
+from seq2seq.vocabulary import Vocabulary
 
 CHARACTERS, WORDS, NOTES = TextForm(), TextForm("word"), TextForm(separator=" ")
 # what blocks could cut wrongly: CR LF, marks, Hangul letters, characters of several bytes, sigma at a word's end
@@ -154,3 +155,13 @@ def test_bytes_that_are_no_utf_8_are_named_with_their_line(tmp_path):
 def test_words_and_a_separator_exclude_each_other(tmp_path):
     with pytest.raises(OptionError, match="--unit word and --target-sep ' ' exclude each other"):
         encoded(tmp_path, "a b c", unit="word", target_sep=" ")
+
+
+def test_the_table_of_characters_gives_the_ids_of_the_vocabulary(tmp_path):
+    seen = TRICKY.replace("\ufeff", "") * 3
+    vocabulary = Vocabulary.build([texts.TextForm().normalise(seen)])
+    encode = texts.make_encoder(vocabulary, CHARACTERS, np.dtype(np.uint8))
+    text = CHARACTERS.normalise(seen + "\U0010ffffé\0漢")
+    np.testing.assert_array_equal(encode(text), vocabulary.encode(text, oov="unk"))
+    assert encode("").dtype == np.uint8
+    assert texts.make_encoder(Vocabulary([]), CHARACTERS, np.dtype(np.uint8))("ab").tolist() == [UNK, UNK]

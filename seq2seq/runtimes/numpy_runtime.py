@@ -96,39 +96,37 @@ CELLS: dict[str, type[LSTMCell] | type[GRUCell]] = {"lstm": LSTMCell, "gru": GRU
 
 
 def run_layer(
-    cell: LSTMCell | GRUCell, inputs: Callable[[int, int], np.ndarray], live_counts: Sequence[int]
-) -> tuple[np.ndarray, list[np.ndarray]]:
+    cell: LSTMCell | GRUCell,
+    inputs: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    places: np.ndarray,
+    live_counts: Sequence[int],
+    outputs: np.ndarray,
+) -> list[np.ndarray]:
     """Runs a layer over time from zero states, the rows in order of length, longest first.
 
     Args:
         cell: the layer.
-        inputs: of a time and a count, gives the projected inputs of so many rows, float32 (count, gates).
+        inputs: of int (N,) rows and (N,) places, gives the projected inputs there, float32 (N, gates).
+        places: int (T, B), which symbol each row reads at each time.
         live_counts: how many rows have a symbol at each time; the others' states stay as they are.
+        outputs: float32 (B, T, H), receives the outputs at those places; what is there on padding stays.
 
     Returns:
-        outputs (B, T, H), zero on padding, and the states after each row's last symbol.
+        The states after the symbol that each row reads last, (B, H) each.
 
     """
-    rows = live_counts[0]
-    outputs = np.zeros((len(live_counts), rows, cell.units), np.float32)
-    states = [np.zeros((rows, cell.units), np.float32) for _ in range(cell.state_count)]
-    for time, live in enumerate(live_counts):
-        if live == rows:
-            states = cell(inputs(time, live), states)
+    rows = np.arange(len(outputs))
+    states = [np.zeros((len(rows), cell.units), np.float32) for _ in range(cell.state_count)]
+    for place, live in zip(places, live_counts, strict=True):
+        here = rows[:live], place[:live]
+        if live == len(rows):
+            states = cell(inputs(*here), states)
         else:
-            after = cell(inputs(time, live), [state[:live] for state in states])
+            after = cell(inputs(*here), [state[:live] for state in states])
             for state, new in zip(states, after, strict=True):
                 state[:live] = new
-        outputs[time, :live] = states[0][:live]
-    return outputs.transpose(1, 0, 2), states
-
-
-def reversed_rows(values: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Reverses each row of (B, T, ...) over its real symbols."""
-    lengths = real.sum(1)[:, None]
-    steps = np.arange(values.shape[1])[None]
-    places = np.where(steps < lengths, lengths - 1 - steps, steps)
-    return values[np.arange(len(values))[:, None], places]
+        outputs[here] = states[0][:live]
+    return states
 
 
 class NumpyDecoder:
@@ -143,16 +141,17 @@ class NumpyDecoder:
         if attends:
             self.weights = weights
             memory_size = weights["combine.kernel"].shape[0] - config.hidden_size
-            self.context_kernel = weights["combine.kernel"][:memory_size]
+            additive = "attention.memory_kernel" in weights
+            key_kernel = weights["attention.memory_kernel"] if additive else weights["attention.kernel"].T
+            # keys, and values: the memory times the context's half of `combine`
+            self.memory_kernel = np.concatenate([key_kernel, weights["combine.kernel"][:memory_size]], -1)
             self.query_kernel = weights["combine.kernel"][memory_size:]
             self.combine_bias = weights["combine.bias"]
             self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
 
-    def keys(self, memory: np.ndarray) -> np.ndarray:
-        """Projects the memory (B, S, M) once for all steps: keys (B, S, H)."""
-        if "attention.kernel" in self.weights:
-            return product(memory, self.weights["attention.kernel"].T)
-        return product(memory, self.weights["attention.memory_kernel"])
+    def remember(self, memory: np.ndarray) -> list[np.ndarray]:
+        """Projects the memory (B, S, M) once for all steps: keys and values, (B, S, H) each."""
+        return np.split(product(memory, self.memory_kernel), 2, axis=-1)
 
     def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
         return query @ keys.transpose(0, 2, 1)
@@ -193,7 +192,6 @@ class NumpyDecoder:
         scores -= scores.max(-1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= scores.sum(-1, keepdims=True)
-        # values are the memory times the context's half of `combine`
         context = (scores @ values).reshape(len(outputs), -1)
         context += outputs @ self.query_kernel
         context += self.combine_bias
@@ -207,6 +205,8 @@ class NumpyTranslator:
         self.config = config
         self.attends = config.attention != "none"
         self.decoder = NumpyDecoder(config, weights, attends=self.attends)
+        # of keys and values, which a step reads for each symbol of a source
+        self.symbol_bytes = self.decoder.memory_kernel[0].nbytes if self.attends else 0
         self.bridges = weights
         self.embeddings = weights["source_embedding.embeddings"]
         names = ("_forward", "_backward") if config.bidirectional else ("",)
@@ -224,31 +224,36 @@ class NumpyTranslator:
             return select_sources(self.start(source_ids[order]), np.argsort(order), 1)
         real = source_ids != PAD
         live_counts = [count for count in real.sum(0).tolist() if count]
+        times = np.arange(len(live_counts))[:, None]
+        forward = np.broadcast_to(times, source_ids.T.shape)
+        backward = np.maximum(lengths - 1 - times, 0)
         memory, states = np.empty(0, np.float32), []
         for index, cells in enumerate(self.layers):
             below = memory
-            memory, ahead = run_layer(cells[0], self._inputs(index, 0, source_ids, below), live_counts)
+            memory = np.zeros((*source_ids.shape, sum(cell.units for cell in cells)), np.float32)
+            after = [
+                run_layer(cell, self._inputs(index, way, source_ids, below), places, live_counts, part)
+                for way, (cell, places, part) in enumerate(
+                    zip(cells, (forward, backward), np.split(memory, len(cells), axis=-1), strict=False)
+                )
+            ]
             if self.config.bidirectional:
-                turned = reversed_rows(source_ids if index == 0 else below, real)
-                back, behind = run_layer(cells[1], self._inputs(index, 1, turned, turned), live_counts)
-                memory = np.concatenate([memory, reversed_rows(back, real)], -1)
-                ahead = [self._bridge(index, *pair) for pair in enumerate(zip(ahead, behind, strict=True))]
-            states.extend(ahead)
+                after = [[self._bridge(index, *pair) for pair in enumerate(zip(*after, strict=True))]]
+            states.extend(after[0])
         if not self.attends:
             return State(states, ())
         bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
-        values = product(memory, self.decoder.context_kernel)
-        return State(states, (self.decoder.keys(memory), values, bias))
+        return State(states, (*self.decoder.remember(memory), bias))
 
     def _inputs(
-        self, layer: int, way: int, source_ids: np.ndarray, memory: np.ndarray
-    ) -> Callable[[int, int], np.ndarray]:
-        """Returns the projected inputs of a layer by time: of the first one looked up, of others computed at once."""
+        self, layer: int, way: int, source_ids: np.ndarray, below: np.ndarray
+    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Returns the projected inputs of a layer: of the first one looked up, of others computed at once."""
         if layer:
-            projected = self.layers[layer][way].project(memory)
-            return lambda time, live: projected[:live, time]
-        table, by_time = self.first_tables[way], np.ascontiguousarray(source_ids.T)
-        return lambda time, live: table.take(by_time[time, :live], axis=0)
+            projected = self.layers[layer][way].project(below)
+            return lambda rows, places: projected[rows, places]
+        table = self.first_tables[way]
+        return lambda rows, places: table.take(source_ids[rows, places], axis=0)
 
     def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         name = f"bridge_{layer}_{'hc'[position]}"
