@@ -1,6 +1,6 @@
 """What training needs to know of a model and its data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ class Scores(NamedTuple):
     loss: float  # nats per symbol
     others: dict[str, float]  # by name, such as chrf; higher is better
     examples: list[str]  # lines to print
+    symptoms: Sequence[str] = ()  # what looks wrong, a line each that begins with a code
 
 
 class Task(Protocol):

@@ -29,6 +29,7 @@ from seq2seq.task import Scores, Task
 from seq2seq.terminal import LiveLine
 
 NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
+FIRST_EPOCHS = 2  # in which every model is bad in the ways that are symptoms later
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 
 
@@ -134,7 +135,9 @@ def fit(
                 for name, variable in training_state(task.model.models, optimizer).items()
             },
         )
-        for line in (epoch_line(progress, config), *scores.examples):
+        symptoms = scores.symptoms if progress.epoch > FIRST_EPOCHS else ()
+        warnings = (f"    warning {symptom}; python -m seq2seq.doctor --explain {symptom[:3]}" for symptom in symptoms)
+        for line in (epoch_line(progress, config), *scores.examples, *warnings):
             report(line)
     import_weights(task.model.models, best_weights(folder, progress), where=str(folder))
     return progress

@@ -27,6 +27,7 @@ from seq2seq.models.translator import TranslatorModels, build_translator
 from seq2seq.models.weights import export_weights
 from seq2seq.runtimes.keras_runtime import KerasTranslator
 from seq2seq.splits import References, group_references
+from seq2seq.symptoms import symptoms
 from seq2seq.task import Look, Scores, train_at_once
 from seq2seq.training import Progress, fit
 from seq2seq.vocabulary import Vocabulary
@@ -125,11 +126,12 @@ class TranslationTask:
 
     def validate(self) -> Scores:
         """Computes the loss of the validation part, and translates some of it."""
-        nats = count = 0.0
+        nats = count = right = before = 0.0
         for batch in epoch(self.data.validation, 4 * self.batch_size, None):
             arrays = [tf.constant(array) for array in (batch.source_ids, *teacher_force(batch.target_ids))]
             result = self.validation_step(arrays, [])
             nats, count = nats + float(result.nats), count + float(result.count)
+            right, before = right + float(result.right), before + float(result.before)
         sources = [several.source for several in self.data.references]
         references = [several.references for several in self.data.references]
         outputs = [found[0].text for found in self.scorer.outputs(sources, DecodingConfig())]
@@ -137,7 +139,20 @@ class TranslationTask:
             f"    {source}  ->  {output}" for source, output in list(zip(sources, outputs, strict=True))[:EXAMPLES]
         ]
         scores = {"chrf": chrf(outputs, references), "exact": exact_match(outputs, references)}
-        return Scores(nats / max(count, 1.0), scores, examples)
+        count = max(count, 1.0)
+        return Scores(nats / count, scores, examples, self.symptoms(outputs, right / count, before / count))
+
+    def symptoms(self, outputs: Sequence[str], forced_accuracy: float, before_mistake: float) -> list[str]:
+        """Says what looks wrong with the greedy translations of the validation sources."""
+        source, target = self.data.source_vocabulary, self.data.target_vocabulary
+        references = self.data.references
+        return symptoms(
+            [source.segment(several.source) for several in references],
+            [[target.segment(reference) for reference in several.references] for several in references],
+            [target.segment(output) for output in outputs],
+            forced_accuracy=forced_accuracy,
+            before_mistake=before_mistake,
+        )
 
 
 def first_batch_check(arrays: list[np.ndarray]) -> None:

@@ -124,9 +124,21 @@ def test_loops():
 def test_symptoms_of_the_first_epochs():
     sources = [[row, row + 1] for row in range(10)]
     targets = [[row, 2 * row, 3] for row in range(10)]
-    assert symptoms(sources, targets, targets, forced_accuracy=0.9) == []
+    references = [[target, [0, *target]] for target in targets]
+    good = {"forced_accuracy": 0.9, "before_mistake": 0.8}
+    assert symptoms(sources, references, targets, **good) == []
+    assert symptoms(sources, references, [[0, *target] for target in targets], **good) == []
     stuck = [[4, 4, 4, 4, 4, 4]] * 10
-    lines = symptoms(sources, targets, stuck, forced_accuracy=0.9)
+    lines = symptoms(sources, references, stuck, **good)
     assert [line[:4] for line in lines] == ["D05:", "D06:", "D14:"]
     assert "1 distinct outputs for 10 distinct sources" in lines[0]
-    assert symptoms(sources, targets, stuck, forced_accuracy=0.3) == []
+    half = symptoms(sources, references, stuck, forced_accuracy=0.5, before_mistake=0.1)
+    assert [line[:4] for line in half] == ["D05:"]
+    assert symptoms(sources, references, stuck, forced_accuracy=0.2, before_mistake=0.1) == []
+
+
+def test_a_mistake_at_the_first_step_is_no_symptom():
+    sources = [[row, row + 1] for row in range(10)]
+    references = [[[row, 2 * row, 3, 4, 5]] for row in range(10)]
+    outputs = [[row, 9, 9, row + 3] for row in range(10)]
+    assert symptoms(sources, references, outputs, forced_accuracy=0.8, before_mistake=0.2) == []

@@ -122,6 +122,12 @@ def test_missing_end_is_a_note_where_all_targets_have_one_length():
     assert roots(report) == {("D03", "note")}
 
 
+def test_targets_that_are_cut_so_that_few_keep_their_end():
+    short, long = toy_pairs(30, low=2, high=4), toy_pairs(370, seed=1, low=6, high=9)
+    arrays = {name: array[:, :6] for name, array in id_arrays(short + long).items()}
+    assert roots(seq2seq.examine(arrays=arrays)) == {("D03", "harmful")}
+
+
 def test_rows_without_end_are_named():
     report = seq2seq.examine(arrays=tutorial_arrays(PAIRS, defect="end on some rows"))
     finding = report.findings[0]

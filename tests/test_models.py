@@ -309,6 +309,20 @@ def test_the_step_reports_the_weighted_nats_of_the_forward_pass():
     assert float(validation.nats) == pytest.approx(float(result.nats), rel=1e-6)
 
 
+@pytest.mark.usefixtures("eager")
+def test_validation_counts_what_is_right_and_what_is_right_before_the_first_mistake():
+    batch = batch_of(5)
+    forced = teacher_force(batch.target_ids)
+    arrays = [batch.source_ids, forced.inputs, forced.targets, np.ones_like(forced.weights)]
+    logits = TrainableTranslator(make()).forward(arrays, [], training=False).logits
+    chosen = logits.numpy().argmax(-1).astype(np.int32)
+    arrays[2] = chosen.copy()
+    arrays[2][0, 1] = (chosen[0, 1] + 1) % TARGET_SIZE
+    result = make_validation_step(TrainableTranslator(make()))([tf.constant(array) for array in arrays], [])
+    assert float(result.right) == chosen.size - 1
+    assert float(result.before) == chosen.size - (chosen.shape[1] - 1)
+
+
 @pytest.mark.parametrize("kind", [{"layers": 2}, {"rnn": "gru", "attention": "bahdanau", "bidirectional": False}])
 def test_padding_takes_no_part_in_loss_or_gradients(kind):
     batch = batch_of(4)

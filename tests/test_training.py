@@ -46,12 +46,13 @@ class Bigram:
 class CountingTask:
     """Rows in which each symbol is the one before plus one; six steps an epoch, scores as scripted."""
 
-    def __init__(self, losses=None, slow=0.0, interrupt_in=None):
+    def __init__(self, losses=None, slow=0.0, interrupt_in=None, symptoms=()):
         self.model = Bigram()
         self.steps_per_epoch = STEPS
         self.losses = losses
         self.slow = slow
         self.interrupt_in = interrupt_in
+        self.symptoms = symptoms
         self.epochs = 0
         self.seen = []
 
@@ -70,7 +71,7 @@ class CountingTask:
 
     def validate(self):
         loss = self.losses.pop(0) if self.losses else 1.0
-        return Scores(loss, {"chrf": 10 * loss}, ["    an example"])
+        return Scores(loss, {"chrf": 10 * loss}, ["    an example"], self.symptoms)
 
 
 def run(folder, task, **options):
@@ -232,6 +233,12 @@ def test_the_first_batch_is_checked_once(tmp_path):
     assert len(checked) == 1 and len(checked[0]) == 3
 
 
+def test_symptoms_are_one_line_each_once_the_first_epochs_are_over(tmp_path):
+    _, _, lines = run(tmp_path, CountingTask(symptoms=["D05: the source seems to be ignored"]), epochs=4)
+    warning = "    warning D05: the source seems to be ignored; python -m seq2seq.doctor --explain D05"
+    assert [line == warning for line in lines] == [False, False] * 2 + [False, False, True] * 2
+
+
 # what goes wrong
 
 
@@ -372,6 +379,17 @@ def test_a_finished_folder_tells_how_it_came_about(command, tmp_path, toy):
     assert train.main(["--config", str(folder / "config.toml"), "--print-config"]) == 0
     assert len(load(folder).translate(["ab", "hh"])) == 2
     assert "test part, 6 sources, best epoch" in said
+
+
+def test_targets_that_have_nothing_to_do_with_their_sources_are_warned_of(command, tmp_path):
+    letters = np.random.default_rng(0).choice(list("abcdefgh"), (128, 4))
+    rows = [f"{''.join(row[:3])}{number}\tonce upon a time {row[3]}\n" for number, row in enumerate(letters)]
+    (tmp_path / "unrelated.tsv").write_text("".join(rows))
+    options = ["--data", str(tmp_path / "unrelated.tsv"), "--epochs", "6", "--hidden-size", "24", "--dropout", "0"]
+    code, said = command(*options, "--learning-rate", "0.05")
+    assert code == 0
+    (line,) = {line for line in said.splitlines() if "warning" in line}
+    assert line.startswith("    warning D05: the source seems to be ignored: ")
 
 
 def test_a_diverging_run_is_one_line(command, tmp_path):

@@ -82,7 +82,8 @@ def infer_pad(ids: np.ndarray) -> int | None:
     best: tuple[float, int] | None = None
     for view in (ids, ids[:, :-1], ids[:, ::-1]):  # a wrapped last column hides the padding before it
         values, counts = np.unique(view[:, -1], return_counts=True)
-        for pad in values[np.argsort(-counts)][:4]:
+        likely = values[np.argsort(-counts)][:4].tolist()
+        for pad in [*likely, *([0] if 0 in values and 0 not in likely else [])]:  # few rows may be short
             runs = run_at_end(view == pad)
             partial = runs < view.shape[1]
             if not partial.any() or (len(np.unique(runs[partial])) < 2 and runs.max() < 2):
