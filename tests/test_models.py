@@ -13,6 +13,7 @@ from seq2seq.inference import forced_log_probs
 from seq2seq.models.attention import Attention
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
+    drift_penalty,
     make_optimizer,
     make_train_step,
     make_validation_step,
@@ -406,3 +407,13 @@ def test_an_empty_source_is_its_end_alone():
     runtime = KerasTranslator(make())
     alone = forced_log_probs(runtime, np.array([[END]], np.int32), np.array([[START, 4, END]], np.int32))
     assert np.isfinite(alone).all()
+
+
+def test_a_carried_state_that_runs_away_is_pulled_back():
+    state = tf.Variable([[100.0, 0.1], [-100.0, 0.1]])
+    with tf.GradientTape() as tape:
+        penalty = drift_penalty([state])
+    gradient = tape.gradient(penalty, state).numpy()
+    assert gradient[0, 0] == -gradient[1, 0] > 1e-2
+    assert abs(gradient[0, 1]) < 1e-3 * gradient[0, 0] * 1.01
+    assert drift_penalty([]) == 0.0

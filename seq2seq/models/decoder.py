@@ -7,6 +7,16 @@ from seq2seq.config import ModelConfig
 from seq2seq.models.attention import Attention
 from seq2seq.models.recurrent import recurrent_layer
 
+# standard deviation of a symbol's first vector: Keras's 0.03 is lost beside the state for hundreds of steps
+LANGUAGE_SPREAD, PAIRS_SPREAD = 1.0, 0.3
+
+
+def embedding(size: int, width: int, *, spread: float, name: str) -> keras.layers.Embedding:
+    """Makes a layer from ids below `size` to vectors of length `width`, drawn from N(0, spread^2)."""
+    return keras.layers.Embedding(
+        size, width, embeddings_initializer=keras.initializers.RandomNormal(0.0, spread), name=name
+    )
+
 
 def state_count(config: ModelConfig) -> int:
     """Counts the state arrays, each (B, H), that a decoder carries: h and c of each LSTM layer, h of each GRU layer."""
@@ -31,7 +41,8 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     states = [keras.Input((hidden,), name=f"state_{index}") for index in range(state_count(config))]
     memory_inputs: list[Any] = []
-    outputs = keras.layers.Embedding(target_size, config.embedding_size, name="target_embedding")(token_ids)
+    spread = LANGUAGE_SPREAD if memory_size is None else PAIRS_SPREAD
+    outputs = embedding(target_size, config.embedding_size, spread=spread, name="target_embedding")(token_ids)
     per_layer = state_count(config) // config.layers
     last_states: list[Any] = []
     for index in range(config.layers):

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 from seq2seq.backend import keras, tf
 from seq2seq.config import TrainingConfig
 
+DRIFT_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
+
 
 class Forward(NamedTuple):
     """What a model says about one batch."""
@@ -102,6 +104,15 @@ def smoothed_nats(logits: Any, targets: Any, label_smoothing: float) -> Any:
     return (1 - label_smoothing) * nats + label_smoothing * spread
 
 
+def drift_penalty(carry: Sequence[Any]) -> Any:
+    """Returns a little for each carried state that is large, float32 (): 0 where nothing is carried.
+
+    Carried through a whole text, a cell that each window lets grow a little runs away, and takes the others with it.
+    Source: Merity et al. 2017, arXiv:1708.01009, section 3 (activation regularisation), here of states.
+    """
+    return DRIFT_PENALTY * tf.add_n([tf.reduce_mean(tf.square(state)) for state in carry]) if carry else 0.0
+
+
 def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """Makes the optimiser; its learning rate is set before each step."""
     kinds: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -126,7 +137,7 @@ def make_train_step(
         with tf.GradientTape() as tape:
             result = model.forward(arrays, carry, training=True)
             objective = smoothed_nats(result.logits, result.targets, config.label_smoothing)
-            loss = tf.reduce_sum(objective * result.weights) / total
+            loss = tf.reduce_sum(objective * result.weights) / total + drift_penalty(result.carry) / shards
         nats = tf.reduce_sum(symbol_nats(result.logits, result.targets) * result.weights)
         values = tape.gradient(loss, [variable.value for variable in variables])
         return nats, [tf.convert_to_tensor(value) for value in values], result.carry

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.backend import keras, ops
 from seq2seq.config import ModelConfig
-from seq2seq.models.decoder import build_decoder
+from seq2seq.models.decoder import PAIRS_SPREAD, build_decoder, embedding
 from seq2seq.models.recurrent import ReverseSequence, recurrent_layer
 from seq2seq.special import PAD
 
@@ -31,7 +31,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
     """
     source_ids = keras.Input((None,), dtype="int32", name="source_ids")
     real = ops.not_equal(source_ids, PAD)
-    memory = keras.layers.Embedding(source_size, config.embedding_size, name="source_embedding")(source_ids)
+    memory = embedding(source_size, config.embedding_size, spread=PAIRS_SPREAD, name="source_embedding")(source_ids)
     memory = keras.layers.Dropout(config.dropout or 0.0, name="encoder_0_dropout")(memory)
     states: list[Any] = []
     for index in range(config.layers):
