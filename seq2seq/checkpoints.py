@@ -30,6 +30,9 @@ class Progress:
 
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps
+    within: int = 0  # of these, steps of an epoch that is not finished
+    nats: float = 0.0  # summed over those
+    count: float = 0.0  # symbols of those
     seconds: float = 0.0  # wall clock so far
     best_epoch: int = 0
     best_score: float | None = None
@@ -44,12 +47,12 @@ def save_checkpoint(
 
     Args:
         folder: the run's folder.
-        progress: N is its epoch.
+        progress: N is its epoch, and the steps within the next one.
         weights: by name.
         state: optimiser slots and dropout's random state, by name.
 
     """
-    name = f"checkpoint-{progress.epoch}"
+    name = f"checkpoint-{progress.epoch}" + (f"-{progress.within}" if progress.within else "")
     beside = folder / (name + PARTIAL)
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()

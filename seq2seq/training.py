@@ -30,6 +30,8 @@ from seq2seq.terminal import LiveLine
 
 NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
 FIRST_EPOCHS = 2  # in which every model is bad in the ways that are symptoms later
+SAVE_SECONDS = 600.0  # between checkpoints within a long epoch
+CARRY = "carry."  # and a number: the name of a carried state in a checkpoint
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 
 
@@ -43,8 +45,13 @@ def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
     }
 
 
-def restart_point(checkpoint: Path, models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> Progress:
+def restart_point(
+    checkpoint: Path, models: list[keras.Model], optimizer: keras.optimizers.Optimizer
+) -> tuple[Progress, list[np.ndarray]]:
     """Puts models, optimiser and random states back to where a checkpoint left them.
+
+    Returns:
+        How far the run had come, and the states that were carried within an unfinished epoch.
 
     Raises:
         BundleError: the checkpoint is damaged, or another version wrote it.
@@ -52,6 +59,7 @@ def restart_point(checkpoint: Path, models: list[keras.Model], optimizer: keras.
     """
     import_weights(models, read_arrays(checkpoint / WEIGHTS), where=str(checkpoint))
     state = read_arrays(checkpoint / STATE)
+    carry = [state.pop(f"{CARRY}{index}") for index in range(sum(name.startswith(CARRY) for name in state))]
     named = training_state(models, optimizer)
     for name in sorted(set(named) | set(state)):
         expected, got = named.get(name), state.get(name)
@@ -62,7 +70,7 @@ def restart_point(checkpoint: Path, models: list[keras.Model], optimizer: keras.
             )
     for name, variable in named.items():
         variable.assign(state[name])
-    return load_progress(checkpoint)
+    return load_progress(checkpoint), carry
 
 
 def training_state(models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
@@ -102,18 +110,30 @@ def fit(
     optimizer = make_optimizer(config)
     step = make_train_step(task.model, optimizer, config, shards=shard_count(config.batch_size))
     checkpoint = current_checkpoint(folder)
-    progress = restart_point(checkpoint, task.model.models, optimizer) if checkpoint else Progress()
+    progress, carry = restart_point(checkpoint, task.model.models, optimizer) if checkpoint else (Progress(), [])
     if checkpoint:
-        report(f"goes on after epoch {progress.epoch}")
+        within = f" and {progress.within} steps" if progress.within else ""
+        report(f"goes on after epoch {progress.epoch}{within}")
     total = config.epochs * task.steps_per_epoch
     if config.max_steps is not None:
         total = min(total, config.max_steps)
     clock = Clock(config, total_steps=total, started=started, before=progress.seconds)
+
+    def save(progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
+        state = training_state(task.model.models, optimizer) | {f"{CARRY}{i}": part for i, part in enumerate(carry)}
+        save_checkpoint(
+            folder,
+            progress,
+            weights=weights or export_weights(task.model.models),
+            state={name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()},
+        )
+
     while not over(progress, config, clock):
         number = progress.epoch + 1
         generator = np.random.default_rng([config.seed, number])
-        before = progress.step
-        tally, progress = one_epoch(task, step, config, progress, clock, generator, check)
+        before = progress.step - progress.within
+        tally, progress = one_epoch(task, step, config, progress, clock, generator, check, carry=carry, save=save)
+        carry = []
         if progress.step == before:  # the time was up before the first step
             progress = load_progress(folder / f"checkpoint-{number - 1}")
             break
@@ -126,15 +146,7 @@ def fit(
         # the last validation, and at the end the greedy translation of both held-out parts
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
         progress = judged(progress, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
-        save_checkpoint(
-            folder,
-            progress,
-            weights=weights,
-            state={
-                name: keras.ops.convert_to_numpy(variable)
-                for name, variable in training_state(task.model.models, optimizer).items()
-            },
-        )
+        save(progress, [], weights)
         symptoms = scores.symptoms if progress.epoch > FIRST_EPOCHS else ()
         warnings = (f"    warning {symptom}; python -m seq2seq.doctor --explain {symptom[:3]}" for symptom in symptoms)
         for line in (epoch_line(progress, config), *scores.examples, *warnings):
@@ -162,9 +174,9 @@ def check_finite(value: float, what: str, step: int) -> None:
 class Tally:
     """Sums over an epoch, in float64; looks at the device only now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, nats: float = 0.0, count: float = 0.0) -> None:
         self.pending: list[tuple[Any, Any]] = []
-        self.nats = self.count = 0.0
+        self.nats, self.count, self.counted_before = nats, count, count
         self.began = time.monotonic()
 
     def add(self, nats: Any, count: Any) -> None:
@@ -192,7 +204,7 @@ class Tally:
     @property
     def speed(self) -> float:
         """Target symbols a second."""
-        return self.count / max(time.monotonic() - self.began, 1e-9)
+        return (self.count - self.counted_before) / max(time.monotonic() - self.began, 1e-9)
 
 
 def one_epoch(
@@ -203,12 +215,17 @@ def one_epoch(
     clock: Clock,
     generator: np.random.Generator,
     check: Callable[[list[np.ndarray]], None],
+    *,
+    carry: list[Any],
+    save: Callable[[Progress, list[Any]], None],
 ) -> tuple[Tally, Progress]:
-    """Makes one pass over the data, or as much of it as the run's end allows."""
-    tally, line = Tally(), LiveLine()
-    done = progress.step
-    carry: list[Any] = task.initial_carry()
+    """Makes one pass over the data, or what is left of it, or as much as the run's end allows; saves now and then."""
+    tally, line = Tally(progress.nats, progress.count), LiveLine()
+    done, saved = progress.step, time.monotonic()
+    carry = carry or task.initial_carry()
     for index, arrays in enumerate(task.epoch(generator), 1):
+        if index <= progress.within:
+            continue
         share = clock.progress(done)
         if share >= 1.0 and done:
             break
@@ -225,9 +242,13 @@ def one_epoch(
                 f"epoch {progress.epoch + 1}: {index / task.steps_per_epoch:.0%}  loss {tally.loss:.3f}  "
                 f"{tally.speed / 1000:.1f} thousand symbols a second"
             )
+            if time.monotonic() - saved > SAVE_SECONDS:
+                reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
+                save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
+                saved = time.monotonic()
     tally.settle(done)
     line.clear()
-    return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done)
+    return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done, within=0, nats=0.0, count=0.0)
 
 
 def judged(

@@ -43,6 +43,19 @@ class Bigram:
         return Forward(self.models[0](inputs, training=training), targets, weights, [])
 
 
+class CarryingBigram(Bigram):
+    """A bigram whose logits also lean on what earlier batches of the epoch left."""
+
+    def __init__(self):
+        super().__init__()
+        self.carry_signature = [tf.TensorSpec((None, SIZE), tf.float32)]
+
+    def forward(self, arrays, carry, *, training):
+        result = super().forward(arrays, carry, training=training)
+        logits = result.logits + carry[0][:, None]
+        return result._replace(logits=logits, carry=[0.5 * tf.reduce_mean(logits, 1)])
+
+
 class CountingTask:
     """Rows in which each symbol is the one before plus one; six steps an epoch, scores as scripted."""
 
@@ -67,7 +80,7 @@ class CountingTask:
             yield [inputs, (inputs + 1) % SIZE, np.ones((4, 5), np.float32)]
 
     def initial_carry(self):
-        return []
+        return [np.zeros((4, SIZE), np.float32) for _ in self.model.carry_signature]
 
     def validate(self):
         loss = self.losses.pop(0) if self.losses else 1.0
@@ -157,6 +170,28 @@ def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, opt
         assert getattr(progress, name) == getattr(whole, name)
     timeless = [{key: row[key] for key in ("epoch", "step", "train_loss", "loss")} for row in progress.history]
     assert timeless == [{key: row[key] for key in timeless[0]} for row in whole.history]
+
+
+@pytest.mark.parametrize(("moment", "epoch", "within"), [((1, 4), 0, 4), ((2, 3), 1, 3), ((3, 0), 2, 0)])
+def test_a_long_epoch_goes_on_from_its_middle(tmp_path, monkeypatch, moment, epoch, within):
+    monkeypatch.setattr("seq2seq.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("seq2seq.training.CHECK_EVERY", 1)
+
+    def task(**options):
+        made = CountingTask(**options)
+        made.model = CarryingBigram()
+        return made
+
+    whole, weights, _ = run(tmp_path / "1", task())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "2", task(interrupt_in=moment))
+    reached = load_progress(current_checkpoint(tmp_path / "2"))
+    assert (reached.epoch, reached.within, reached.step) == (epoch, within, epoch * STEPS + within)
+    progress, others, lines = run(tmp_path / "2", task())
+    assert lines[0] == f"goes on after epoch {epoch}" + (f" and {within} steps" if within else "")
+    assert_same(weights, others)
+    assert [row["train_loss"] for row in progress.history] == [row["train_loss"] for row in whole.history]
+    assert sorted(path.name for path in (tmp_path / "2").glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
 
 
 def test_dropout_goes_on_where_it_was_and_not_from_its_beginning(tmp_path):
