@@ -8,6 +8,7 @@ from seq2seq.batches import teacher_force
 from tests.benchmarks.pairs import TrainingSide
 
 HIDDEN, EMBEDDING = 256, 64
+SPREAD = 0.3  # of the first embeddings, as on our side, so that both come to the same loss
 
 
 class Network(nn.Module):
@@ -20,6 +21,8 @@ class Network(nn.Module):
         self.query = nn.Linear(HIDDEN, HIDDEN, bias=False) if attention else None
         self.combine = nn.Linear(2 * HIDDEN, HIDDEN) if attention else None
         self.logits = nn.Linear(HIDDEN, target_size)
+        for embedding in (self.source, self.target):
+            nn.init.normal_(embedding.weight, std=SPREAD)
 
     def forward(self, source, inputs):
         memory, states = self.encoder(self.source(source))
