@@ -184,6 +184,25 @@ def test_a_decoder_that_looks_ahead():
     assert "sees the symbols" in title
 
 
+def test_a_decoder_that_looks_ahead_is_known_by_its_structure_before_it_is_trained():
+    arrays = id_arrays(PAIRS)
+    model = embedding_models(defect="decoder looks both ways")[0]
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert found(report)[0] == ("D06", "broken", None)
+    assert "use_causal_mask" in report.findings[0].mend
+
+
+def test_ids_beyond_the_smaller_of_two_embeddings():
+    arrays = id_arrays(PAIRS)
+    source, fed = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    state = keras.layers.GRU(8)(keras.layers.Embedding(8, 4)(source))
+    hidden = keras.layers.GRU(8, return_sequences=True)(keras.layers.Embedding(11, 4)(fed), initial_state=state)
+    model = keras.Model([source, fed], keras.layers.Dense(11, activation="softmax")(hidden))
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert found(report)[0] == ("D11", "broken", None)
+    assert report.findings[0].evidence["rows of the embedding"] == 8
+
+
 def test_a_language_model_that_looks_ahead():
     arrays, size = others.windows()
     model = others.language_model(size, bidirectional=True)

@@ -8,18 +8,19 @@ from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
 # the first that is there is the cause
 BRINGS = {
     "D11": ("D03", "D05", "D06", "D14"),
-    "D01": ("D02", "D05", "D06", "D08", "D14"),
+    "D01": ("D02", "D03", "D05", "D06", "D08", "D14"),
     "D02": ("D03", "D05", "D06", "D14"),
     "D13": ("D05", "D06", "D09", "D14"),
     "D05": ("D06", "D07", "D14"),
     "D07": ("D06", "D14"),
-    "D08": ("D06", "D14"),
     "D10": ("D05", "D06", "D14"),
     "D03": ("D14",),
     "D04": ("D09",),
+    "D09": (),
+    "D08": ("D06", "D14"),
     "D06": ("D14",),
 }
-START_AMONG = "START is among the targets"
+LOOKS_AHEAD = "change of a probability when only later decoder inputs change"  # evidence of D06 in a model's structure
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
@@ -41,14 +42,15 @@ def rank(finding: Finding) -> tuple[int, int]:
     """Sorts by severity, then by how near the code is to a cause."""
     order = list(BRINGS)
     place = order.index(finding.code) if finding.code in order else len(order)
+    if LOOKS_AHEAD in finding.evidence:
+        place = order.index("D07")
     return SEVERITIES.index(finding.severity), place
 
 
 def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
     """Adds the code that a finding follows from; a cause that follows from another hands that one on."""
     for cause in BRINGS:
-        brings = BRINGS[cause] + (("D03",) if finding.title == START_AMONG and cause == "D01" else ())
-        if finding.code not in brings:
+        if finding.code not in BRINGS[cause] or (LOOKS_AHEAD in finding.evidence and cause != "D01"):
             continue
         if finding.code == "D07" and not any(other.code == "D05" and other.severity == BROKEN for other in findings):
             continue  # a source that matters little does not change what inference computes
