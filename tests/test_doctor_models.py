@@ -7,6 +7,8 @@ import pytest
 
 import seq2seq
 from seq2seq.backend import keras
+from seq2seq.diagnosis.causes import ordered
+from seq2seq.diagnosis.report import finding
 from tests.defective import others
 from tests.defective.recipes import (
     embedding_models,
@@ -201,6 +203,15 @@ def test_ids_beyond_the_smaller_of_two_embeddings():
     report = seq2seq.examine(arrays=arrays, train_model=model)
     assert found(report)[0] == ("D11", "broken", None)
     assert report.findings[0].evidence["rows of the embedding"] == 8
+
+
+def test_each_finding_is_listed_and_names_a_root():
+    figures = {"figure": 1}
+    several = [finding(code, "harmful", figures) for code in ("D14", "D06", "D05", "D10", "D08", "D09", "D04")]
+    placed = [(f.code, f.because_of) for f in ordered(several)]
+    assert placed == [
+        ("D10", None), ("D05", "D10"), ("D06", "D10"), ("D14", "D10"), ("D04", None), ("D09", "D04"), ("D08", None)
+    ]  # fmt: skip
 
 
 def test_a_language_model_that_looks_ahead():

@@ -1,6 +1,6 @@
 """Puts findings in order: worst first, and what follows from another right under it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
@@ -30,12 +30,25 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
         unique.setdefault((finding.code, finding.title), finding)
     linked = [with_cause(finding, list(unique.values())) for finding in unique.values()]
     roots = sorted((finding for finding in linked if finding.because_of is None), key=rank)
+    linked = handed_on(linked, {root.code for root in roots})
     placed: list[Finding] = []
     for root in roots:
         placed.append(root)
         if root.code not in {finding.code for finding in placed[:-1]}:
             placed += sorted((finding for finding in linked if finding.because_of == root.code), key=rank)
     return placed
+
+
+def handed_on(findings: Sequence[Finding], roots: Container[str]) -> list[Finding]:
+    """Lets a cause that follows from another hand on what it brings, so that each finding names a root."""
+    causes = {finding.code: finding.because_of for finding in findings}
+    found = []
+    for finding in findings:
+        cause = finding.because_of
+        while cause is not None and cause not in roots:
+            cause = causes[cause]
+        found.append(replace(finding, because_of=cause))
+    return found
 
 
 def rank(finding: Finding) -> tuple[int, int]:
@@ -48,8 +61,15 @@ def rank(finding: Finding) -> tuple[int, int]:
 
 
 def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
-    """Adds the code that a finding follows from; a cause that follows from another hands that one on."""
+    """Adds the code that a finding follows from."""
     for cause in BRINGS:
+        if (
+            cause == "D05"
+            and finding.code in ("D05", "D14")
+            and finding.severity != BROKEN
+            and any(LOOKS_AHEAD in other.evidence for other in findings)
+        ):
+            return replace(finding, because_of="D06")  # who sees the answer needs no source
         if finding.code not in BRINGS[cause] or (LOOKS_AHEAD in finding.evidence and cause != "D01"):
             continue
         if finding.code == "D07" and not any(other.code == "D05" and other.severity == BROKEN for other in findings):

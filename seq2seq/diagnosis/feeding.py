@@ -136,7 +136,7 @@ def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[st
             try:
                 output = teacher.raw(*(raw_rows(sides.get(part), rows) for part in (ENCODER, DECODER)))
             except Exception as error:  # a model raises what it likes
-                problems.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+                problems.append(f"{type(error).__name__}: {telling_line(error)[:200]}")
                 continue
             width = data.targets.ids.shape[1] if data.targets is not None else output.shape[1]
             if output.shape[1] not in (width, 1):
@@ -156,6 +156,12 @@ def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[st
         pairs = zip(labels, names, strict=False)
         inferred.append("the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs))
     return best
+
+
+def telling_line(error: Exception) -> str:
+    """The line of an error that says most: the one on an id that an embedding does not have, else the first."""
+    lines = str(error).strip().splitlines() or [""]
+    return next((line for line in lines if " is not in [0, " in line), lines[0])
 
 
 def raw_rows(side: Side | None, rows: Any) -> np.ndarray | None:
