@@ -106,6 +106,18 @@ def test_correct_language_models_are_not_broken(kind):
     assert not seq2seq.examine(arrays=arrays, train_model=model).broken
 
 
+def test_a_stateful_model_of_one_batch_size_is_fed_in_batches_of_that_size():
+    arrays, size = others.windows()
+    embedding = [keras.Input(batch_shape=(16, None)), keras.layers.Embedding(size, 8)]
+    rest = [keras.layers.LSTM(16, return_sequences=True, stateful=True), keras.layers.Dense(size, activation="softmax")]
+    model = keras.Sequential([*embedding, *rest])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert report.findings == []
+    assert report.examined["with the right symbols fed"] > 16
+    assert not any("no way to feed" in note for note in report.not_examined)
+
+
 def test_an_autoencoder_with_a_bottleneck_is_not_the_copy_bug():
     arrays, model = others.autoencoder(PAIRS)
     model.fit(arrays["x"], arrays["y"], epochs=3, verbose=0)

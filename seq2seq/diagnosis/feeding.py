@@ -11,7 +11,7 @@ import numpy as np
 from seq2seq.backend import keras, tf
 from seq2seq.diagnosis.arrays import NOTHING, ONE_HOT
 from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
-from seq2seq.diagnosis.models import consumers, is_functional, shapes
+from seq2seq.diagnosis.models import consumers, is_functional, layers_of, shapes
 from seq2seq.diagnosis.padding import Side
 from seq2seq.errors import DataError
 
@@ -29,6 +29,9 @@ class Teacher:
         self.classes = classes
         self.logits = False  # whether the last call returned logits
         self.run: Feed = lambda arrays: call(model, arrays)
+        self.fixed = next(
+            (shape[0] for shape in shapes(model, "inputs") if shape[0]), None
+        )  # rows that the model takes
 
     def arrays(self, source: np.ndarray | None, inputs: np.ndarray | None) -> Any:
         """Puts raw arrays into the form that the model takes."""
@@ -39,11 +42,14 @@ class Teacher:
         """Returns what the model puts out: float32 (B, T, V), or (B, 1, V) where it predicts one symbol."""
         count = len(source if source is not None else inputs)  # type: ignore[arg-type]
         found = []
-        for begin in range(0, count, BATCH):
-            part = slice(begin, begin + BATCH)
+        size = self.fixed or BATCH
+        for begin in range(0, count, size):
+            part = np.arange(begin, min(begin + size, count))
+            if self.fixed:
+                part = np.resize(part, size)  # rows again, to fill the batch up
             arrays = self.arrays(None if source is None else source[part], None if inputs is None else inputs[part])
             found.append(main_output(self.run(arrays), self.classes))
-        return np.concatenate(found)
+        return np.concatenate(found)[:count]
 
     def compiled(self) -> "Teacher":
         """The same function for many calls of one shape, several times faster; slow at the first."""
@@ -59,7 +65,8 @@ class Teacher:
 
 
 def call(model: Any, arrays: Any) -> Any:
-    """Calls a model as inference does."""
+    """Calls a model as inference does, without what a stateful one has read before."""
+    forget(model)
     return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
 
 
@@ -70,6 +77,7 @@ def compiled_call(model: Any) -> Feed:
 
     def run(arrays: Any) -> Any:
         if not refused:
+            forget(model)
             try:
                 return function(keras.tree.map_structure(tf.convert_to_tensor, arrays))
             except Exception as error:  # somebody else's model
@@ -77,6 +85,13 @@ def compiled_call(model: Any) -> Feed:
         return call(model, arrays)
 
     return run
+
+
+def forget(model: Any) -> None:
+    """Sets the states that layers keep from batch to batch back to zero."""
+    for layer in layers_of(model):
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+            layer.reset_state()
 
 
 def main_output(outputs: Any, classes: int) -> np.ndarray:
