@@ -161,10 +161,11 @@ def future_effect(sample: Sample) -> float:
     if sample.teacher is None or inputs is None or inputs.shape[1] < 2:
         return 0.0
     half = max(1, inputs.shape[1] // 2)
+    as_given = sample.teacher(sample.source(16), inputs)  # the same rows in one batch: some models depend on it
     changed = sample.teacher(sample.source(16), scrambled(inputs, half))
     if changed.shape[1] != inputs.shape[1]:
         return 0.0
-    return float(np.abs(changed - sample.forced[:16])[:, :half][sample.real[:16, :half]].max(initial=0.0))
+    return float(np.abs(changed - as_given)[:, :half][sample.real[:16, :half]].max(initial=0.0))
 
 
 def first_wrong(right: np.ndarray) -> int:
