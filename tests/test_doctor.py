@@ -102,6 +102,15 @@ def test_files_that_cannot_be_looked_at(tmp_path, name, content, message, capsys
     assert error.count("\n") == 1
 
 
+def test_weights_alone_are_told_from_a_model_by_what_they_hold(tmp_path, capsys):
+    embedding_models(units=8)[0].save_weights(tmp_path / "model.weights.h5")
+    path = (tmp_path / "model.weights.h5").rename(tmp_path / "model.h5")
+    assert main([str(path)]) == 2
+    assert "expected a whole model, got weights alone" in capsys.readouterr().err
+    assert main(["--train-model", str(tmp_path / "none.keras")]) == 2
+    assert capsys.readouterr().err.endswith("none.keras: no such file\n")
+
+
 def test_inputs_by_name(arrays_file, capsys):
     assert main([arrays_file(), "--inputs", "a=b,c"]) == 2
     assert "expected NAME,NAME or INPUT=ARRAY,INPUT=ARRAY" in capsys.readouterr().err

@@ -209,7 +209,33 @@ def test_arrays_that_cannot_be_read():
         seq2seq.examine(arrays={**arrays, "decoder_input": arrays["decoder_input"][1:]})
     with pytest.raises(DataError, match="encode the text as ids first"):
         seq2seq.examine(arrays={"x": np.array(["a", "b"]), "y": np.array(["a", "b"])})
+    with pytest.raises(DataError, match="expected as many rows in each array, got .*'sample_weight': 3"):
+        seq2seq.examine(arrays={**id_arrays(PAIRS), "sample_weight": np.ones(3)})
+    with pytest.raises(DataError, match="array 'x': expected numbers, got NaN or infinity among them"):
+        seq2seq.examine(arrays={"x": np.full((9, 4), np.nan), "y": np.ones((9, 4))})
+    with pytest.raises(DataError, match="array 'x': expected numbers, got dtype complex128"):
+        seq2seq.examine(arrays={"x": np.full((9, 4), 1j), "y": np.ones((9, 4))})
+    for arrays, names in (({}, "none"), ({"lengths": np.ones((9, 4))}, "lengths")):
+        with pytest.raises(DataError, match=f"expected arrays encoder_input, .*, got {names}"):
+            seq2seq.examine(arrays=arrays)
     with pytest.raises(OptionError, match="nothing to examine"):
         seq2seq.examine()
     with pytest.raises(OptionError, match=r"between 0 and 1, got 2"):
         seq2seq.examine(arrays=id_arrays(PAIRS), validation_split=2)
+
+
+def test_sources_that_were_shuffled_apart_from_their_targets():
+    arrays = id_arrays(PAIRS)
+    arrays["encoder_input"] = np.random.default_rng(3).permutation(arrays["encoder_input"])
+    report = seq2seq.examine(arrays=arrays)
+    assert roots(report) == {("D05", "harmful")}
+    assert "no more about their targets than those of other rows" in report.findings[0].title
+
+
+def test_arrays_whose_names_say_nothing_are_told_apart_by_what_they_hold():
+    a = id_arrays(PAIRS, defect="copy")
+    for names in (("one", "two", "three"), ("X_train", "y_in", "y_out"), ("eng", "fra_1", "trainY")):
+        arrays = dict(zip(names, (a["encoder_input"], a["decoder_input"], a["decoder_target"]), strict=True))
+        assert roots(seq2seq.examine(arrays=arrays)) == {("D01", "broken")}, names
+    turned = {"one": a["decoder_input"], "two": a["encoder_input"], "y": a["decoder_target"]}
+    assert roots(seq2seq.examine(arrays=turned)) == {("D01", "broken")}

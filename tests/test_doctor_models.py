@@ -7,6 +7,8 @@ import pytest
 
 import seq2seq
 from seq2seq.backend import keras
+from seq2seq.diagnosis.causes import ordered
+from seq2seq.diagnosis.report import finding
 from tests.defective import others
 from tests.defective.recipes import (
     embedding_models,
@@ -104,6 +106,18 @@ def test_correct_language_models_are_not_broken(kind):
     assert not seq2seq.examine(arrays=arrays, train_model=model).broken
 
 
+def test_a_stateful_model_of_one_batch_size_is_fed_in_batches_of_that_size():
+    arrays, size = others.windows()
+    embedding = [keras.Input(batch_shape=(16, None)), keras.layers.Embedding(size, 8)]
+    rest = [keras.layers.LSTM(16, return_sequences=True, stateful=True), keras.layers.Dense(size, activation="softmax")]
+    model = keras.Sequential([*embedding, *rest])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert report.findings == []
+    assert report.examined["with the right symbols fed"] > 16
+    assert not any("no way to feed" in note for note in report.not_examined)
+
+
 def test_an_autoencoder_with_a_bottleneck_is_not_the_copy_bug():
     arrays, model = others.autoencoder(PAIRS)
     model.fit(arrays["x"], arrays["y"], epochs=3, verbose=0)
@@ -184,6 +198,34 @@ def test_a_decoder_that_looks_ahead():
     assert "sees the symbols" in title
 
 
+def test_a_decoder_that_looks_ahead_is_known_by_its_structure_before_it_is_trained():
+    arrays = id_arrays(PAIRS)
+    model = embedding_models(defect="decoder looks both ways")[0]
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert found(report)[0] == ("D06", "broken", None)
+    assert "use_causal_mask" in report.findings[0].mend
+
+
+def test_ids_beyond_the_smaller_of_two_embeddings():
+    arrays = id_arrays(PAIRS)
+    source, fed = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
+    state = keras.layers.GRU(8)(keras.layers.Embedding(8, 4)(source))
+    hidden = keras.layers.GRU(8, return_sequences=True)(keras.layers.Embedding(11, 4)(fed), initial_state=state)
+    model = keras.Model([source, fed], keras.layers.Dense(11, activation="softmax")(hidden))
+    report = seq2seq.examine(arrays=arrays, train_model=model)
+    assert found(report)[0] == ("D11", "broken", None)
+    assert report.findings[0].evidence["rows of the embedding"] == 8
+
+
+def test_each_finding_is_listed_and_names_a_root():
+    figures = {"figure": 1}
+    several = [finding(code, "harmful", figures) for code in ("D14", "D06", "D05", "D10", "D08", "D09", "D04")]
+    placed = [(f.code, f.because_of) for f in ordered(several)]
+    assert placed == [
+        ("D10", None), ("D05", "D10"), ("D06", "D10"), ("D14", "D10"), ("D04", None), ("D09", "D04"), ("D08", None)
+    ]  # fmt: skip
+
+
 def test_a_language_model_that_looks_ahead():
     arrays, size = others.windows()
     model = others.language_model(size, bidirectional=True)
@@ -231,7 +273,8 @@ def test_results_that_depend_on_the_batch():
     arrays = id_arrays(PAIRS)
     model = fit(others.batch_dependent(), arrays, epochs=2)
     report = seq2seq.examine(arrays=arrays, train_model=model)
-    assert "results depend on the other rows of the batch" in [f.title for f in report.findings]
+    assert report.findings[0].title == "results depend on the other rows of the batch"
+    assert "D06" not in report.codes
 
 
 # D04, D09, D13: untrained models show them

@@ -36,9 +36,9 @@ LAYOUT = """
     checkpoints schedule task training profiling translation language
     diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models
     diagnosis.explain diagnosis.padding diagnosis.report diagnosis.causes diagnosis.layout diagnosis.vocabularies
-    diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks diagnosis.stepping
-    diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses diagnosis.weights
-    diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
+    diagnosis.association diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks
+    diagnosis.stepping diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses
+    diagnosis.weights diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
     cli notices streams run
     train decode generate evaluate score sweep verify data doctor
     __main__

@@ -3,6 +3,7 @@
 import numpy as np
 
 from seq2seq.diagnosis.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
+from seq2seq.diagnosis.association import check_association
 from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.padding import Side, commonest
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Finding, finding
@@ -148,12 +149,14 @@ def check_padding(data: Data) -> list[Finding]:
 
 
 def check_sources(data: Data) -> list[Finding]:
-    """D05, as far as arrays show it: sources that are all the same."""
+    """D05, as far as arrays show it: sources that are all the same, or that belong to other targets."""
     source = data.source
     if source is None or len(source.sequences.rows) < 8 or not source.ids.size:
         return []
     distinct = len(np.unique(source.ids, axis=0))
-    if distinct > 1 or (data.targets is not None and len(np.unique(data.targets.ids, axis=0)) == 1):
+    if distinct > 1:
+        return check_association(source, data.targets) if data.targets is not None else []
+    if data.targets is not None and len(np.unique(data.targets.ids, axis=0)) == 1:
         return []
     evidence = {"distinct sources": distinct, "rows": len(source.ids)}
     title = "all sources are the same: there is nothing to learn from them"

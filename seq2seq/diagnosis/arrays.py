@@ -63,14 +63,16 @@ def read(name: str, array: Any, *, target: bool = False) -> Sequences:
 
     """
     raw = np.asarray(array)
-    if raw.dtype == object or raw.dtype.kind in "USV":
+    if raw.dtype.kind not in "biuf" and raw.dtype.name != "bfloat16":
         raise DataError(f"array {name!r}: expected numbers, got dtype {raw.dtype}; encode the text as ids first")
     if raw.ndim not in (1, 2, 3) or 0 in raw.shape:
         raise DataError(f"array {name!r}: expected (rows, time), (rows, time, symbols) or (rows,), got {raw.shape}")
     rows = chosen_rows(len(raw), raw.size)
     part = raw[rows] if len(rows) < len(raw) else raw
+    if raw.dtype.kind == "f" and not np.isfinite(part.sum(dtype=np.float64)) and not np.isfinite(part).all():
+        raise DataError(f"array {name!r}: expected numbers, got NaN or infinity among them")
     if raw.ndim == 1:
-        return Sequences(name, raw, rows, part.astype(np.int32)[:, None], IDS, single=True)
+        return Sequences(name, raw, rows, as_ids(part)[:, None], IDS, single=True)
     if raw.ndim == 2 and target and raw.shape[1] > 2 and is_one_hot(part, zeros=False):
         return Sequences(name, raw, rows, part.argmax(1).astype(np.int32)[:, None], ONE_HOT, single=True)
     if raw.ndim == 3 and raw.shape[2] > 1:
@@ -80,12 +82,18 @@ def read(name: str, array: Any, *, target: bool = False) -> Sequences:
             return Sequences(name, raw, rows, ids, ONE_HOT)
         return Sequences(name, raw, rows, np.zeros((len(rows), 0), np.int32), VECTORS)
     flat = part[..., 0] if raw.ndim == 3 else part
-    if raw.dtype.kind in "iub" or (np.isfinite(flat).all() and (flat == np.round(flat)).all()):
-        return Sequences(name, raw, rows, flat.astype(np.int32), IDS)
+    if raw.dtype.kind in "iub" or (flat == np.round(flat)).all():
+        return Sequences(name, raw, rows, as_ids(flat), IDS)
     levels, ids = np.unique(flat, return_inverse=True)
     if len(levels) <= MOST_LEVELS and len(levels) * 4 <= flat.size:
         return Sequences(name, raw, rows, ids.reshape(flat.shape).astype(np.int32), MAGNITUDES)
     return Sequences(name, raw, rows, np.zeros((len(rows), 0), np.int32), VECTORS)
+
+
+def as_ids(array: np.ndarray) -> np.ndarray:
+    """Turns numbers into int32; what is beyond becomes the largest there is."""
+    top = np.iinfo(np.int32).max
+    return np.asarray(array if array.dtype.kind == "b" else np.clip(array, -top, top)).astype(np.int32)
 
 
 def chosen_rows(count: int, elements: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from seq2seq.diagnosis.causes import LOOKS_AHEAD
 from seq2seq.diagnosis.feeding import scrambled
 from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
@@ -18,7 +19,8 @@ FEW_CHANGES = 0.08  # share of its predictions that may hang on the source, such
 STEPS = 40
 GAP = 0.4  # between accuracies that is worth a word in a model that is good when fed
 GOOD = 0.85
-CAUSAL = 1e-3  # change of a probability up to which a model looks back only
+CAUSAL = 1e-4  # change of a probability up to which a model looks back only
+LOOK_BACK = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional; attention: use_causal_mask=True"
 
 
 def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
@@ -51,8 +53,10 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
         evidence["of sources"] = len(run.outputs)
     if change <= NONE_AT_ALL:
         return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
+    if not sample.learnt:
+        return []  # the target language is learnt first: what it does with the source shows later
     unmoved = sample.accuracy >= SURE and changed < FEW_CHANGES
-    if unmoved or (before < 0.99 * sample.entropy and after - before < max(LITTLE * before, LITTLE_NATS)):
+    if unmoved or after - before < max(LITTLE * before, LITTLE_NATS):
         same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
         severity = BROKEN if same and sample.accuracy >= SURE and changed < LITTLE else HARMFUL
         return [finding("D05", severity, evidence)]
@@ -87,7 +91,7 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     So the share of symbols before the first mistake when fed is a lower bound of the accuracy when free.
     """
     if given == 0 or not sample.learnt:
-        return []
+        return check_peeking(sample)
     count = len(run.ids)
     if sample.data.source is None:
         since = given - 1
@@ -117,8 +121,10 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     }
     ahead = future_effect(sample)
     if ahead > CAUSAL:
-        evidence["change of a probability when only later decoder inputs change"] = ahead
+        evidence[LOOKS_AHEAD] = ahead
     title = "the decoder sees the symbols that it must predict" if ahead > CAUSAL else ""
+    if check_peeking(sample):
+        return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
     if free < 0.5 * before and before > chance + 0.1:
         complete = ahead > CAUSAL or free <= chance + 0.15 * max(sample.accuracy - chance, 0)
         return [finding("D06", BROKEN if complete else HARMFUL, evidence, title=title)]
@@ -130,9 +136,9 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
 
 
 def check_peeking(sample: Sample) -> list[Finding]:
-    """D06 of a language model that sees what it must predict."""
+    """D06 of a decoder, or a language model, that sees what it must predict: its structure alone shows it."""
     data = sample.data
-    if data.source is not None or data.inputs is None or data.targets is None or data.targets.sequences.single:
+    if data.inputs is None or data.targets is None or data.targets.sequences.single:
         return []
     if data.inputs.ids.shape != data.targets.ids.shape or agreement(data.inputs, data.targets, 1) < 0.9:
         return []
@@ -140,13 +146,13 @@ def check_peeking(sample: Sample) -> list[Finding]:
     if ahead <= CAUSAL:
         return []
     evidence = {
-        "change of a probability when only later inputs change": ahead,
+        LOOKS_AHEAD: ahead,
         "accuracy when it sees them": sample.accuracy,
         "rows": len(sample.rows),
     }
-    title = "the model sees the symbols that it must predict"
-    mend = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional: it must look back only"
-    return [finding("D06", BROKEN, evidence, title=title, mend=mend)]
+    what = "model" if data.source is None else "decoder"
+    title = f"the {what} sees the symbols that it must predict"
+    return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
 
 
 def future_effect(sample: Sample) -> float:
@@ -155,10 +161,11 @@ def future_effect(sample: Sample) -> float:
     if sample.teacher is None or inputs is None or inputs.shape[1] < 2:
         return 0.0
     half = max(1, inputs.shape[1] // 2)
+    as_given = sample.teacher(sample.source(16), inputs)  # the same rows in one batch: some models depend on it
     changed = sample.teacher(sample.source(16), scrambled(inputs, half))
     if changed.shape[1] != inputs.shape[1]:
         return 0.0
-    return float(np.abs(changed - sample.forced[:16])[:, :half][sample.real[:16, :half]].max(initial=0.0))
+    return float(np.abs(changed - as_given)[:, :half][sample.real[:16, :half]].max(initial=0.0))
 
 
 def first_wrong(right: np.ndarray) -> int:

@@ -1,6 +1,6 @@
 """Puts findings in order: worst first, and what follows from another right under it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
@@ -8,18 +8,19 @@ from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
 # the first that is there is the cause
 BRINGS = {
     "D11": ("D03", "D05", "D06", "D14"),
-    "D01": ("D02", "D05", "D06", "D08", "D14"),
+    "D01": ("D02", "D03", "D05", "D06", "D08", "D14"),
     "D02": ("D03", "D05", "D06", "D14"),
     "D13": ("D05", "D06", "D09", "D14"),
     "D05": ("D06", "D07", "D14"),
     "D07": ("D06", "D14"),
-    "D08": ("D06", "D14"),
     "D10": ("D05", "D06", "D14"),
     "D03": ("D14",),
     "D04": ("D09",),
+    "D09": (),
+    "D08": ("D06", "D14"),
     "D06": ("D14",),
 }
-START_AMONG = "START is among the targets"
+LOOKS_AHEAD = "change of a probability when only later decoder inputs change"  # evidence of D06 in a model's structure
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
@@ -29,6 +30,7 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
         unique.setdefault((finding.code, finding.title), finding)
     linked = [with_cause(finding, list(unique.values())) for finding in unique.values()]
     roots = sorted((finding for finding in linked if finding.because_of is None), key=rank)
+    linked = handed_on(linked, {root.code for root in roots})
     placed: list[Finding] = []
     for root in roots:
         placed.append(root)
@@ -37,18 +39,38 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
     return placed
 
 
+def handed_on(findings: Sequence[Finding], roots: Container[str]) -> list[Finding]:
+    """Lets a cause that follows from another hand on what it brings, so that each finding names a root."""
+    causes = {finding.code: finding.because_of for finding in findings}
+    found = []
+    for finding in findings:
+        cause = finding.because_of
+        while cause is not None and cause not in roots:
+            cause = causes[cause]
+        found.append(replace(finding, because_of=cause))
+    return found
+
+
 def rank(finding: Finding) -> tuple[int, int]:
     """Sorts by severity, then by how near the code is to a cause."""
     order = list(BRINGS)
     place = order.index(finding.code) if finding.code in order else len(order)
+    if LOOKS_AHEAD in finding.evidence:
+        place = order.index("D07")
     return SEVERITIES.index(finding.severity), place
 
 
 def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
-    """Adds the code that a finding follows from; a cause that follows from another hands that one on."""
+    """Adds the code that a finding follows from."""
     for cause in BRINGS:
-        brings = BRINGS[cause] + (("D03",) if finding.title == START_AMONG and cause == "D01" else ())
-        if finding.code not in brings:
+        if (
+            cause == "D05"
+            and finding.code in ("D05", "D14")
+            and finding.severity != BROKEN
+            and any(LOOKS_AHEAD in other.evidence for other in findings)
+        ):
+            return replace(finding, because_of="D06")  # who sees the answer needs no source
+        if finding.code not in BRINGS[cause] or (LOOKS_AHEAD in finding.evidence and cause != "D01"):
             continue
         if finding.code == "D07" and not any(other.code == "D05" and other.severity == BROKEN for other in findings):
             continue  # a source that matters little does not change what inference computes

@@ -1,5 +1,6 @@
 """Wraps a model of any style so that it is a function from source and decoder input to probabilities."""
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from itertools import permutations
@@ -10,12 +11,12 @@ import numpy as np
 from seq2seq.backend import keras, tf
 from seq2seq.diagnosis.arrays import NOTHING, ONE_HOT
 from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
-from seq2seq.diagnosis.models import consumers, is_functional, shapes
+from seq2seq.diagnosis.models import consumers, is_functional, layers_of, shapes
 from seq2seq.diagnosis.padding import Side
 from seq2seq.errors import DataError
 
-BATCH = 64
-Feed = Callable[[Sequence[np.ndarray]], Any]
+BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
+Feed = Callable[[Any], Any]
 
 
 class Teacher:
@@ -27,6 +28,10 @@ class Teacher:
         self.pack = pack
         self.classes = classes
         self.logits = False  # whether the last call returned logits
+        self.run: Feed = lambda arrays: call(model, arrays)
+        self.fixed = next(
+            (shape[0] for shape in shapes(model, "inputs") if shape[0]), None
+        )  # rows that the model takes
 
     def arrays(self, source: np.ndarray | None, inputs: np.ndarray | None) -> Any:
         """Puts raw arrays into the form that the model takes."""
@@ -37,11 +42,20 @@ class Teacher:
         """Returns what the model puts out: float32 (B, T, V), or (B, 1, V) where it predicts one symbol."""
         count = len(source if source is not None else inputs)  # type: ignore[arg-type]
         found = []
-        for begin in range(0, count, BATCH):
-            part = slice(begin, begin + BATCH)
+        size = self.fixed or BATCH
+        for begin in range(0, count, size):
+            part = np.arange(begin, min(begin + size, count))
+            if self.fixed:
+                part = np.resize(part, size)  # rows again, to fill the batch up
             arrays = self.arrays(None if source is None else source[part], None if inputs is None else inputs[part])
-            found.append(main_output(call(self.model, arrays), self.classes))
-        return np.concatenate(found)
+            found.append(main_output(self.run(arrays), self.classes))
+        return np.concatenate(found)[:count]
+
+    def compiled(self) -> "Teacher":
+        """The same function for many calls of one shape, several times faster; slow at the first."""
+        other = copy.copy(self)
+        other.run = compiled_call(self.model)
+        return other
 
     def __call__(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
         """Returns probabilities, float64 (B, T, V)."""
@@ -51,8 +65,33 @@ class Teacher:
 
 
 def call(model: Any, arrays: Any) -> Any:
-    """Calls a model as inference does."""
+    """Calls a model as inference does, without what a stateful one has read before."""
+    forget(model)
     return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
+
+
+def compiled_call(model: Any) -> Feed:
+    """Compiles `call`; a model that cannot be compiled is called as it is."""
+    function = tf.function(lambda arrays: model(arrays, training=False))
+    refused: list[Exception] = []
+
+    def run(arrays: Any) -> Any:
+        if not refused:
+            forget(model)
+            try:
+                return function(keras.tree.map_structure(tf.convert_to_tensor, arrays))
+            except Exception as error:  # somebody else's model
+                refused.append(error)
+        return call(model, arrays)
+
+    return run
+
+
+def forget(model: Any) -> None:
+    """Sets the states that layers keep from batch to batch back to zero."""
+    for layer in layers_of(model):
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+            layer.reset_state()
 
 
 def main_output(outputs: Any, classes: int) -> np.ndarray:
@@ -112,7 +151,7 @@ def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[st
             try:
                 output = teacher.raw(*(raw_rows(sides.get(part), rows) for part in (ENCODER, DECODER)))
             except Exception as error:  # a model raises what it likes
-                problems.append(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
+                problems.append(f"{type(error).__name__}: {telling_line(error)[:200]}")
                 continue
             width = data.targets.ids.shape[1] if data.targets is not None else output.shape[1]
             if output.shape[1] not in (width, 1):
@@ -132,6 +171,12 @@ def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[st
         pairs = zip(labels, names, strict=False)
         inferred.append("the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs))
     return best
+
+
+def telling_line(error: Exception) -> str:
+    """The line of an error that says most: the one on an id that an embedding does not have, else the first."""
+    lines = str(error).strip().splitlines() or [""]
+    return next((line for line in lines if " is not in [0, " in line), lines[0])
 
 
 def raw_rows(side: Side | None, rows: Any) -> np.ndarray | None:
@@ -199,8 +244,11 @@ def looks_ahead(teacher: Teacher, sides: dict[str, Side]) -> float:
     rows = slice(0, 8)
     source, inputs = (raw_rows(sides[part], rows) for part in (ENCODER, DECODER))
     assert inputs is not None
-    one = teacher(source, inputs)
-    return float(np.abs(one - teacher(source, scrambled(inputs, 1)))[:, 0].max())
+    try:
+        one, other = teacher(source, inputs), teacher(source, scrambled(inputs, 1))
+    except Exception:  # ids that this order's embeddings do not have
+        return float("inf")
+    return float(np.abs(one - other)[:, 0].max())
 
 
 def scrambled(inputs: np.ndarray, since: int) -> np.ndarray:

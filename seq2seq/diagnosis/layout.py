@@ -12,6 +12,15 @@ from seq2seq.diagnosis.padding import Side, infer_end, infer_start, with_padding
 from seq2seq.errors import DataError
 
 ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
+PATTERNS = (
+    (WEIGHT, r"weight|mask"),
+    (
+        TARGET,
+        r"^(train_?)?y(_?train|_data)?$|label|(dec|targ|tgt|out).*(targ|out|label|next)|^targets?$|^outputs?$|_y$|^y_",
+    ),
+    (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
+    (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
+)
 MOST_STREAMED = 4096  # rows taken from a data set that is not an array
 
 
@@ -57,17 +66,24 @@ def sort_out(
     """
     named = as_mapping(arrays)
     parts = parts_of(named, chosen or {})
+    if not set(parts) - {WEIGHT}:
+        raise DataError(
+            f"expected arrays encoder_input, decoder_input and decoder_target (or x and y), got "
+            f"{', '.join(named) or 'none'}"
+        )
     inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part and not chosen]
     read_parts = {
         part: read(name, named[name], target=part == TARGET) for part, name in parts.items() if part != WEIGHT
     }
+    weights = np.asarray(named[parts[WEIGHT]]) if WEIGHT in parts else None
     counts = {sequences.name: len(sequences.raw) for sequences in read_parts.values()}
+    if weights is not None and weights.ndim:
+        counts[parts[WEIGHT]] = len(weights)
     if len(set(counts.values())) > 1:
         raise DataError(f"expected as many rows in each array, got {counts}; they must come from the same pairs")
     sides: dict[str, Side] = {}
     for part, sequences in read_parts.items():
         sides[part] = with_padding(sequences, *given_pad(pads, part), inferred)
-    weights = np.asarray(named[parts[WEIGHT]]) if WEIGHT in parts else None
     data = Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred)
     infer_ends(data)
     return data
@@ -147,12 +163,7 @@ def parts_of(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, s
             raise DataError(f"expected one of the arrays {', '.join(named)}, got {name!r}")
     parts = dict(chosen)
     left = [name for name in named if name not in parts.values()]
-    for part, pattern in (
-        (WEIGHT, r"weight|mask"),
-        (TARGET, r"^y(_?train|_data)?$|label|(dec|targ|tgt|out).*(targ|out|label|next)|^targets?$|^outputs?$|_y$|^y_"),
-        (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
-        (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
-    ):
+    for part, pattern in PATTERNS:
         if part in parts:
             continue
         fits = [name for name in left if re.search(pattern, name, re.IGNORECASE)]
@@ -161,12 +172,28 @@ def parts_of(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, s
         if fits:
             parts[part] = fits[0]
             left.remove(fits[0])
-    if TARGET in parts and left and DECODER not in parts:
+    if TARGET not in parts and left and len(parts) + len(left) > 1:
+        parts[TARGET] = left.pop()  # as in fit: what is read, then what is predicted
+    if TARGET in parts and len(left) > 1 and not {ENCODER, DECODER} & set(parts):
+        second = max(left[:2], key=lambda name: resemblance(named[name], named[parts[TARGET]]))
+        parts[DECODER] = second
+        parts[ENCODER] = next(name for name in left if name != second)
+    elif TARGET in parts and left and DECODER not in parts:
         # one array that is left is all that the model reads
         parts[DECODER] = left.pop(0)
     elif TARGET in parts and left and ENCODER not in parts:
         parts[ENCODER] = left.pop(0)
     return {part: parts[part] for part in (ENCODER, DECODER, TARGET, WEIGHT) if part in parts}
+
+
+def resemblance(array: Any, targets: Any) -> float:
+    """How much an array is like the targets: the share equal at the right shift or at none; a tie favours the last."""
+    one, other = (read("", value).ids[:500] for value in (array, targets))
+    width = min(one.shape[1], other.shape[1])
+    if width < 2 or len(one) != len(other):
+        return 0.0
+    at = [(one[:, ahead : ahead + width - 1] == other[:, : width - 1]).mean() for ahead in (0, 1)]
+    return float(max(at))
 
 
 def infer_ends(data: Data) -> None:

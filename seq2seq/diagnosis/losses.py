@@ -187,8 +187,8 @@ def check_counting(sample: Sample, model: Any) -> list[Finding]:
     weights = None if sample.data.weights is None else sample.data.weights[targets.sequences.rows[sample.rows]]
     arrays = sample.teacher.arrays(sample.source(), sample.inputs())
     given = sample.raw(targets)
-    as_given = evaluated(model, arrays, given, weights)
-    changed = evaluated(model, arrays, altered(sample, after_end(sample)), weights)
+    as_given = evaluated(model, arrays, given, weights, sample.teacher.fixed)
+    changed = evaluated(model, arrays, altered(sample, after_end(sample)), weights, sample.teacher.fixed)
     share = float(sample.real.mean())
     by_hand = sample.nats(sample.forced)
     loss = as_given["loss"]
@@ -226,10 +226,12 @@ def accuracy_metrics(figures: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if "acc" in name.lower()}
 
 
-def evaluated(model: Any, arrays: Any, targets: np.ndarray, weights: np.ndarray | None) -> dict[str, float]:
-    """What Keras's evaluate says of one batch."""
+def evaluated(
+    model: Any, arrays: Any, targets: np.ndarray, weights: np.ndarray | None, rows: int | None
+) -> dict[str, float]:
+    """What Keras's evaluate says of one batch, or of batches of so many rows."""
     figures = model.evaluate(
-        arrays, targets, sample_weight=weights, batch_size=len(targets), verbose=0, return_dict=True
+        arrays, targets, sample_weight=weights, batch_size=rows or len(targets), verbose=0, return_dict=True
     )
     return {name: float(value) for name, value in figures.items()}
 

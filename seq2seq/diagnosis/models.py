@@ -9,6 +9,7 @@ from typing import Any
 from seq2seq.backend import keras
 from seq2seq.errors import DataError
 
+WEIGHTS_ALONE = "expected a whole model, got weights alone; save it with model.save('model.keras')"
 TRAIN, ENCODER, DECODER = "train_model", "encoder", "decoder"
 
 
@@ -23,8 +24,10 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
             model.
 
     """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
     if path.name.endswith(".weights.h5"):
-        raise DataError(f"{path}: expected a whole model, got weights alone; save it with model.save('model.keras')")
+        raise DataError(f"{path}: {WEIGHTS_ALONE}")
     config = config_of(path)
     if '"Lambda"' in config and not allow_lambda:
         raise DataError(
@@ -64,6 +67,8 @@ def config_of(path: Path) -> str:
         import h5py
 
         with h5py.File(path, "r") as file:
+            if "model_config" not in file.attrs:
+                raise DataError(f"{path}: {WEIGHTS_ALONE}")
             config = file.attrs["model_config"]
             return config if isinstance(config, str) else bytes(config).decode("utf-8")
     except (OSError, KeyError, UnicodeDecodeError) as error:

@@ -32,10 +32,10 @@ def examine_models(
         notes.extend([lost] if lost else [])
         return model
 
-    named = {part: opened(value) for part, value in given.items() if value is not None}
-    parts = sort_models({name: opened(value) for name, value in others.items()}, named, inferred)
-    order = order_of(inputs, parts.get(TRAIN), data)
     with quiet():
+        named = {part: opened(value) for part, value in given.items() if value is not None}
+        parts = sort_models({name: opened(value) for name, value in others.items()}, named, inferred)
+        order = order_of(inputs, parts.get(TRAIN), data)
         outcome = check_models(parts, data, order)
     outcome.notes[:0] = notes
     outcome.inferred[:0] = inferred
@@ -44,16 +44,18 @@ def examine_models(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps TensorFlow and Keras from warning about the many shapes that are tried."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keeps TensorFlow and Keras from warning about inference models without a loss and the many shapes tried."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data: Data | None) -> Sequence[str] | None:

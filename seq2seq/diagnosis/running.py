@@ -60,6 +60,7 @@ def run_free(
                 break
         return Run(written, [cut(row, end) for row in written.tolist()])
     assert teacher is not None
+    teacher = teacher.compiled()
     width = data.inputs.ids.shape[1]
     ids = np.full((count, width), fill_id(data.inputs))
     ids[:, :fed] = begins
@@ -96,6 +97,7 @@ def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -
     assert data.inputs is not None
     written = np.zeros((len(windows), 0), int)
     top = highest(data.inputs)
+    teacher = teacher.compiled()
     for _ in range(steps):
         scores = teacher(None, data.inputs.sequences.with_ids(windows))
         symbol = np.minimum(scores[:, -1].argmax(-1), top)[:, None]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.diagnosis.feeding import Teacher
+from seq2seq.diagnosis.feeding import BATCH, Teacher
 from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.stepping import Stepper
 
-FORCED_ROWS, FREE_ROWS = 96, 24
+FORCED_ROWS, FREE_ROWS = BATCH, 24
 MOST_SCORES = 10_000_000  # probabilities that are kept at a time
 LEARNT = 0.1  # by how much accuracy must beat the commonest symbol's share
 TINY = 1e-12
@@ -76,13 +76,6 @@ class Sample:
         """Accuracy of always saying the commonest symbol."""
         ids = self.targets[self.real]
         return float(np.unique(ids, return_counts=True)[1].max() / len(ids)) if len(ids) else 1.0
-
-    @cached_property
-    def entropy(self) -> float:
-        """Nats a symbol of a model that knows how frequent each symbol is and nothing else."""
-        counts = np.unique(self.targets[self.real], return_counts=True)[1]
-        shares = counts / max(counts.sum(), 1)
-        return float(-(shares * np.log(shares)).sum())
 
     @property
     def learnt(self) -> bool:
