@@ -20,7 +20,8 @@ from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConf
 from seq2seq.corpus import Pair
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
 from seq2seq.errors import DataError
-from seq2seq.inference import Translator, forced_log_probs
+from seq2seq.forcing import forced_log_probs
+from seq2seq.inference import Translator
 from seq2seq.models.step import make_optimizer, make_train_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import TranslatorModels, build_translator

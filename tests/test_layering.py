@@ -21,17 +21,17 @@ LAYOUT = """
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
-    vocabulary texts batches windows alignment
+    source_form vocabulary texts batches windows alignment
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
     decoding.search decoding.hypotheses decoding
     rates metrics variety symptoms
     bundle
-    runtimes runtimes.numpy_runtime runtimes.numpy_language
+    runtimes runtimes.numpy_runtime runtimes.numpy_language runtimes.restarting
     backend
     models models.attention models.recurrent models.decoder models.translator models.weights
     models.step models.trainable models.language
     runtimes.keras_runtime runtimes.keras_language runtimes.choice
-    inference generation loading attention_view
+    forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
     checkpoints schedule task training profiling translation language
     diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models

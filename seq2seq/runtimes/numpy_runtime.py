@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config import ModelConfig
+from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.decoding import State, select_sources
 from seq2seq.special import PAD
 
@@ -142,10 +142,12 @@ class NumpyDecoder:
         self.score: Callable[..., np.ndarray] | None = None
         if attends:
             self.weights = weights
-            memory_size = weights["combine.kernel"].shape[0] - config.hidden_size
-            self.context_kernel = weights["combine.kernel"][:memory_size]
-            self.query_kernel = weights["combine.kernel"][memory_size:]
-            self.combine_bias = weights["combine.bias"]
+            name = "combine" if config.combine == "tanh" else "logits"
+            memory_size = weights[f"{name}.kernel"].shape[0] - config.hidden_size
+            self.context_kernel = weights[f"{name}.kernel"][:memory_size]
+            self.query_kernel = weights[f"{name}.kernel"][memory_size:]
+            self.combine_bias = weights[f"{name}.bias"]
+            self.squashes = config.combine == "tanh"
             self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
 
     def keys(self, memory: np.ndarray) -> np.ndarray:
@@ -182,6 +184,8 @@ class NumpyDecoder:
         outputs = after[-self.cells[-1].state_count]
         if self.score is not None:
             outputs = self._attend(outputs, state.shared)
+            if not self.squashes:
+                return outputs, State(after, state.shared)
         return outputs @ self.output_kernel + self.output_bias, State(after, state.shared)
 
     def _attend(self, outputs: np.ndarray, shared: Any) -> np.ndarray:
@@ -193,11 +197,11 @@ class NumpyDecoder:
         scores -= scores.max(-1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= scores.sum(-1, keepdims=True)
-        # values are the memory times the context's half of `combine`
+        # values are the memory times the context's half of what follows
         context = (scores @ values).reshape(len(outputs), -1)
         context += outputs @ self.query_kernel
         context += self.combine_bias
-        return np.tanh(context, out=context)
+        return np.tanh(context, out=context) if self.squashes else context
 
 
 class NumpyTranslator:
@@ -211,7 +215,8 @@ class NumpyTranslator:
         self.embeddings = weights["source_embedding.embeddings"]
         names = ("_forward", "_backward") if config.bidirectional else ("",)
         self.layers = [
-            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names] for index in range(config.layers)
+            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names]
+            for index in range(config.encoder_layers or config.layers)
         ]
         self.first_tables = [cell.project(self.embeddings) for cell in self.layers[0]]
 
@@ -224,7 +229,7 @@ class NumpyTranslator:
             return select_sources(self.start(source_ids[order]), np.argsort(order), 1)
         real = source_ids != PAD
         live_counts = [count for count in real.sum(0).tolist() if count]
-        memory, states = np.empty(0, np.float32), []
+        memory, by_layer = np.empty(0, np.float32), []
         for index, cells in enumerate(self.layers):
             below = memory
             memory, ahead = run_layer(cells[0], self._inputs(index, 0, source_ids, below), live_counts)
@@ -233,7 +238,10 @@ class NumpyTranslator:
                 back, behind = run_layer(cells[1], self._inputs(index, 1, turned, turned), live_counts)
                 memory = np.concatenate([memory, reversed_rows(back, real)], -1)
                 ahead = [self._bridge(index, *pair) for pair in enumerate(zip(ahead, behind, strict=True))]
-            states.extend(ahead)
+            by_layer.append(ahead)
+        zeros = [np.zeros_like(state) for state in by_layer[0]]
+        chosen = [zeros if start is None else by_layer[start] for start in decoder_starts(self.config)]
+        states = [state for several in chosen for state in several]
         if not self.attends:
             return State(states, ())
         bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
@@ -251,6 +259,8 @@ class NumpyTranslator:
         return lambda time, live: table.take(by_time[time, :live], axis=0)
 
     def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        if self.config.bridge == "none":
+            return np.concatenate(pair, -1)
         name = f"bridge_{layer}_{'hc'[position]}"
         state = np.concatenate(pair, -1) @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
         return np.tanh(state) if position == 0 else state
