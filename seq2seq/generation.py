@@ -14,7 +14,7 @@ from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference import strategy_of
 from seq2seq.language_config import GenerationConfig
 from seq2seq.runtimes.choice import make_text_runtime
-from seq2seq.runtimes.restarting import TextRuntime
+from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.texts import WORD_JOINT, TextForm
 from seq2seq.threads import single_threaded_products
 from seq2seq.vocabulary import Replacement
@@ -233,6 +233,8 @@ class LanguageModel:
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
         """Feeds ids, at least one; returns the logits (1, V) of what follows and the state after them."""
         state = self.runtime.start(1)
+        if isinstance(self.runtime, RestartingLanguageModel):
+            return self.runtime.read(np.array([list(ids)], np.int32), state)
         for token in ids:
             logits, state = self.runtime.step(np.array([token], np.int32), state)
         return logits, state

@@ -39,8 +39,11 @@ LAYOUT = """
     diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks diagnosis.stepping
     diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses diagnosis.weights
     diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
+    adoption.graph adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
+    adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
+    adoption.folder adoption.translator adoption.language adoption.adopting adoption
     cli notices streams run
-    train decode generate evaluate score sweep verify data doctor
+    train decode generate evaluate score sweep verify data doctor adopt
     __main__
 """.split()
 VERBS = tuple(entry.VERBS)

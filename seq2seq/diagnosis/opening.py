@@ -45,15 +45,17 @@ def examine_models(
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps TensorFlow and Keras from warning about the many shapes that are tried."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data: Data | None) -> Sequence[str] | None:

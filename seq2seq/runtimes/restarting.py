@@ -38,7 +38,11 @@ class RestartingLanguageModel:
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol, int32 (N,), to each text; returns logits float32 (N, V) and the next state."""
-        window = np.concatenate([state.rows[0][:, 1:], token_ids[:, None]], 1).astype(np.int32)
+        return self.read(token_ids[:, None], state)
+
+    def read(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds several symbols at once, int32 (N, T), T at least 1; the cost is that of one."""
+        window = np.concatenate([state.rows[0], token_ids], 1)[:, -self.length :].astype(np.int32)
         read = (window != NOT_YET).sum(1)
         logits: Any = None
         # texts of a search have read equally much; of others each group goes by itself
