@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from seq2seq.source_form import SourceForm
 FEW, MANY = 32, 200  # rows that guesses are judged by: at first, in the end
 KEPT = 6  # target numberings that are tried with all sources
 MOST_LENGTHS = 24
-BETTER, FAR_BETTER = 0.98, 0.95  # of the nats of a likelier rule or way of filling, below which another is believed
+BETTER, FAR_BETTER = 0.99, 0.95  # of the nats of a likelier rule or way of filling, below which another is believed
 LEARNT = 0.9  # of the nats of one who knows only how frequent symbols are
 WAY_OUT = (
     "pass the vocabularies with --vocabulary FILE.json (source, then target), or the arrays it was trained on (.npz)"
@@ -60,26 +60,41 @@ def choose(judge: Judge, pairs: Sequence[Pair], told: Told, masked: bool) -> Cho
         ranked.append((least, len(ranked), target, partners))
     if not ranked:
         raise AdoptionError(no_rule(texts, told, judge, bool(targets), bool(sources)))
-    ranked.sort(key=lambda entry: entry[:2])
     tried: list[tuple[float, int, Option, Option]] = []
-    for _, _, target, partners in ranked[:KEPT]:
+    for _, _, target, partners in likeliest(ranked):
         for source in partners:
             tried.append((judged(judge, texts, told, source, target, masked, FEW), len(tried), source, target))
-    tried.sort(key=lambda entry: entry[:2])
-    finals = [arranged(judge, texts, told, source, target, masked) for _, _, source, target in tried[:KEPT]]
-    best = finals[0]
-    for other in finals[1:]:
-        best = other if other.nats < BETTER * best.nats else best
-    sample = sample_of(texts, best.readings, best.rows, MANY)
-    known = unigram(sample)
-    if not best.nats < LEARNT * known:
+    finals = [arranged(judge, texts, told, source, target, masked) for _, _, source, target in likeliest(tried)]
+    best = likeliest([(chosen.nats, number, chosen) for number, chosen in enumerate(finals)])[0][2]
+    check_learnt(texts, best, f"the best of {len(ranked)} rules")
+    return best
+
+
+def likeliest(entries: Sequence[Any]) -> list[Any]:
+    """Keeps some of (nats, preference, ...): what is as good as the best by preference, then others by nats."""
+    least = min(entry[0] for entry in entries)
+    near = sorted((entry for entry in entries if BETTER * entry[0] <= least), key=lambda entry: entry[1])
+    others = sorted((entry for entry in entries if BETTER * entry[0] > least), key=lambda entry: entry[:2])
+    return [*near, *others][:KEPT]
+
+
+def check_learnt(texts: Texts, chosen: Chosen, what: str) -> None:
+    """Refuses a numbering under which the model knows no more than how frequent symbols are.
+
+    Raises:
+        AdoptionError: it is not the one the model was trained with, or the model has learnt nothing.
+
+    """
+    known = unigram(sample_of(texts, chosen.readings, chosen.rows, MANY))
+    if not chosen.nats < LEARNT * known:
         raise AdoptionError(
-            f"the data: expected a numbering under which the model's predictions are likely, got {best.nats:.2f} "
-            f"nats a symbol with the best of {len(ranked)} rules (knowing only how frequent symbols are: {known:.2f}); "
+            "the data: expected a numbering under which the model's predictions are likely, got "
+            f"{chosen.nats:.2f} nats a symbol with {what} (knowing only how frequent symbols are: {known:.2f}); "
             f"{WAY_OUT}"
         )
-    best.notes.append(f"nats of a target symbol: {best.nats:.3f} (knowing only how frequent symbols are: {known:.2f})")
-    return best
+    chosen.notes.append(
+        f"nats of a target symbol: {chosen.nats:.3f} (knowing only how frequent symbols are: {known:.2f})"
+    )
 
 
 def meet(one: Option, other: Option) -> bool:
@@ -134,11 +149,21 @@ def fill(
     one, other = numberings
     sample = sample_of(texts, readings, low, MANY)
     length = length_of(texts, readings, told, judge, rows)
-    best, form = np.inf, None
-    for candidate in forms(judge, told, one, masked, length):
-        if (got := judge.nats(Guess(one, other, candidate), sample)) < FAR_BETTER * best:
+    found: dict[Any, tuple[float, SourceForm]] = {}
+    plain = forms(judge, told, one, masked, length)
+    if told.pad is None and judge.goes_on_with(Guess(one, other, plain[0]), sample[:FEW], " "):
+        # whoever fills targets with spaces fills sources so too
+        spaces = [form for form in plain if form.fill == one.ids.get(" ")]
+        plain = spaces or plain
+    for candidate in plain:
+        way = candidate.before, candidate.after, candidate.left, candidate.reversed
+        got = judge.nats(Guess(one, other, candidate), sample)
+        if way not in found or got < found[way][0]:
+            found[way] = got, candidate
+    best, form = next(iter(found.values()))
+    for got, candidate in found.values():
+        if got < FAR_BETTER * best:
             best, form = got, candidate
-    form = form or forms(judge, told, one, masked, length)[0]
     notes = [
         f"source: {one.how}",
         f"target: {other.how}",

@@ -18,7 +18,6 @@ from seq2seq.inference import Translator
 
 TOLERANCE = 1e-4  # nats
 RUNTIMES = ("numpy", "keras")
-Check = Callable[[Path, str], np.ndarray]
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
@@ -38,7 +37,9 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
         raise BundleError(f"{folder}: holds a model already; give another --model, or --overwrite to replace it")
 
 
-def write(folder: Path, parts: Bundle, *, metrics: dict[str, Any], lines: list[str], check: Check) -> list[float]:
+def write(
+    folder: Path, parts: Bundle, *, metrics: dict[str, Any], lines: list[str], check: Callable[[Path], list[float]]
+) -> list[float]:
     """Writes a whole folder beside its name, checks it, and renames it.
 
     Args:
@@ -46,7 +47,7 @@ def write(folder: Path, parts: Bundle, *, metrics: dict[str, Any], lines: list[s
         parts: all but the path.
         metrics: for metrics.json.
         lines: of a translator, sources for its canary.
-        check: from a folder and a runtime, by how much (nats) its log-probabilities differ from the original's.
+        check: by how much (nats) a folder's log-probabilities differ from the original's at most, for each of RUNTIMES.
 
     Returns:
         The largest difference for each runtime.
@@ -78,15 +79,13 @@ def write(folder: Path, parts: Bundle, *, metrics: dict[str, Any], lines: list[s
         else:
             finish_bundle(saved, choose_canary(Translator(saved), lines))
         load_bundle(beside)
-        differences = []
-        for runtime in RUNTIMES:
-            differences.append(float(np.abs(check(beside, runtime)).max(initial=0.0)))
-            if not differences[-1] <= TOLERANCE:
+        differences = check(beside)
+        for runtime, difference in zip(RUNTIMES, differences, strict=True):
+            if not difference <= TOLERANCE:
                 raise AdoptionError(
                     f"the {runtime} runtime: expected the original's log-probabilities, got ones that differ by up to "
-                    f"{differences[-1]:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not "
-                    "understood, "
-                    "and nothing was written"
+                    f"{difference:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
+                    "nothing was written"
                 )
         replace_folder(beside, folder)
     finally:

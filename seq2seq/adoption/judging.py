@@ -78,13 +78,27 @@ class Judge:
         rows = [row for pair in pairs if (row := encoded(guess, pair)) is not None and fits(self.traced, row)]
         if len(rows) < 0.5 * len(pairs) or not rows:
             return np.inf
+        values = self.forced(rows)
+        return float(-np.maximum(values, -30.0).sum() / sum(len(row) - 1 for _, row in rows))
+
+    def goes_on_with(self, guess: Guess, pairs: Sequence[Symbols], symbol: str) -> bool:
+        """Says whether the model has learnt to write a symbol again and again after END, to fill rows with it."""
+        number = guess.target.ids.get(symbol)
+        rows = [row for pair in pairs if (row := encoded(guess, pair)) is not None]
+        if number is None or not rows:
+            return False
+        longer = [(source, [*target, number, number, number]) for source, target in rows]
+        gained = self.forced(longer).sum(1) - self.forced(rows).sum(1)  # nats of the three together
+        return bool(np.exp(gained / 3).mean() > 0.8)
+
+    def forced(self, rows: Sequence[tuple[list[int], list[int]]]) -> np.ndarray:
+        """Log-probabilities of rows of the original's ids, float64 (B, T), 0 after their ends."""
         # every id of the original's is moved up behind our special ones; a row of zeros is that of UNK
         sides = [[[UNK if i == NOTHING else i + SPECIAL_COUNT for i in row[side]] for row in rows] for side in (0, 1)]
-        width = max(map(len, sides[1]))
-        values = forced_log_probs(
-            self.runtime, filled(sides[0], max(map(len, sides[0])), PAD), filled(sides[1], width, PAD)
-        )
-        return float(-np.maximum(values, -30.0).sum() / sum(len(row) - 1 for row in sides[1]))
+        if self.traced.backwards:
+            sides[0] = [row[::-1] for row in sides[0]]
+        sources, targets = (filled(side, max(map(len, side)), PAD) for side in sides)
+        return forced_log_probs(self.runtime, sources, targets)
 
 
 def fits(traced: Traced, row: tuple[list[int], list[int]]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from seq2seq.adoption.choosing import LEARNT
 from seq2seq.adoption.conversion import sizes_of, weights_of
-from seq2seq.adoption.folder import write
+from seq2seq.adoption.folder import RUNTIMES, write
 from seq2seq.adoption.material import Told
 from seq2seq.adoption.naming import name_target
 from seq2seq.adoption.numbering import HEADS, ORDERS, PAD, UNK, Numbering, Reading, Scheme
@@ -122,7 +122,7 @@ def adopt_language_model(
         bundle,
         metrics={"adoption": {"nats_per_symbol": round(found.nats, 6)}},
         lines=[],
-        check=lambda place, runtime: difference(original, found, text, length, load(place, runtime=runtime)),
+        check=lambda place: [difference(original, found, text, length, load(place, runtime=name)) for name in RUNTIMES],
     )
     report(
         f"log-probabilities at {CHECKED} places differ from the original's by at most {differences[0]:.1e} (numpy) and "
@@ -252,7 +252,7 @@ def unigram(found: Found, text: str) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def difference(original: Original, found: Found, text: str, length: int, model: Any) -> np.ndarray:
+def difference(original: Original, found: Found, text: str, length: int, model: Any) -> float:
     """Compares what a folder says at some places with what the original says there."""
     assert isinstance(model, LanguageModel)
     tokens = found.form.tokens(found.form.normalise(text))
@@ -269,4 +269,4 @@ def difference(original: Original, found: Found, text: str, length: int, model: 
             logits, state = model.runtime.step(column, state)
     ours = log_softmax(logits)[np.arange(len(ids)), ids[:, -1]]
     theirs = original.log_probs(None, rows[:, :-1])[np.arange(len(rows)), -1, rows[:, -1]]
-    return ours - theirs
+    return float(np.abs(ours - theirs).max())

@@ -1,6 +1,7 @@
 """Gives the original's symbols our ids: vocabularies, and for each id of ours the original's."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from seq2seq.adoption.conversion import Ids
@@ -23,7 +24,7 @@ class Named(NamedTuple):
     form: SourceForm
 
 
-def name_all(guess: Guess, separators: tuple[str, str], classes: int, *, tidy: bool) -> Named:
+def name_all(guess: Guess, separators: tuple[str, str], classes: int, *, tidy: bool, backwards: bool) -> Named:
     """Writes what was concluded in ids of ours.
 
     Args:
@@ -31,9 +32,13 @@ def name_all(guess: Guess, separators: tuple[str, str], classes: int, *, tidy: b
         separators: of source and target symbols.
         classes: how many symbols the original predicts.
         tidy: whether special spaces and apostrophes were made plain.
+        backwards: whether the encoder reads its rows from the end; ours reads turned rows from the beginning.
 
     """
     symbols, source_ids, form = name_source(guess.source, guess.form, tidy=tidy)
+    if backwards:
+        turned = form.after[::-1], form.before[::-1]
+        form = replace(form, before=turned[0], after=turned[1], left=not form.left, reversed=not form.reversed)
     target, target_ids, columns = name_target(guess.target, classes)
     return Named(
         Vocabulary(symbols, separators[0]), Vocabulary(target, separators[1]), source_ids, target_ids, columns, form

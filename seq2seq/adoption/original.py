@@ -11,7 +11,7 @@ from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.diagnosis.feeding import call, main_output
 from seq2seq.errors import AdoptionError
 
-BATCH = 32
+BATCH = 128
 SAME = 1e-5
 Rows = Sequence[Sequence[int]]
 

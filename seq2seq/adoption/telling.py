@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from seq2seq.adoption.choosing import Chosen, fill
+from seq2seq.adoption.choosing import Chosen, check_learnt, fill
 from seq2seq.adoption.judging import Guess, Judge
 from seq2seq.adoption.material import Texts, Told
 from seq2seq.adoption.numbering import END, NAMES, PAD, START, UNK, Numbering, Reading, shown
@@ -80,6 +80,7 @@ def by_tables(judge: Judge, texts: Texts, told: Told, tables: Sequence[Table], m
             "written; give the vocabularies of source and target in this order, and --source-sep and --target-sep "
             "for words"
         )
+    check_learnt(texts, best, " and ".join(dict.fromkeys(table.name for table in tables)))
     return best
 
 

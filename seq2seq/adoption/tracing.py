@@ -21,6 +21,7 @@ from seq2seq.adoption.parts import (
     read_cell,
     read_dense,
 )
+from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
@@ -37,6 +38,8 @@ def trace(model: Any, name: str) -> Traced:
         AdoptionError: something in it has no place in a bundle; the message names it.
 
     """
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise AdoptionError(f"{name}: expected a trained model, got a Sequential one that was never called")
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise AdoptionError(
             f"{name}: expected a functional or Sequential model, whose layers can be followed, got a subclassed one "

@@ -9,7 +9,7 @@ import numpy as np
 
 from seq2seq.adoption.choosing import Chosen, choose
 from seq2seq.adoption.conversion import sizes_of, weights_of
-from seq2seq.adoption.folder import write
+from seq2seq.adoption.folder import RUNTIMES, write
 from seq2seq.adoption.judging import Judge, encoded, fits, forced
 from seq2seq.adoption.material import Texts, Told
 from seq2seq.adoption.naming import name_all
@@ -22,7 +22,7 @@ from seq2seq.corpus import Pair
 from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError
-from seq2seq.inference import Translator, load
+from seq2seq.inference import load
 
 CHECKED = 100  # rows that are compared with the original
 CANARY_LINES = 50
@@ -81,7 +81,7 @@ def adopt_translator(
         report(note)
     report(describe(chosen, masked))
     reading = chosen.readings[1]
-    named = name_all(chosen.guess, told.separators, traced.classes, tidy=reading.tidy)
+    named = name_all(chosen.guess, told.separators, traced.classes, tidy=reading.tidy, backwards=traced.backwards)
     sides = [texts.cut(side, chosen.readings[side])[: chosen.rows] for side in (0, 1)]
     bundle = Bundle(
         path=folder,
@@ -105,7 +105,7 @@ def adopt_translator(
         bundle,
         metrics={"adoption": {"nats_per_symbol": round(chosen.nats, 6), "rows": chosen.rows}},
         lines=lines[::step],
-        check=lambda path, runtime: difference(original, chosen, load(path, runtime=runtime), sample, masked),
+        check=lambda path: differences_of(original, chosen, path, sample, masked),
     )
     report(
         f"log-probabilities of up to {CHECKED} rows differ from the original's by at most {differences[0]:.1e} (numpy) "
@@ -129,24 +129,22 @@ def describe(chosen: Chosen, masked: bool) -> str:
     return f"the encoder reads a line {', '.join(what) if what else 'as it is'}"
 
 
-def difference(
-    original: Original, chosen: Chosen, translator: Translator, sample: Sequence[Pair], masked: bool
-) -> np.ndarray:
-    """Compares a folder's teacher-forced log-probabilities with the original's, symbol by symbol."""
+def differences_of(original: Original, chosen: Chosen, path: Path, sample: Sequence[Pair], masked: bool) -> list[float]:
+    """Compares a folder's teacher-forced log-probabilities with the original's, symbol by symbol, in each runtime."""
+    translators = [load(path, runtime=runtime) for runtime in RUNTIMES]
     rows, taken = [], []
     for pair in sample:
-        source = chosen.readings[0](translator.normalised(pair.source))
-        row = encoded(chosen.guess, (source, chosen.readings[1](pair.target)))
+        source = chosen.readings[0](translators[0].normalised(pair.source))
+        target = chosen.readings[1](pair.target)
+        row = encoded(chosen.guess, (source, target))
         if source and row is not None and fits(original.traced, row):
             rows.append(row)
-            target = translator.target_vocabulary.separator.join(chosen.readings[1](pair.target))
-            taken.append(Pair(pair.source, target))
+            taken.append(Pair(pair.source, translators[0].target_vocabulary.separator.join(target)))
         if len(rows) == CHECKED:
             break
     if not rows:
         raise AdoptionError("the data: expected rows that the model has room for, got none to compare it with")
-    found = []
-    for ours, theirs in zip(translator.score(taken), forced(original, rows, masked), strict=True):
-        sure = theirs > np.log(DISTURBED)
-        found.append((np.array(ours) - theirs)[sure])
-    return np.concatenate(found)
+    theirs = np.concatenate(forced(original, rows, masked))
+    sure = theirs > np.log(DISTURBED)
+    ours = [np.concatenate(translator.score(taken)) for translator in translators]
+    return [float(np.abs(values - theirs)[sure].max(initial=0.0)) for values in ours]
