@@ -18,6 +18,7 @@ from seq2seq.source_form import SourceForm
 FEW, MANY = 32, 200  # rows that guesses are judged by: at first, in the end
 KEPT = 6  # target numberings that are tried with all sources
 MOST_LENGTHS = 24
+PLAINLY = (False, False)  # filled at the end, read forwards
 BETTER, FAR_BETTER = 0.99, 0.95  # of the nats of a likelier rule or way of filling, below which another is believed
 LEARNT = 0.9  # of the nats of one who knows only how frequent symbols are
 WAY_OUT = (
@@ -49,23 +50,24 @@ def choose(judge: Judge, pairs: Sequence[Pair], told: Told, masked: bool) -> Cho
     targets = options(texts, told, 1, sizes, list(target_schemes(told.separators[1], told.start, told.end)))
     sources = options(texts, told, 0, {traced.source.size}, list(source_schemes(told.separators[0])))
     ranked: list[tuple[float, int, Option, list[Option]]] = []
+    seen: set[Any] = set()
     for target in targets:
         partners = [source for source in sources if source.readings == target.readings and meet(source, target)]
         if target.scheme.shared:
             partners = [target] if traced.source.size in sizes else []
+        partners = [source for source in partners if fresh(texts, seen, source, target)]
         if not partners:
             continue
         partners.sort(key=lambda option: option.scheme.order != target.scheme.order)
-        least = min(judged(judge, texts, told, source, target, masked, FEW) for source in partners[:2])
+        least = min(judged(judge, texts, told, source, target, masked, PLAINLY) for source in partners[:2])
         ranked.append((least, len(ranked), target, partners))
     if not ranked:
         raise AdoptionError(no_rule(texts, told, judge, bool(targets), bool(sources)))
-    tried: list[tuple[float, int, Option, Option]] = []
-    for _, _, target, partners in likeliest(ranked):
-        for source in partners:
-            tried.append((judged(judge, texts, told, source, target, masked, FEW), len(tried), source, target))
-    finals = [arranged(judge, texts, told, source, target, masked) for _, _, source, target in likeliest(tried)]
-    best = likeliest([(chosen.nats, number, chosen) for number, chosen in enumerate(finals)])[0][2]
+    best = best_of(judge, texts, told, ranked, masked, PLAINLY)
+    direction = best.guess.form.left, best.guess.form.reversed
+    if direction != PLAINLY:  # then sources were judged by the wrong end
+        other = best_of(judge, texts, told, ranked, masked, direction)
+        best = other if other.nats < best.nats else best
     check_learnt(texts, best, f"the best of {len(ranked)} rules")
     return best
 
@@ -76,6 +78,20 @@ def likeliest(entries: Sequence[Any]) -> list[Any]:
     near = sorted((entry for entry in entries if BETTER * entry[0] <= least), key=lambda entry: entry[1])
     others = sorted((entry for entry in entries if BETTER * entry[0] > least), key=lambda entry: entry[:2])
     return [*near, *others][:KEPT]
+
+
+def best_of(
+    judge: Judge, texts: Texts, told: Told, ranked: Sequence[Any], masked: bool, direction: tuple[bool, bool]
+) -> Chosen:
+    """Tries the likeliest targets with all their sources, and the likeliest of these with every filling."""
+    tried: list[tuple[float, int, Option, Option]] = []
+    for _, _, target, partners in likeliest(ranked):
+        for source in partners:
+            got = judged(judge, texts, told, source, target, masked, direction)
+            tried.append((got, len(tried), source, target))
+    finals = [arranged(judge, texts, told, source, target, masked) for _, _, source, target in likeliest(tried)]
+    chosen: Chosen = likeliest([(found.nats, number, found) for number, found in enumerate(finals)])[0][2]
+    return chosen
 
 
 def check_learnt(texts: Texts, chosen: Chosen, what: str) -> None:
@@ -97,21 +113,41 @@ def check_learnt(texts: Texts, chosen: Chosen, what: str) -> None:
     )
 
 
+def fresh(texts: Texts, seen: set[Any], source: Option, target: Option) -> bool:
+    """Says whether two rules number otherwise than all before, and notes them; names of START and END do not count."""
+    rows = roundest(max(source.low, target.low), min(source.high, target.high))
+    key = tuple(
+        (frozenset(side.ids.items()), side.start, side.end, side.pad, side.unk)
+        for side in texts.numbered(source, target, rows)
+    )
+    new = key not in seen
+    seen.add(key)
+    return new
+
+
 def meet(one: Option, other: Option) -> bool:
     """Says whether two sides can come from the same first rows."""
     return max(one.low, other.low) <= min(one.high, other.high)
 
 
-def judged(judge: Judge, texts: Texts, told: Told, source: Option, target: Option, masked: bool, count: int) -> float:
-    """Judges two rules with the likeliest filling."""
+def judged(
+    judge: Judge,
+    texts: Texts,
+    told: Told,
+    source: Option,
+    target: Option,
+    masked: bool,
+    direction: tuple[bool, bool],
+) -> float:
+    """Judges two rules with the likeliest filling; `direction` is whether it comes first and lines are reversed."""
     low, high = max(source.low, target.low), min(source.high, target.high)
     rows = roundest(low, high)
     one, other = texts.numbered(source, target, rows)
-    sample = sample_of(texts, target.readings, low, count)
+    sample = sample_of(texts, target.readings, low, FEW)
     length = length_of(texts, target.readings, told, judge, rows)
     found = []
     for form in forms(judge, told, one, masked, length):
-        if not form.left and not form.reversed:
+        if (form.left, form.reversed) == direction:
             found.append(judge.nats(Guess(one, other, form), sample))
     return min(found)
 

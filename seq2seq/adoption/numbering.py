@@ -52,7 +52,7 @@ class Reading:
 
     def words(self) -> str:
         """Says what is particular about it."""
-        return ", lower-cased" if self.lower else ""
+        return " of lower-cased text" if self.lower else ""
 
 
 def by_code(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -142,7 +142,7 @@ class Scheme:
 
     def words(self, count: int, reading: Reading) -> str:
         """Says what the rule is."""
-        what = f"{count} symbols {self.order}{reading.words()} from {len(self.head)}"
+        what = f"{count} symbols{reading.words()} {self.order} from {len(self.head)}"
         if self.head:
             what += f", after {', '.join(name.upper() for name in self.head)}"
         if self.tail:

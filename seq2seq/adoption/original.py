@@ -93,7 +93,8 @@ class Original:
             return False
         real = max(width // 2, 1)
         rows = random.integers(1, source.size, (4, real))
-        targets = random.integers(0, min(self.traced.target.size, self.traced.classes), (4, 4))
+        steps = min(4, self.traced.target.width or 4)
+        targets = random.integers(0, min(self.traced.target.size, self.traced.classes), (4, steps))
         filling = np.full((4, width - real), self.nothing(source))
         right = self.log_probs(np.concatenate([rows, filling], 1), targets)
         left = self.log_probs(np.concatenate([filling, rows], 1), targets)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seq2seq.adoption.choosing import Chosen, check_learnt, fill
 from seq2seq.adoption.judging import Guess, Judge
@@ -52,13 +53,15 @@ def by_tables(judge: Judge, texts: Texts, told: Told, tables: Sequence[Table], m
         AdoptionError: START or END is not among them, or no row of the data can be written with them.
 
     """
-    source, target = from_table(tables[0], told), from_table(tables[-1], told)
+    # what begins and ends rows is told of the target
+    named = {name: value for name in (START, END) if (value := getattr(told, name)) in tables[0].ids}
+    source = from_table(tables[0], replace(told, start=named.get(START), end=named.get(END)))
+    target = from_table(tables[-1], told)
     for name, number in ((START, target.start), (END, target.end)):
         if number is None:
             raise AdoptionError(
-                f"{tables[-1].name}: expected the {name.upper()} symbol in the target's vocabulary, got none with a "
-                "usual "
-                f"name; say which it is with --{name} (a symbol or its id)"
+                f"{tables[-1].name}: expected the {name.upper()} symbol in the target's vocabulary, got none with "
+                f"a usual name; say which it is with --{name} (a symbol or its id)"
             )
     best: Chosen | None = None
     for readings in texts.readings(told):
@@ -69,9 +72,8 @@ def by_tables(judge: Judge, texts: Texts, told: Told, tables: Sequence[Table], m
         high = told.rows or (known.index(False) if not all(known) else len(known))
         if high < min(len(known), 8):
             continue
-        found = fill(
-            judge, texts, told, readings, (source, target), (covered(texts, source, readings, high), high), masked
-        )
+        span = told.rows or covered(texts, source, readings, high), high
+        found = fill(judge, texts, told, readings, (source, target), span, masked)
         if best is None or found.nats < best.nats:
             best = found
     if best is None:
