@@ -15,6 +15,7 @@ VERBS = {
     "sweep": "show what temperatures do to a model's outputs",
     "verify": "check that a model folder is whole and still says what it said",
     "doctor": "find out why a Keras model trains well and decodes badly",
+    "adopt": "turn a trained Keras tutorial model into a model folder",
     "data": "download or install a data set",
 }
 

@@ -10,13 +10,14 @@ from seq2seq.corpus import normalise
 from seq2seq.errors import OptionError
 from seq2seq.models.translator import attention_model, decoder_inputs
 from seq2seq.runtimes.keras_runtime import KerasTranslator
+from seq2seq.source_form import SourceForm
 from seq2seq.special import END, PAD, START
 
 
 class AttentionView(NamedTuple):
     """One translation's attention."""
 
-    source: list[str]  # S symbols, <END> last
+    source: list[str]  # S symbols as they were read; of our own models <END> last
     target: list[str]  # T symbols, <END> last
     weights: np.ndarray  # float32 (T, S), each row sums to 1
 
@@ -38,7 +39,9 @@ def view_attention(bundle: Bundle, source: str, target: str) -> AttentionView:
         target_size=len(vocabularies[1]),
         where=str(bundle.path),
     )
-    read = [*vocabularies[0].encode(normalise(source, bundle.data.lowercase)), END]
+    form = SourceForm.from_record(bundle.record)
+    text = normalise(source, bundle.data.lowercase) if form.clean else source
+    read = form.row(vocabularies[0].encode(text))
     written = [*vocabularies[1].encode(target), END]
     source_ids = tf.constant([read], tf.int32)
     inputs = tf.constant([[START, *written[:-1]]], tf.int32)

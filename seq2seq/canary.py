@@ -9,9 +9,9 @@ from seq2seq.batches import Ragged
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
 from seq2seq.generation import Generated, LanguageModel, Opening
-from seq2seq.inference import Output, Runtime, Translator
+from seq2seq.inference import Output, Translator
 from seq2seq.language_config import GenerationConfig
-from seq2seq.special import END, SPECIAL_COUNT, START
+from seq2seq.special import SPECIAL_COUNT, START
 
 MARGIN = 0.05  # nats between the best and the second symbol, at every step
 TOLERANCE = 1e-4  # nats
@@ -20,13 +20,20 @@ SHORTEST_TEXT, TEXT_LENGTH = 3, 20  # symbols of what a language model writes
 TEXT_TRIES = 40  # places of the validation text that it may go on from
 
 
-def smallest_margin(runtime: Runtime, source: Sequence[int], target: Sequence[int]) -> float:
-    """Returns the smallest distance (nats) between a greedy output's symbols and the second best."""
+def smallest_margin(translator: Translator, source: Sequence[int], target: Sequence[int]) -> float:
+    """Returns the smallest distance (nats) between a greedy output's symbols and the second best.
+
+    Args:
+        translator: the model.
+        source: ids of the line, without what the model adds to them.
+        target: what was written, without START and END.
+
+    """
     row = np.arange(1)
-    state = runtime.start(Ragged([[*source, END]]).padded(row))
+    state = translator.runtime.start(Ragged([translator.source_form.row(source)]).padded(row))
     smallest = np.inf
     for token in [START, *target]:
-        logits, state = runtime.step(np.array([token], np.int32), state)
+        logits, state = translator.runtime.step(np.array([token], np.int32), state)
         second, best = np.sort(np.asarray(logits, np.float64)[0])[-2:]
         smallest = min(smallest, best - second)
     return float(smallest)
@@ -41,7 +48,7 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
             continue
         source = translator.encode(output.source, "map", number, lambda *_: None)
         target = translator.target_vocabulary.encode(output.text)
-        if smallest_margin(translator.runtime, source, target) > MARGIN:
+        if smallest_margin(translator, source, target) > MARGIN:
             chosen.append({"source": output.source, "text": output.text, "log_probs": output.log_probs})
         if len(chosen) == COUNT:
             break

@@ -76,6 +76,20 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", metavar="auto|numpy|keras", default="auto", help="what computes (default: auto)")
 
 
+def add_foreign_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what a user may tell of a model that is not ours."""
+    parser.add_argument(
+        "--vocabulary",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="list of symbols, or symbol to id (.json); twice for source and target",
+    )
+    for name in ("start", "end", "pad"):
+        parser.add_argument(f"--{name}", metavar="SYMBOL", help=f"the {name.upper()} symbol, or its id")
+    parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers: their code runs")
+
+
 def model_folder(given: str | None, kind: str | None = None) -> Path:
     """Returns the folder that was given, or the newest finished one (of a kind), which is said."""
     if given:

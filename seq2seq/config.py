@@ -38,6 +38,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def internal(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """Declares a field that no option sets: it tells how an adopted model differs from ours."""
+    field = option(default, text, choices=choices)
+    return dataclasses.field(default=default, metadata={**field.metadata, "internal": True})
+
+
 def flag_of(name: str) -> str:
     """Spells the field `top_k` as the option `--top-k`."""
     return "--" + name.replace("_", "-")
@@ -66,13 +72,14 @@ class Config:
         if unknown:
             raise OptionError(
                 f"{where}: unknown key {unknown[0]!r} in section {cls.section!r}; "
-                f"the keys are {', '.join(sorted(known))}"
+                f"the keys are {', '.join(sorted(name for name in known if 'internal' not in known[name].metadata))}"
             )
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns names to plain values, ready for JSON or TOML."""
-        return dataclasses.asdict(self)
+        """Returns names to plain values, ready for JSON or TOML; internal fields where they are set."""
+        plain = {field.name: field.default for field in dataclasses.fields(self) if "internal" in field.metadata}
+        return {key: value for key, value in dataclasses.asdict(self).items() if plain.get(key, ...) != value}
 
 
 def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
@@ -160,11 +167,21 @@ class ModelConfig(Config):
         at_least=0.0,
         at_most=0.9,
     )
+    bridge: str = internal("dense", "what makes one state of two directions' states", choices=("dense", "none"))
+    combine: str = internal("tanh", "what makes the output of attention and decoder", choices=("tanh", "none"))
+    encoder_layers: int | None = internal(None, "layers of the encoder, where the decoder has another number")
+    wiring: str = internal("", "for each decoder layer the encoder layer it starts from, such as 1,- (-: zeros)")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.bidirectional and self.hidden_size % 2:
             raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.hidden_size}")
+
+
+def decoder_starts(config: ModelConfig) -> list[int | None]:
+    """For each decoder layer the encoder layer whose states it starts from; None: from zeros."""
+    named = config.wiring.split(",") if config.wiring else map(str, range(config.layers))
+    return [None if name == "-" else int(name) for name in named]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,21 +289,3 @@ class DecodingConfig(Config):
             )
         if self.max_length is not None and self.min_length > self.max_length:
             raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
-
-
-TUTORIAL: dict[str, Any] = {
-    "hidden_size": 256,
-    "embedding_size": 64,
-    "layers": 1,
-    "rnn": "lstm",
-    "bidirectional": False,
-    "attention": "none",
-    "dropout": 0.0,
-    "optimizer": "rmsprop",
-    "learning_rate": 0.001,
-    "schedule": "constant",
-    "warmup_steps": 0,
-    "batch_size": 64,
-    "epochs": 100,
-}
-PRESETS: dict[str, dict[str, Any]] = {"tutorial": TUTORIAL}

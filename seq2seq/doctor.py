@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.cli import make_parser, run_verb
+from seq2seq.cli import add_foreign_options, make_parser, run_verb
 from seq2seq.diagnosis import Report, examine
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.diagnosis.explain import explain
@@ -39,19 +39,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar="NAME,NAME",
         help="array names in the order of the model's inputs, or INPUT=ARRAY,INPUT=ARRAY",
     )
-    parser.add_argument(
-        "--vocabulary",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="list of symbols, or symbol to id (.json); twice for source and target",
-    )
-    for name in ("start", "end", "pad"):
-        parser.add_argument(f"--{name}", metavar="SYMBOL", help=f"the {name.upper()} symbol, or its id")
+    add_foreign_options(parser)
     parser.add_argument("--validation-split", type=float, metavar="SHARE", help="as it was given to fit")
     parser.add_argument("--validation", metavar="FILE.npz", help="validation arrays")
     parser.add_argument("--pairs", metavar="FILE.tsv", help="the texts: source, tab, target")
-    parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers: their code runs")
     parser.add_argument("--explain", metavar="CODE", help="tell the story of a code, with an example")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser.parse_args(argv)

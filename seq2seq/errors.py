@@ -15,3 +15,7 @@ class BundleError(Seq2SeqError):
 
 class OptionError(Seq2SeqError):
     """An option or configuration key is unknown, out of range or contradicts another."""
+
+
+class AdoptionError(Seq2SeqError):
+    """A model that another program trained cannot be taken over as it is."""

@@ -12,6 +12,7 @@ from seq2seq.corpus import Pair, read_pairs
 from seq2seq.datasets import Dataset, Splits, bundled_path, load_pairs, resolve
 from seq2seq.errors import BundleError, DataError, OptionError, Seq2SeqError
 from seq2seq.inference import Translator
+from seq2seq.lines import clean
 from seq2seq.metrics import Comparison, Scores
 from seq2seq.splits import References, group_references, source_key
 from seq2seq.vocabulary import Replacement
@@ -180,7 +181,7 @@ def evaluate(
     """
     sources = [several.source for several in references]
     found = [best[0] for best in translator.outputs(sources, config or DecodingConfig(), notice=notice)]
-    outputs = [output.text for output in found]
+    outputs = [clean(output.text) for output in found]  # as the references are
     scores = metrics.score_all(
         outputs,
         [several.references for several in references],

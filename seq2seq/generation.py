@@ -3,7 +3,7 @@
 import dataclasses
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,22 +13,13 @@ from seq2seq.decoding import State, StepEvent, search, select_rows
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference import strategy_of
 from seq2seq.language_config import GenerationConfig
-from seq2seq.runtimes.choice import check_runtime
+from seq2seq.runtimes.choice import make_text_runtime
+from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.texts import WORD_JOINT, TextForm
 from seq2seq.threads import single_threaded_products
 from seq2seq.vocabulary import Replacement
 
 OPENING_CHARACTERS = 100  # of a random place of the validation text
-
-
-class TextRuntime(Protocol):
-    """A language model's step function with its beginning."""
-
-    def start(self, rows: int) -> State:
-        """Returns the state of texts of which nothing has been read."""
-
-    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds one symbol to each text; returns logits (N, V) and the next state."""
 
 
 class Opening(NamedTuple):
@@ -242,6 +233,8 @@ class LanguageModel:
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
         """Feeds ids, at least one; returns the logits (1, V) of what follows and the state after them."""
         state = self.runtime.start(1)
+        if isinstance(self.runtime, RestartingLanguageModel):
+            return self.runtime.read(np.array([list(ids)], np.int32), state)
         for token in ids:
             logits, state = self.runtime.step(np.array([token], np.int32), state)
         return logits, state
@@ -274,23 +267,3 @@ def random_place(excerpt: str, form: TextForm, seed: int) -> str:
     start = starts[int(np.random.default_rng(seed).integers(len(starts)))]
     text = excerpt[start : start + OPENING_CHARACTERS]
     return text[: max(form.boundary(text), 0)] or text
-
-
-def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
-    """Builds the runtime of a language model's bundle.
-
-    Raises:
-        OptionError: an unknown name.
-
-    """
-    check_runtime(runtime)
-    if runtime == "keras":
-        from seq2seq.runtimes.keras_language import KerasLanguageModel
-
-        size = len(bundle.target_vocabulary)
-        return KerasLanguageModel.from_weights(
-            bundle.model, bundle.weights, vocabulary_size=size, where=str(bundle.path)
-        )
-    from seq2seq.runtimes.numpy_language import NumpyLanguageModel
-
-    return NumpyLanguageModel(bundle.model, bundle.weights)

@@ -17,10 +17,12 @@ from seq2seq.config import DecodingConfig
 from seq2seq.corpus import Pair, normalise
 from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, Strategy, decode
 from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.forcing import forced_log_probs
 from seq2seq.lines import clean
 from seq2seq.runtimes.choice import Runtime, make_runtime
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator
-from seq2seq.special import END, PAD, START
+from seq2seq.source_form import SourceForm
+from seq2seq.special import END, START
 from seq2seq.threads import core_count, single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
@@ -84,6 +86,7 @@ class Translator:
         self.target_vocabulary: Vocabulary = bundle.target_vocabulary
         self.runtime = step_model or make_runtime(bundle, runtime)
         self.runtime_is_numpy = isinstance(self.runtime, NumpyTranslator)  # the others spread their own work
+        self.source_form = SourceForm.from_record(bundle.record)
         lengths = bundle.record.get("lengths", {})
         self.longest_source = int(lengths.get("source", 100))
         self.longest_target = int(lengths.get("target", 100))
@@ -154,7 +157,7 @@ class Translator:
         symbol_bytes = self.runtime.symbol_bytes if isinstance(self.runtime, NumpyTranslator) else 0
 
         def decode_batch(batch: np.ndarray) -> list[list[Hypothesis]]:
-            source_ids = Ragged([[*rows[index], END] for index in batch]).padded(np.arange(len(batch)))
+            source_ids = Ragged([self.source_form.row(rows[index]) for index in batch]).padded(np.arange(len(batch)))
             return decode(
                 self.runtime,
                 self.runtime.start(source_ids),
@@ -178,9 +181,16 @@ class Translator:
             for index, line in enumerate(chunk)
         ]
 
+    def normalised(self, line: str) -> str:
+        """Gives a line the form that the model's data has."""
+        if self.source_form.clean:
+            return normalise(line, self.bundle.data.lowercase)
+        line = line.rstrip("\r\n")
+        return line.lower() if self.bundle.data.lowercase else line
+
     def encode(self, line: str, oov: str, number: int, notice: Callable[[Replacement, int], None]) -> list[int]:
         """Turns one source line into ids, END not included; nothing for an empty line."""
-        text = normalise(line, self.bundle.data.lowercase)
+        text = self.normalised(line)
         if not text:
             return []
         if oov == "map":
@@ -192,13 +202,14 @@ class Translator:
         """Turns a target into ids: as it stands if the model could have written it, else normalised."""
         vocabulary = self.target_vocabulary
         if not all(symbol in vocabulary for symbol in vocabulary.segment(target)):
-            target = normalise(target, self.bundle.data.lowercase)
+            target = self.normalised(target)
         return vocabulary.encode(target, oov=oov, where=where)
 
     def encode_prefix(self, config: DecodingConfig, notice: Callable[[Replacement, int], None]) -> list[int]:
         """Turns the forced start into ids, spaces at its ends included; notices get the line 0."""
-        text = clean(config.prefix)
-        text = clean(text.lower()) if self.bundle.data.lowercase else text
+        tidy = clean if self.source_form.clean else str
+        text = tidy(config.prefix)
+        text = tidy(text.lower()) if self.bundle.data.lowercase else text
         if config.oov == "map":
             for replacement in self.target_vocabulary.replacements(text):
                 notice(replacement, 0)
@@ -257,35 +268,12 @@ class Translator:
         found: list[list[float]] = [[] for _ in pairs]
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            source_ids = Ragged([[*sources[index], END] for index in batch]).padded(np.arange(len(batch)))
+            source_ids = Ragged([self.source_form.row(sources[index]) for index in batch]).padded(np.arange(len(batch)))
             target_ids = Ragged([[START, *targets[index], END] for index in batch]).padded(np.arange(len(batch)))
             log_probs = forced_log_probs(self.runtime, source_ids, target_ids)
             for row, index in enumerate(batch):
                 found[index] = [float(value) for value in log_probs[row, : len(targets[index]) + 1]]
         return found
-
-
-@single_threaded_products()
-def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
-    """Steps through given targets: float64 (B, T) log-probabilities in nats, 0 on padding.
-
-    Args:
-        runtime: the model.
-        source_ids: int32 (B, S), rows end in END, right-padded.
-        target_ids: int32 (B, T + 1), START ... END, right-padded.
-
-    """
-    state = runtime.start(source_ids)
-    rows = np.arange(len(target_ids))
-    found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
-    for time in range(target_ids.shape[1] - 1):
-        logits, state = runtime.step(target_ids[:, time], state)
-        wide = np.asarray(logits, np.float64)
-        wide -= wide.max(-1, keepdims=True)
-        targets = target_ids[:, time + 1]
-        values = wide[rows, targets] - np.log(np.exp(wide).sum(-1))
-        found[:, time] = np.where(targets != PAD, values, 0.0)
-    return found
 
 
 def load(path: str | Path, *, runtime: str = "auto") -> Translator:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from seq2seq import config
 from seq2seq.config import Config, flag_of, option
 from seq2seq.errors import OptionError
 
@@ -41,7 +40,22 @@ NIETZSCHE: dict[str, Any] = {
     "optimizer": "rmsprop",
     "learning_rate": 0.01,
 }
-PRESETS: dict[str, dict[str, Any]] = {**config.PRESETS, "king-lear": KING_LEAR, "nietzsche": NIETZSCHE}
+TUTORIAL: dict[str, Any] = {
+    "hidden_size": 256,
+    "embedding_size": 64,
+    "layers": 1,
+    "rnn": "lstm",
+    "bidirectional": False,
+    "attention": "none",
+    "dropout": 0.0,
+    "optimizer": "rmsprop",
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "batch_size": 64,
+    "epochs": 100,
+}
+PRESETS: dict[str, dict[str, Any]] = {"tutorial": TUTORIAL, "king-lear": KING_LEAR, "nietzsche": NIETZSCHE}
 
 
 # options that mean nothing for a kind of data

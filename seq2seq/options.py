@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
     """Adds an option for every field of `config`; an option that is not given leaves no trace in the result."""
     group = parser.add_argument_group(f"{config.section} options")
     for field in dataclasses.fields(config):
-        if field.name in leave_out:
+        if field.name in leave_out or "internal" in field.metadata:
             continue
         limits = field.metadata
         names = (flag_of(field.name), *limits["aliases"])
@@ -73,7 +73,8 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
     known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
     for config in ALL_SECTIONS:
-        known.setdefault(config.section, {}).update({field.name: field for field in dataclasses.fields(config)})
+        fields = {field.name: field for field in dataclasses.fields(config) if "internal" not in field.metadata}
+        known.setdefault(config.section, {}).update(fields)
     for name, values in content.items():
         if name not in known or not isinstance(values, dict):
             raise OptionError(f"--config {path}: unknown section {name!r}; the sections are {', '.join(sorted(known))}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.corpus import Pair, normalise
+from seq2seq.corpus import Pair
 from seq2seq.errors import DataError
 from seq2seq.evaluation import UnknownCharacters
 from seq2seq.files import sha256_of
@@ -89,10 +89,9 @@ def score_chunk(
     translator: Translator, pairs: Sequence[Pair], form: str, *, first_line: int, unknown: UnknownCharacters
 ) -> str:
     """Scores some lines and writes the results, a line each."""
-    lowercase = translator.bundle.data.lowercase
     for number, (source, target) in enumerate(pairs, first_line):
         for vocabulary, text in ((translator.source_vocabulary, source), (translator.target_vocabulary, target)):
-            for replacement in vocabulary.replacements(normalise(text, lowercase)):
+            for replacement in vocabulary.replacements(translator.normalised(text)):
                 unknown(replacement, number)
     filled = [pair for pair in pairs if pair.source]
     found = iter(translator.score(filled))

@@ -147,7 +147,7 @@ def pairs_entropy(translator: Translator, outputs: Sequence[str], sources: Seque
     encoded = [translator.encode(source, "map", number, lambda *_: None) for number, source in enumerate(sources, 1)]
     targets = Ragged([[*translator.target_vocabulary.encode(output), END] for output in outputs])
     each = np.arange(len(outputs))
-    state = translator.runtime.start(Ragged([[*ids, END] for ids in encoded]).padded(each))
+    state = translator.runtime.start(Ragged([translator.source_form.row(ids) for ids in encoded]).padded(each))
     logits, state = translator.runtime.step(np.full(len(outputs), START, np.int32), state)
     bits = entropies(translator.runtime, logits, state, targets.padded(each), temperature, first_id=END)
     return mean_over(bits, targets.lengths)

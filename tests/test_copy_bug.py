@@ -20,7 +20,8 @@ from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConf
 from seq2seq.corpus import Pair
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
 from seq2seq.errors import DataError
-from seq2seq.inference import Translator, forced_log_probs
+from seq2seq.forcing import forced_log_probs
+from seq2seq.inference import Translator
 from seq2seq.models.step import make_optimizer, make_train_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import TranslatorModels, build_translator
@@ -227,7 +228,7 @@ def test_extra_padding_changes_nothing(rnn, attention, bidirectional):
 @pytest.fixture(scope="module")
 def random_translator(tmp_path_factory) -> Translator:
     """A translator with random weights, saved and loaded: its outputs are long and far from certain."""
-    keras.utils.set_random_seed(8)
+    keras.utils.set_random_seed(5)
     models = build_translator(TINY, source_size=SIZE, target_size=SIZE)
     weights = {name: 2 * array for name, array in export_weights([models.encoder, models.decoder]).items()}
     folder = tmp_path_factory.mktemp("model")

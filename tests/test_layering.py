@@ -21,17 +21,17 @@ LAYOUT = """
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
-    vocabulary texts batches windows alignment
+    source_form vocabulary texts batches windows alignment
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
     decoding.search decoding.hypotheses decoding
     rates metrics variety symptoms
     bundle
-    runtimes runtimes.numpy_runtime runtimes.numpy_language
+    runtimes runtimes.numpy_runtime runtimes.numpy_language runtimes.restarting
     backend
     models models.attention models.recurrent models.decoder models.translator models.weights
     models.step models.trainable models.language
     runtimes.keras_runtime runtimes.keras_language runtimes.choice
-    inference generation loading attention_view
+    forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
     checkpoints schedule task training profiling translation language
     diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models
@@ -39,8 +39,11 @@ LAYOUT = """
     diagnosis.association diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks
     diagnosis.stepping diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses
     diagnosis.weights diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
+    adoption.graph adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
+    adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
+    adoption.folder adoption.translator adoption.language adoption.adopting adoption
     cli notices streams run
-    train decode generate evaluate score sweep verify data doctor
+    train decode generate evaluate score sweep verify data doctor adopt
     __main__
 """.split()
 VERBS = tuple(entry.VERBS)

@@ -9,7 +9,7 @@ from seq2seq.backend import keras, tf
 from seq2seq.batches import Batch, encode_pairs, teacher_force
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
-from seq2seq.inference import forced_log_probs
+from seq2seq.forcing import forced_log_probs
 from seq2seq.models.attention import Attention
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (

@@ -116,7 +116,7 @@ def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):
             vocabulary.encode(entry[key])
             for vocabulary, key in ((translator.source_vocabulary, "source"), (translator.target_vocabulary, "text"))
         )
-        assert smallest_margin(translator.runtime, source, target) > MARGIN
+        assert smallest_margin(translator, source, target) > MARGIN
         np.testing.assert_allclose(
             entry["log_probs"], translator.score([(entry["source"], entry["text"])])[0], atol=1e-5
         )

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.batches import encode_pairs, teacher_force
+from seq2seq.batches import Ragged, teacher_force
 from seq2seq.bundle import TRANSLATOR, load_bundle
 from seq2seq.diagnosis.files import read_pairs
 from seq2seq.errors import DataError, Seq2SeqError
 from seq2seq.evaluation import own_material
 from seq2seq.models.translator import build_translator, training_model
 from seq2seq.models.weights import import_weights
+from seq2seq.source_form import SourceForm
 from seq2seq.special import END, PAD, START
 
 MOST_PAIRS = 2000
@@ -45,14 +46,15 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
             raise DataError(f"{path}: its data cannot be read ({error}); pass --pairs FILE.tsv") from error
         texts = [(group.source, group.references[0]) for group in material.references]
     texts = texts[:MOST_PAIRS]
-    encoded = encode_pairs([source.encode(one) for one, _ in texts], [target.encode(other) for _, other in texts])
-    batch = encoded.batch(np.arange(len(texts)))
-    forced = teacher_force(batch.target_ids)
+    form, rows = SourceForm.from_record(bundle.record), np.arange(len(texts))
+    source_ids = Ragged([form.row(source.encode(one)) for one, _ in texts]).padded(rows)
+    target_ids = Ragged([[START, *target.encode(other), END] for _, other in texts]).padded(rows)
+    forced = teacher_force(target_ids)
     models = build_translator(bundle.model, source_size=len(source), target_size=len(target))
     import_weights([models.encoder, models.decoder], bundle.weights, where=str(path))
     found: dict[str, Any] = {
         "arrays": {
-            "encoder_input": batch.source_ids,
+            "encoder_input": source_ids,
             "decoder_input": forced.inputs,
             "decoder_target": forced.targets,
             "sample_weight": forced.weights,

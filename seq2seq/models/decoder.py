@@ -56,9 +56,9 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
         memory_mask = keras.Input((None,), dtype="bool", name="memory_mask")
         memory_inputs = [memory, memory_mask]
         context, _ = Attention(config.attention, name="attention")(outputs, memory, memory_mask)
-        outputs = keras.layers.Dense(hidden, activation="tanh", name="combine")(
-            ops.concatenate([context, outputs], axis=-1)
-        )
+        outputs = ops.concatenate([context, outputs], axis=-1)
+        if config.combine == "tanh":
+            outputs = keras.layers.Dense(hidden, activation="tanh", name="combine")(outputs)
     outputs = keras.layers.Dropout(config.dropout or 0.0, name="output_dropout")(outputs)
     logits = keras.layers.Dense(target_size, dtype="float32", name="logits")(outputs)
     return keras.Model([token_ids, *states, *memory_inputs], [logits, *last_states], name="decoder")

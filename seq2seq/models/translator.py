@@ -1,9 +1,10 @@
 """The translator: an encoder and a decoder, and a training model that is those same two objects applied in turn."""
 
+import itertools
 from typing import Any, NamedTuple
 
 from seq2seq.backend import keras, ops
-from seq2seq.config import ModelConfig
+from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.models.decoder import PAIRS_SPREAD, build_decoder, embedding
 from seq2seq.models.recurrent import ReverseSequence, recurrent_layer
 from seq2seq.special import PAD
@@ -33,14 +34,14 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
     real = ops.not_equal(source_ids, PAD)
     memory = embedding(source_size, config.embedding_size, spread=PAIRS_SPREAD, name="source_embedding")(source_ids)
     memory = keras.layers.Dropout(config.dropout or 0.0, name="encoder_0_dropout")(memory)
-    states: list[Any] = []
-    for index in range(config.layers):
+    states: list[list[Any]] = []
+    for index in range(config.encoder_layers or config.layers):
         if index:
             memory = keras.layers.Dropout(config.dropout or 0.0, name=f"encoder_{index}_dropout")(memory)
         if not config.bidirectional:
             layer = recurrent_layer(config.rnn, config.hidden_size, name=f"encoder_{index}")
             memory, *after = layer(memory, mask=real)
-            states.extend(after)
+            states.append(after)
             continue
         half = config.hidden_size // 2
         forward = recurrent_layer(config.rnn, half, name=f"encoder_{index}_forward")
@@ -49,15 +50,22 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
         reversed_memory = ReverseSequence(name=f"encoder_{index}_reverse")(memory, real)
         read_back, *behind = backward(reversed_memory, mask=real)
         memory = ops.concatenate([read, ReverseSequence(name=f"encoder_{index}_restore")(read_back, real)], axis=-1)
+        states.append([])
         for position, (one, other) in enumerate(zip(ahead, behind, strict=True)):
+            both = ops.concatenate([one, other], axis=-1)
+            if config.bridge == "none":
+                states[-1].append(both)
+                continue
             # a hidden state lies between -1 and 1, a cell is unbounded
             bridge = keras.layers.Dense(
                 config.hidden_size,
                 activation="tanh" if position == 0 else None,
                 name=f"bridge_{index}_{'hc'[position]}",
             )
-            states.append(bridge(ops.concatenate([one, other], axis=-1)))
-    return keras.Model(source_ids, [memory, *states], name="encoder")
+            states[-1].append(bridge(both))
+    zeros = [ops.zeros_like(state) for state in states[0]]
+    chosen = [zeros if start is None else states[start] for start in decoder_starts(config)]
+    return keras.Model(source_ids, [memory, *itertools.chain.from_iterable(chosen)], name="encoder")
 
 
 def build_translator(config: ModelConfig, *, source_size: int, target_size: int) -> TranslatorModels:

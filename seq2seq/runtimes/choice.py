@@ -1,4 +1,4 @@
-"""Chooses the runtime that a loaded model runs on."""
+"""Chooses the runtime that a loaded model of either kind runs on."""
 
 from typing import Protocol
 
@@ -7,6 +7,7 @@ import numpy as np
 from seq2seq.bundle import Bundle
 from seq2seq.decoding import State
 from seq2seq.errors import OptionError
+from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 
 RUNTIMES = ("auto", "numpy", "keras")
 
@@ -49,3 +50,30 @@ def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
     from seq2seq.runtimes.numpy_runtime import NumpyTranslator
 
     return NumpyTranslator(bundle.model, bundle.weights)
+
+
+def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
+    """Builds the runtime of a language model's bundle; one that restarts reads its last symbols anew at each step.
+
+    Raises:
+        OptionError: an unknown name.
+
+    """
+    model = make_carrying_runtime(bundle, runtime)
+    restarts = int(bundle.record.get("restarts", 0))
+    return RestartingLanguageModel(model, restarts) if restarts else model
+
+
+def make_carrying_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
+    """Builds the runtime that carries its state from symbol to symbol."""
+    check_runtime(runtime)
+    if runtime == "keras":
+        from seq2seq.runtimes.keras_language import KerasLanguageModel
+
+        size = len(bundle.target_vocabulary)
+        return KerasLanguageModel.from_weights(
+            bundle.model, bundle.weights, vocabulary_size=size, where=str(bundle.path)
+        )
+    from seq2seq.runtimes.numpy_language import NumpyLanguageModel
+
+    return NumpyLanguageModel(bundle.model, bundle.weights)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config import ModelConfig
+from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.decoding import State, select_sources
 from seq2seq.special import PAD
 
@@ -140,18 +140,21 @@ class NumpyDecoder:
         self.score: Callable[..., np.ndarray] | None = None
         if attends:
             self.weights = weights
-            memory_size = weights["combine.kernel"].shape[0] - config.hidden_size
+            name = "combine" if config.combine == "tanh" else "logits"
+            memory_size = weights[f"{name}.kernel"].shape[0] - config.hidden_size
             additive = "attention.memory_kernel" in weights
             key_kernel = weights["attention.memory_kernel"] if additive else weights["attention.kernel"].T
-            # keys, and values: the memory times the context's half of `combine`
-            self.memory_kernel = np.concatenate([key_kernel, weights["combine.kernel"][:memory_size]], -1)
-            self.query_kernel = weights["combine.kernel"][memory_size:]
-            self.combine_bias = weights["combine.bias"]
+            self.key_size = key_kernel.shape[1]
+            # keys, and values: the memory times the context's half of what follows
+            self.memory_kernel = np.concatenate([key_kernel, weights[f"{name}.kernel"][:memory_size]], -1)
+            self.query_kernel = weights[f"{name}.kernel"][memory_size:]
+            self.combine_bias = weights[f"{name}.bias"]
+            self.squashes = config.combine == "tanh"
             self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
 
     def remember(self, memory: np.ndarray) -> list[np.ndarray]:
-        """Projects the memory (B, S, M) once for all steps: keys and values, (B, S, H) each."""
-        return np.split(product(memory, self.memory_kernel), 2, axis=-1)
+        """Projects the memory (B, S, M) once for all steps: keys (B, S, H), and values as wide as what they add to."""
+        return np.split(product(memory, self.memory_kernel), [self.key_size], axis=-1)
 
     def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
         return query @ keys.transpose(0, 2, 1)
@@ -181,6 +184,8 @@ class NumpyDecoder:
         outputs = after[-self.cells[-1].state_count]
         if self.score is not None:
             outputs = self._attend(outputs, state.shared)
+            if not self.squashes:
+                return outputs, State(after, state.shared)
         return outputs @ self.output_kernel + self.output_bias, State(after, state.shared)
 
     def _attend(self, outputs: np.ndarray, shared: Any) -> np.ndarray:
@@ -195,7 +200,7 @@ class NumpyDecoder:
         context = (scores @ values).reshape(len(outputs), -1)
         context += outputs @ self.query_kernel
         context += self.combine_bias
-        return np.tanh(context, out=context)
+        return np.tanh(context, out=context) if self.squashes else context
 
 
 class NumpyTranslator:
@@ -211,7 +216,8 @@ class NumpyTranslator:
         self.embeddings = weights["source_embedding.embeddings"]
         names = ("_forward", "_backward") if config.bidirectional else ("",)
         self.layers = [
-            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names] for index in range(config.layers)
+            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names]
+            for index in range(config.encoder_layers or config.layers)
         ]
         self.first_tables = [cell.project(self.embeddings) for cell in self.layers[0]]
 
@@ -227,7 +233,7 @@ class NumpyTranslator:
         times = np.arange(len(live_counts))[:, None]
         forward = np.broadcast_to(times, source_ids.T.shape)
         backward = np.maximum(lengths - 1 - times, 0)
-        memory, states = np.empty(0, np.float32), []
+        memory, by_layer = np.empty(0, np.float32), []
         for index, cells in enumerate(self.layers):
             below = memory
             memory = np.zeros((*source_ids.shape, sum(cell.units for cell in cells)), np.float32)
@@ -239,7 +245,10 @@ class NumpyTranslator:
             ]
             if self.config.bidirectional:
                 after = [[self._bridge(index, *pair) for pair in enumerate(zip(*after, strict=True))]]
-            states.extend(after[0])
+            by_layer.append(after[0])
+        zeros = [np.zeros_like(state) for state in by_layer[0]]
+        chosen = [zeros if start is None else by_layer[start] for start in decoder_starts(self.config)]
+        states = [state for several in chosen for state in several]
         if not self.attends:
             return State(states, ())
         bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
@@ -256,6 +265,8 @@ class NumpyTranslator:
         return lambda rows, places: table.take(source_ids[rows, places], axis=0)
 
     def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        if self.config.bridge == "none":
+            return np.concatenate(pair, -1)
         name = f"bridge_{layer}_{'hc'[position]}"
         state = np.concatenate(pair, -1) @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
         return np.tanh(state) if position == 0 else state

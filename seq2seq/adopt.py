@@ -1,0 +1,78 @@
+"""The `adopt` verb: a trained tutorial model and its data in, a model folder of ours out."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq.cli import add_foreign_options, make_parser, run_verb, say
+from seq2seq.config import DataConfig
+from seq2seq.options import add_options, choices_of, configured
+
+EXAMPLE = (
+    "  seq2seq adopt s2s_model.keras --data fra.txt --model runs/tutorial\n"
+    "  seq2seq adopt model.keras arrays.npz --data pairs.tsv --model runs/mine\n"
+    "  seq2seq adopt model.h5 --vocabulary words-en.json --vocabulary words-fr.json --data pairs.tsv \\\n"
+    "    --source-sep ' ' --target-sep ' ' --model runs/words\n"
+    "  seq2seq adopt writer.keras --data nietzsche.txt --model runs/writer\n\n"
+    "The model is the one that was fitted; the data is the file it was trained on. What is concluded about\n"
+    "numbering, padding and lengths is said on stderr; the folder is written only if its log-probabilities are\n"
+    "the original's."
+)
+READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the options."""
+    parser = make_parser("adopt", "Turn a trained Keras tutorial model into a model folder.", EXAMPLE)
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="the model (.keras, .h5); arrays it was fitted to (.npz); vocabularies (.json); or a folder of these",
+    )
+    parser.add_argument("--data", required=True, metavar="NAME|PATH", help="the pairs or the text it was trained on")
+    parser.add_argument("--model", required=True, metavar="DIR", help="where the model folder goes")
+    add_foreign_options(parser)
+    parser.add_argument("--rows", type=int, metavar="N", help="first rows of the data that it was trained on")
+    parser.add_argument("--source-length", type=int, metavar="N", help="symbols that sources were filled up to")
+    parser.add_argument("--window", type=int, metavar="N", help="symbols that a language model reads at a time")
+    parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
+    others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
+    add_options(parser, DataConfig, leave_out=others)
+    return parser.parse_args(argv)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Adopts a model."""
+    args = parse(argv)
+    config = configured(DataConfig, choices_of(args, sections=(DataConfig,)).data)
+    from seq2seq.adoption.adopting import adopt_files
+
+    adopt_files(
+        [Path(path) for path in args.paths],
+        args.data,
+        Path(args.model),
+        allow_lambda=args.allow_lambda,
+        vocabularies=args.vocabulary,
+        config=config,
+        start=args.start,
+        end=args.end,
+        pad=args.pad,
+        rows=args.rows,
+        source_length=args.source_length,
+        window=args.window,
+        overwrite=args.overwrite,
+        report=say,
+    )
+    say(f"adopted: {args.model}")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the verb."""
+    return run_verb("adopt", run, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

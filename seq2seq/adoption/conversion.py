@@ -1,0 +1,179 @@
+"""Turns a traced model into a bundle's sizes and weights; what is narrower than ours is filled up with zeros.
+
+A unit whose weights are all zero stays at zero and moves nothing, so layers of several widths fit one hidden size.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seq2seq.adoption.parts import BACKWARD, Attend, Cell, EncoderLayer, Table, Traced
+from seq2seq.config import ModelConfig
+from seq2seq.errors import AdoptionError
+
+NEVER = -1e9  # the score of a symbol that the model does not have
+GATES = {"lstm": 4, "gru": 3}
+Ids = Sequence[int | None]  # for each id of a vocabulary of ours, the original's; None: it has none
+
+Weights = dict[str, np.ndarray]
+
+
+def sizes_of(traced: Traced) -> ModelConfig:
+    """Chooses sizes in which the model has room.
+
+    Raises:
+        AdoptionError: LSTM and GRU layers are mixed, or a decoder layer and what it starts from differ in width.
+
+    """
+    cells = [layer.cell for layer in traced.decoder]
+    cells += [cell for layer in traced.encoder for cell in layer.ways.values()]
+    kinds = sorted({cell.kind for cell in cells})
+    if len(kinds) > 1:
+        raise AdoptionError("expected LSTM layers or GRU layers, got both; a bundle has layers of one kind")
+    bidirectional = any(layer.backward for layer in traced.encoder)
+    hidden = max(2, *(layer.cell.units for layer in traced.decoder))
+    for layer in traced.encoder:
+        widest = max(cell.units for cell in layer.ways.values())
+        hidden = max(hidden, 2 * widest if bidirectional else widest)
+    if traced.attention is not None and traced.attention.combined:
+        hidden = max(hidden, len(traced.attention.bias))
+    hidden += hidden % 2 if bidirectional else 0
+    own = [layer.start.layer if layer.start else None for layer in traced.decoder]
+    plain = not traced.encoder or own == list(range(len(own)))
+    tables = [table for table in (traced.source, traced.target) if table is not None]
+    return ModelConfig(
+        hidden_size=hidden,
+        embedding_size=max(table.vectors.shape[1] for table in tables),
+        layers=len(traced.decoder),
+        rnn=kinds[0],
+        bidirectional=bidirectional,
+        attention=traced.attention.kind if traced.attention else "none",
+        dropout=0.0,
+        bridge="none" if bidirectional else "dense",
+        combine="none" if traced.attention and not traced.attention.combined else "tanh",
+        encoder_layers=len(traced.encoder) if len(traced.encoder) not in (0, len(traced.decoder)) else None,
+        wiring="" if plain else ",".join("-" if number is None else str(number) for number in own),
+    )
+
+
+def weights_of(traced: Traced, config: ModelConfig, source_ids: Ids, target_ids: Ids, classes: Ids) -> Weights:
+    """Writes the weights under our names.
+
+    Args:
+        traced: the model.
+        config: what `sizes_of` gave.
+        source_ids: rows of the source's table by our source ids; empty for a language model.
+        target_ids: rows of the target's table by our target ids.
+        classes: columns of the scores by our target ids.
+
+    """
+    hidden, half = config.hidden_size, config.hidden_size // 2
+    weights: Weights = {"target_embedding.embeddings": embedded(traced.target, target_ids, config)}
+    below = np.arange(traced.target.vectors.shape[1])
+    for index, layer in enumerate(traced.decoder):
+        units = np.arange(layer.cell.units)
+        if layer.start is not None:
+            units = state_units(traced.encoder[layer.start.layer], layer.start.ways, half)
+        if len(units) != layer.cell.units:
+            raise AdoptionError(
+                f"decoder layer {index + 1}: expected {layer.cell.units} units in the state it starts from, "
+                f"got {len(units)}"
+            )
+        inputs = hidden if index else config.embedding_size
+        add_cell(weights, f"decoder_{index}", layer.cell, below, units, inputs, hidden)
+        below = units
+    top = below
+    memory = add_encoder(weights, traced, config)
+    if traced.source is not None:
+        weights["source_embedding.embeddings"] = embedded(traced.source, source_ids, config)
+    kernel, bias = traced.kernel, traced.bias
+    rows, width = top, hidden
+    if traced.attention is not None:
+        attend = traced.attention
+        add_scores(weights, attend, top, memory, hidden)
+        rows, width = np.concatenate([memory, hidden + top]), 2 * hidden
+        if attend.combined:
+            places = np.arange(len(attend.bias))
+            both = np.concatenate([attend.context, attend.outputs])
+            weights["combine.kernel"] = placed(both, rows, places, (2 * hidden, hidden))
+            weights["combine.bias"] = placed(attend.bias[None], np.arange(1), places, (1, hidden))[0]
+            rows, width = places, hidden
+        else:
+            kernel = np.concatenate([attend.context, attend.outputs])
+    known = np.array([number is not None for number in classes])
+    chosen = np.array([number or 0 for number in classes])
+    weights["logits.kernel"] = placed(kernel[:, chosen] * known, rows, np.arange(len(classes)), (width, len(classes)))
+    weights["logits.bias"] = np.where(known, bias[chosen], NEVER).astype(np.float32)
+    return weights
+
+
+def add_encoder(weights: Weights, traced: Traced, config: ModelConfig) -> np.ndarray:
+    """Adds the encoder's layers; returns where the last one's outputs stand among ours."""
+    if traced.source is None:
+        return np.arange(0)
+    hidden, half = config.hidden_size, config.hidden_size // 2
+    below, inputs = np.arange(traced.source.vectors.shape[1]), config.embedding_size
+    for index, layer in enumerate(traced.encoder):
+        name = f"encoder_{index}"
+        if not config.bidirectional:
+            add_cell(weights, name, layer.forward, below, np.arange(layer.forward.units), inputs, hidden)
+        else:
+            add_cell(weights, f"{name}_forward", layer.forward, below, np.arange(layer.forward.units), inputs, half)
+            back = layer.backward or empty_like(layer.forward)
+            add_cell(weights, f"{name}_backward", back, below, np.arange(back.units), inputs, half)
+        below, inputs = state_units(layer, tuple(layer.ways), half), hidden
+    return below
+
+
+def state_units(layer: EncoderLayer, ways: Sequence[str], half: int) -> np.ndarray:
+    """Places of some directions' units in our encoder's states and outputs."""
+    return np.concatenate([np.arange(layer.ways[way].units) + half * (way == BACKWARD) for way in ways])
+
+
+def add_cell(
+    weights: Weights, name: str, cell: Cell, below: np.ndarray, units: np.ndarray, inputs: int, size: int
+) -> None:
+    """Adds a recurrent layer: its inputs stand at `below` of `inputs` places, its units at `units` of `size`."""
+    gates = GATES[cell.kind]
+    columns = np.concatenate([gate * size + units for gate in range(gates)])
+    weights[f"{name}.kernel"] = placed(cell.kernel, below, columns, (inputs, gates * size))
+    weights[f"{name}.recurrent_kernel"] = placed(cell.recurrent, units, columns, (size, gates * size))
+    bias = np.atleast_2d(cell.bias)
+    wide = placed(bias, np.arange(len(bias)), columns, (len(bias), gates * size))
+    weights[f"{name}.bias"] = wide if cell.bias.ndim == 2 else wide[0]
+
+
+def add_scores(weights: Weights, attend: Attend, top: np.ndarray, memory: np.ndarray, hidden: int) -> None:
+    """Adds what attention is scored with."""
+    if attend.kind == "luong":
+        weights["attention.kernel"] = placed(attend.kernel, top, memory, (hidden, hidden))
+        return
+    places = np.arange(len(attend.kernel))
+    same = np.eye(len(places), dtype=np.float32) * np.float32(attend.scale)
+    weights["attention.query_kernel"] = placed(same, top, places, (hidden, hidden))
+    weights["attention.memory_kernel"] = placed(same, memory, places, (hidden, hidden))
+    weights["attention.bias"] = np.zeros(hidden, np.float32)
+    weights["attention.vector"] = placed(attend.kernel[:, None], places, np.arange(1), (hidden, 1))
+
+
+def embedded(table: Table, ids: Ids, config: ModelConfig) -> np.ndarray:
+    """Writes a table in the order of our ids; an id that the original lacks is a row of zeros."""
+    rows = np.zeros((len(ids), config.embedding_size), np.float32)
+    for ours, theirs in enumerate(ids):
+        if theirs is not None and theirs < table.size:
+            rows[ours, : table.vectors.shape[1]] = table.vectors[theirs]
+    return rows
+
+
+def placed(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Puts a matrix into rows and columns of a larger one of zeros."""
+    found = np.zeros(shape, np.float32)
+    found[np.ix_(rows, columns)] = values
+    return found
+
+
+def empty_like(cell: Cell) -> Cell:
+    """A layer of one unit that always puts out zeros, for a direction that the original does not read."""
+    gates = GATES[cell.kind]
+    bias = np.zeros((2, gates) if cell.kind == "gru" else gates, np.float32)
+    return Cell(cell.kind, np.zeros((len(cell.kernel), gates), np.float32), np.zeros((1, gates), np.float32), bias)

@@ -1,0 +1,294 @@
+"""Takes a functional model apart by its graph: a Keras model in, its parts with their weights out."""
+
+from typing import Any
+
+import numpy as np
+
+from seq2seq.adoption.attending import read_attention
+from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
+from seq2seq.adoption.parts import (
+    BACKWARD,
+    EMBEDDING,
+    FORWARD,
+    NUMBER,
+    ONE_HOT,
+    DecoderLayer,
+    EncoderLayer,
+    Start,
+    Table,
+    Traced,
+    array,
+    read_cell,
+    read_dense,
+)
+from seq2seq.backend import keras
+from seq2seq.errors import AdoptionError
+
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
+
+
+def trace(model: Any, name: str) -> Traced:
+    """Takes a model apart.
+
+    Args:
+        model: a functional or sequential Keras model, of one input (a language model) or of two (source and target).
+        name: what to call it in messages.
+
+    Raises:
+        AdoptionError: something in it has no place in a bundle; the message names it.
+
+    """
+    if isinstance(model, keras.Sequential) and not model.built:
+        raise AdoptionError(f"{name}: expected a trained model, got a Sequential one that was never called")
+    if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
+        raise AdoptionError(
+            f"{name}: expected a functional or Sequential model, whose layers can be followed, got a subclassed one "
+            f"({type(model).__name__}); build the same layers with keras.Model(inputs, outputs) and copy the weights"
+        )
+    if len(model.inputs) > 2:
+        raise AdoptionError(
+            f"{name}: expected the model that was fitted, with the inputs source and target (or one, of a text), got "
+            f"{len(model.inputs)} inputs: {', '.join(tensor.name for tensor in model.inputs)}; an inference decoder "
+            "holds only half of the model"
+        )
+    outputs = [tensor for tensor in model.outputs if tensor is not None]
+    if len(outputs) > 1 and len(model.inputs) == 1:
+        outputs = [tensor for tensor in outputs if kind_of(Place(tensor)) not in RECURRENT] or outputs
+    if kind_of(Place(outputs[0])) in RECURRENT:
+        raise AdoptionError(
+            f"{name}: expected a model that predicts symbols, got one that puts out "
+            f"{describe_call(call_of(Place(outputs[0])))}; "
+            "give the model that was fitted, not the inference encoder"
+        )
+    return trace_output(model, Place(outputs[0]))
+
+
+def kind_of(place: Place) -> str:
+    """Names the class of what made a tensor."""
+    return call_of(place).kind
+
+
+def describe_call(call: Call) -> str:
+    """Names the layer of a call."""
+    return describe(call.layer)
+
+
+def trace_output(model: Any, place: Place) -> Traced:
+    """Follows the scores of symbols back to the inputs."""
+    call, _ = peeled(place)
+    softmax = 0
+    while call.kind == "Softmax" or (call.kind == "Activation" and activation_of(call.layer) == "softmax"):
+        softmax += 1
+        call, _ = peeled(call.inputs[0])
+    dense = plain(call)
+    if type(dense).__name__ != "Dense":
+        raise AdoptionError(f"expected Dense scores of the symbols at the output, got {describe(dense)} there")
+    activation = activation_of(dense)
+    if activation not in ("softmax", "linear"):
+        raise AdoptionError(
+            f"{describe(dense)}: expected a softmax over the symbols, got activation {activation!r}; only "
+            "probabilities that sum to 1 can be searched"
+        )
+    softmax += activation == "softmax"
+    if softmax > 1:
+        raise AdoptionError(f"{describe(dense)}: a softmax is applied twice; remove one and train again")
+    kernel, bias = read_dense(dense)
+    below, _ = peeled(call.inputs[0])
+    attention, top = read_attention(below, kernel, bias)
+    top = top or below
+    decoder, target_place = decoder_stack(top)
+    target = read_table(model, target_place)
+    starts = [start for _, start in decoder]
+    reading = [place for several in starts if several for place in several if place is not None]
+    memory = attention.memory if attention else None
+    if not reading and memory is None:
+        if len(model.inputs) == 2:
+            raise AdoptionError(
+                f"{describe(top.layer)}: expected a decoder that starts from the encoder's states, got one that starts "
+                "from zeros: it cannot know the source; give initial_state=... and train again"
+            )
+        return Traced(None, target, [], [DecoderLayer(read_cell(layer), None) for layer, _ in decoder], None, kernel,
+                      bias, not softmax, single=not top.layer.return_sequences)  # fmt: skip
+    if not top.layer.return_sequences:
+        raise AdoptionError(
+            f"{describe(top.layer)}: expected a decoder with return_sequences=True, got one output a row"
+        )
+    chain = encoder_chain(reading, memory)
+    source = read_table(model, chain[0].inputs[0])
+    if source.input == target.input:
+        raise AdoptionError("expected two inputs, source and target, got one that both encoder and decoder read")
+    parts = [DecoderLayer(read_cell(layer), start_of(several, chain, layer)) for layer, several in decoder]
+    top_encoder = memory or chain[-1]
+    if memory is not None and memory.layer is not chain[-1].layer:
+        raise AdoptionError(
+            f"{describe(top_encoder.layer)}: expected attention to the encoder's last layer, got another"
+        )
+    return Traced(
+        source,
+        target,
+        [encoder_layer(call, number, len(chain), memory is not None) for number, call in enumerate(chain)],
+        parts,
+        attention.attend if attention else None,
+        kernel,
+        bias,
+        not softmax,
+        backwards=bool(getattr(chain[0].layer, "go_backwards", False))
+        and type(chain[0].layer).__name__ != "Bidirectional",
+    )
+
+
+def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None]], Place]:
+    """Follows the decoder down: its layers with what each starts from, the first one first, and what that one reads."""
+    layers: list[tuple[Any, list[Place | None] | None]] = []
+    while True:
+        layer = call.layer
+        if call.kind == "Bidirectional":
+            raise AdoptionError(
+                f"{describe(layer)}: what predicts symbols reads them in both directions, that is also those that "
+                "it is "
+                "to predict; such a model cannot write: train it without Bidirectional there"
+            )
+        if call.kind not in RECURRENT:
+            raise AdoptionError(
+                f"expected LSTM or GRU layers between the symbols and their scores, got {describe(layer)}; a bundle "
+                "has "
+                "no place for it: train without it to adopt the model"
+            )
+        read_cell(layer)
+        if layer.go_backwards:
+            raise AdoptionError(f"{describe(layer)}: expected a decoder that reads forwards, got go_backwards=True")
+        if call.output != 0:
+            raise AdoptionError(f"{describe(layer)}: expected its outputs to be scored, got one of its last states")
+        if layers and not layer.return_sequences:
+            raise AdoptionError(
+                f"{describe(layer)}: expected return_sequences=True below another layer, got one output"
+            )
+        layers.insert(0, (layer, call.states))
+        below, _ = peeled(call.inputs[0])
+        if below.kind in ("Embedding", "InputLayer"):
+            return layers, call.inputs[0]
+        if below.kind == "RepeatVector":
+            raise AdoptionError(
+                f"{describe(below.layer)}: the decoder reads the encoder's state at each step, not the symbols before; "
+                "a bundle's decoder reads what it has written: train with teacher forcing to adopt the model"
+            )
+        call = below
+
+
+def read_table(model: Any, place: Place) -> Table:
+    """Reads how symbols enter: an Embedding of ids, or vectors that are one-hot or a magnitude."""
+    call, masked = peeled(place)
+    vectors = None
+    if call.kind == "Embedding":
+        vectors = array(call.layer.embeddings)
+        masked |= bool(call.layer.mask_zero)
+        call, also = peeled(call.inputs[0])
+        masked |= also
+    if call.kind != "InputLayer":
+        raise AdoptionError(
+            f"expected symbols to enter by an Embedding or one-hot, got {describe(call.layer)} after the input; a "
+            "bundle "
+            "has no place for it: train without it to adopt the model"
+        )
+    tensor = call.place.tensor
+    number = next((i for i, given in enumerate(model.inputs) if given is tensor), None)
+    if number is None:
+        raise AdoptionError(f"{describe(call.layer)}: is not among the model's inputs")
+    width = tensor.shape[1] if len(tensor.shape) > 1 else None
+    if vectors is not None:
+        return Table(EMBEDDING, vectors, masked, number, width)
+    size = tensor.shape[-1] if len(tensor.shape) == 3 else 1
+    if size is None:
+        raise AdoptionError(
+            f"input {tensor.name!r}: expected a known last axis, the number of symbols, got {tensor.shape}"
+        )
+    return Table(NUMBER if size == 1 else ONE_HOT, np.eye(size, dtype=np.float32), masked, number, width)
+
+
+def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
+    """Finds the encoder's layers, from the one that reads the symbols to the last."""
+    calls = [memory] if memory is not None else []
+    for place in states:
+        calls += [call for call, _, _ in state_parts(place)]
+    chains = []
+    for call in calls:
+        chain = [call]
+        while (below := peeled(chain[0].inputs[0])[0]).kind in RECURRENT:
+            if below.output != 0:
+                raise AdoptionError(f"{describe(chain[0].layer)}: reads the states of {describe(below.layer)}")
+            chain.insert(0, below)
+        chains.append(chain)
+    longest = max(chains, key=len)
+    for chain in chains:
+        for call, other in zip(chain, longest, strict=False):
+            if call.layer is not other.layer:
+                raise AdoptionError(
+                    f"expected one encoder, got two: {describe(call.layer)} and {describe(other.layer)} both read the "
+                    "source and pass their states on; use keras.layers.Bidirectional for two directions"
+                )
+    for call in longest:
+        if call.states and any(state is not None for state in call.states):
+            raise AdoptionError(
+                f"{describe(call.layer)}: expected an encoder that starts from zeros, got initial_state"
+            )
+    return longest
+
+
+def state_parts(place: Place) -> list[tuple[Call, str, int]]:
+    """Reads one state as what it is made of: calls, directions, and 0 for h or 1 for c."""
+    call, _ = peeled(place)
+    layer = call.layer
+    if call.kind == "Concatenate":
+        return [part for each in call.inputs for part in state_parts(each)]
+    if call.kind == "Bidirectional":
+        count = 2 if type(layer.forward_layer).__name__ == "LSTM" else 1
+        if call.output == 0 and not layer.return_sequences and layer.merge_mode == "concat":
+            return [(call, FORWARD, 0), (call, BACKWARD, 0)]
+        if call.output > 0:
+            number = call.output - 1
+            return [(call, FORWARD if number < count else BACKWARD, number % count)]
+    elif call.kind in RECURRENT and (call.output > 0 or not layer.return_sequences):
+        return [(call, FORWARD, max(call.output - 1, 0))]
+    raise AdoptionError(
+        f"expected a decoder that starts from the encoder's states, got one that starts from {describe(layer)}; a "
+        "bundle "
+        "passes states on as they are, of two directions concatenated"
+    )
+
+
+def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -> Start | None:
+    """Reads what a decoder layer starts from."""
+    if not states or all(state is None for state in states):
+        return None
+    found = []
+    for number, place in enumerate(states):
+        if place is None:
+            raise AdoptionError(f"{describe(layer)}: expected all states or none in initial_state, got some")
+        parts = state_parts(place)
+        if any(which != number for _, _, which in parts):
+            raise AdoptionError(
+                f"{describe(layer)}: expected initial_state=[h, c] of the encoder, got them in another order or one of "
+                "them twice; a bundle passes h on as h and c as c"
+            )
+        found.append([(call.layer, way) for call, way, _ in parts])
+    if any(parts != found[0] for parts in found) or len({id(source) for source, _ in found[0]}) > 1:
+        raise AdoptionError(f"{describe(layer)}: expected h and c of one encoder layer, got a mixture of layers")
+    number = next(i for i, call in enumerate(chain) if call.layer is found[0][0][0])
+    return Start(number, tuple(way for _, way in found[0]))
+
+
+def encoder_layer(call: Call, number: int, count: int, attended: bool) -> EncoderLayer:
+    """Reads one layer of the encoder."""
+    layer = call.layer
+    if call.kind != "Bidirectional":
+        if layer.go_backwards and (number or count > 1):
+            raise AdoptionError(f"{describe(layer)}: go_backwards=True is understood of an encoder's only layer")
+        return EncoderLayer(read_cell(layer), None)
+    if layer.merge_mode != "concat" and (number + 1 < count or attended):
+        raise AdoptionError(
+            f"{describe(layer)}: expected merge_mode 'concat', got {layer.merge_mode!r}; a bundle sets the two "
+            "directions side by side"
+        )
+    if layer.forward_layer.go_backwards:
+        raise AdoptionError(f"{describe(layer)}: expected a forward layer that reads forwards, got go_backwards=True")
+    return EncoderLayer(read_cell(layer.forward_layer), read_cell(layer.backward_layer))

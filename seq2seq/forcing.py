@@ -1,0 +1,30 @@
+"""Teacher forcing through a step function: sources and targets in, the log-probability of each target symbol out."""
+
+import numpy as np
+
+from seq2seq.runtimes.choice import Runtime
+from seq2seq.special import PAD
+from seq2seq.threads import single_threaded_products
+
+
+@single_threaded_products()
+def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
+    """Steps through given targets: float64 (B, T) log-probabilities in nats, 0 on padding.
+
+    Args:
+        runtime: the model.
+        source_ids: int32 (B, S), as the model reads them, right-padded.
+        target_ids: int32 (B, T + 1), START ... END, right-padded.
+
+    """
+    state = runtime.start(source_ids)
+    rows = np.arange(len(target_ids))
+    found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
+    for time in range(target_ids.shape[1] - 1):
+        logits, state = runtime.step(target_ids[:, time], state)
+        wide = np.asarray(logits, np.float64)
+        wide -= wide.max(-1, keepdims=True)
+        targets = target_ids[:, time + 1]
+        values = wide[rows, targets] - np.log(np.exp(wide).sum(-1))
+        found[:, time] = np.where(targets != PAD, values, 0.0)
+    return found
