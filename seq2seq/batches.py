@@ -10,8 +10,8 @@ import numpy as np
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
 
-FEWEST_ROWS = 64  # of a batch to decode, when one is cut so that every core has work or its memory stays in the cache
-CACHE_BYTES = 4 << 20  # of a batch's memory, which attention reads at each step; what is larger comes from slow memory
+FEWEST_ROWS = 16  # of a batch to decode, when one is cut so that every core has work or its memory stays bounded
+MEMORY_BYTES = 64 << 20  # of what attention reads of a batch's sources; only long lines come to that
 
 
 class TeacherForced(NamedTuple):
@@ -122,7 +122,7 @@ def epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator |
 def cut_batches(
     order: Sequence[int], lengths: Sequence[int], *, most: int, workers: int, symbol_bytes: int
 ) -> list[np.ndarray]:
-    """Cuts lines, sorted by length, into batches: one a worker at least, and of as many as fit into the cache.
+    """Cuts lines, sorted by length, into batches: as few as give every worker the same share, of bounded memory.
 
     Args:
         order: indices of the lines, longest first.
@@ -132,13 +132,14 @@ def cut_batches(
         symbol_bytes: that a step reads for each symbol of each line; 0: nothing.
 
     """
-    batches = []
+    batches: list[np.ndarray] = []
     start = 0
     while start < len(order):
         left = len(order) - start
-        fitting = CACHE_BYTES // (symbol_bytes * lengths[start]) if symbol_bytes else most
+        fitting = MEMORY_BYTES // (symbol_bytes * lengths[start]) if symbol_bytes else most
         rounds = math.ceil(left / (workers * max(FEWEST_ROWS, min(most, fitting))))
         count = min(most, max(FEWEST_ROWS, math.ceil(left / (workers * rounds))))
-        batches.append(np.array(order[start : start + count]))
-        start += count
+        stop = min(len(order), start + workers * count)
+        batches.extend(np.array(order[low : min(low + count, stop)]) for low in range(start, stop, count))
+        start = stop
     return batches

@@ -101,14 +101,15 @@ def test_batches_are_of_similar_length_and_come_in_random_order():
     ("lengths", "most", "workers", "symbol_bytes", "sizes"),
     [
         ([20] * 100, 256, 1, 2048, [100]),
-        ([20] * 100, 256, 2, 2048, [64, 36]),  # 64 rows at least
-        ([30] * 256, 256, 2, 2048, [64, 64, 64, 64]),  # 68 fit into the cache, and both workers have as much to do
-        ([400] * 128 + [10] * 300, 256, 1, 2048, [64, 64, 150, 150]),
-        ([400] * 128 + [10] * 300, 256, 1, 0, [214, 214]),
+        ([20] * 100, 256, 2, 2048, [50, 50]),
+        ([20] * 20, 256, 2, 2048, [16, 4]),  # 16 rows at least
+        ([30] * 600, 256, 2, 2048, [150, 150, 150, 150]),  # both workers have as much to do
+        ([1024] * 64 + [10] * 300, 256, 1, 2048, [31, 31, 31, 136, 135]),  # 32 fit into the memory
+        ([1024] * 64 + [10] * 300, 256, 1, 0, [182, 182]),
         ([9] * 5, 2, 1, 2048, [2, 2, 1]),
     ],
 )
-def test_batches_share_the_work_and_fit_into_the_cache(lengths, most, workers, symbol_bytes, sizes):
+def test_batches_share_the_work_and_bound_their_memory(lengths, most, workers, symbol_bytes, sizes):
     order = list(range(len(lengths)))
     cut = cut_batches(order, lengths, most=most, workers=workers, symbol_bytes=symbol_bytes)
     assert [len(batch) for batch in cut] == sizes

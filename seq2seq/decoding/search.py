@@ -6,6 +6,8 @@ sources of a batch, whatever their prefixes, and the cost of a step does not dep
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +24,8 @@ assert max(PAD, START) < END
 
 # Done sources leave the batch when no more than this share of it is open: dropping copies the others.
 OPEN_SHARE = 0.75
+
+NOBODY = np.zeros((1, 1), bool)  # stands for bool (b, 1) without a True
 
 
 class StepModel(Protocol):
@@ -116,28 +120,41 @@ def _steps(
 ) -> Iterator[StepEvent]:
     sources = np.arange(len(lines))
     slots = _Slots(*(np.zeros((len(lines), 1), kind) for kind in (np.float64, np.int64, bool)))
+    own = sources[:, None]  # the row of each slot
+    some_ended = False
     uniforms = strategy.draws(lines)
     for step in range(limits.step_counts.max(initial=0)):
         if step > 0 or logits is None:
             logits, state = model.step(fed, state)
         logits = np.asarray(logits)  # (b * J, V)
         drawn = uniforms.at(step) if uniforms else None
-        candidates = _candidates(logits, slots, limits.first_id(step), drawn)
-        _check_finite(candidates, step, lines[sources])
-        own = np.arange(slots.scores.size).reshape(slots.scores.shape)  # the row of each slot
+        normalizers, finite = _log_sum_exp(logits)
+        candidates = Candidates(
+            logits=logits.reshape(*own.shape, -1)[..., limits.first_id(step) :],
+            first_id=limits.first_id(step),
+            normalizers=normalizers.reshape(own.shape),
+            scores=slots.scores,
+            lengths=slots.lengths,
+            ended=slots.ended,
+            uniforms=drawn,
+        )
+        if not finite:
+            _check_finite(candidates, step, lines[sources])
         choice = _choose(candidates, own, strategy, limits, step, sources)
         rows = choice.rows
-        log_probs = logits[rows, choice.tokens] - candidates.normalizers.ravel()[rows]
+        log_probs = logits[rows, choice.tokens] - normalizers[rows]
         previous = slots if rows is own else _Slots(*(values.ravel()[rows] for values in slots))
-        tokens, log_probs, slots = _extend(previous, choice, log_probs)
-        some_ended = bool(slots.ended.any())
+        tokens, log_probs, slots = _extend(previous, choice, log_probs, some_ended)
+        some_ended = bool(np.logical_or.reduce(slots.ended, axis=None))
         if some_ended:
             _check_continued(slots, step, lines[sources])
         yield StepEvent(step, sources, rows - own[:, :1], tokens, log_probs, slots.scores)
 
         fed = tokens.astype(np.int32).ravel()
-        if rows is not own and not np.array_equal(rows, own):
-            state = select_rows(state, rows.ravel())
+        if rows is not own:
+            if not np.array_equal(rows, own):
+                state = select_rows(state, rows.ravel())
+            own = np.arange(rows.size).reshape(rows.shape)
         if not some_ended and step + 1 < limits.first_stop:
             continue
         done = slots.ended.all(axis=1) | limits.last(step, sources)
@@ -151,21 +168,10 @@ def _steps(
             fed = fed.reshape(-1, width)[kept].ravel()
             slots = _Slots(*(values[kept] for values in slots))
             sources = sources[kept]
+            own = np.arange(slots.scores.size).reshape(slots.scores.shape)
             if uniforms:
                 uniforms.keep(kept)
-
-
-def _candidates(logits: np.ndarray, slots: _Slots, first_id: int, uniforms: np.ndarray | None) -> Candidates:
-    shape = slots.scores.shape
-    return Candidates(
-        logits=logits.reshape(*shape, -1)[..., first_id:],
-        first_id=first_id,
-        normalizers=_log_sum_exp(logits).reshape(shape),
-        scores=slots.scores,
-        lengths=slots.lengths,
-        ended=slots.ended,
-        uniforms=uniforms,
-    )
+        some_ended = bool(slots.ended.any())
 
 
 def _choose(
@@ -177,15 +183,14 @@ def _choose(
     sources: np.ndarray,
 ) -> _Choice:
     """Lets the strategy choose, save where a prefix or the length decides; `own` (b, J) holds the rows."""
-    nobody = np.zeros((len(own), 1), bool)
     if not limits.decide(step):
         parents, tokens = strategy.choose(candidates)
         rows = _rows(own, parents, tokens)
-        return _Choice(rows, tokens, forced=nobody, cut=nobody, plain=rows is own)
+        return _Choice(rows, tokens, forced=NOBODY, cut=NOBODY, plain=rows is own)
     forced, closing = limits.forced(step, sources)[:, None], limits.closing(step, sources)[:, None]
     prefix_ids = limits.prefix_ids_at(step, sources)[:, None]
     if forced.all():
-        return _Choice(own, np.broadcast_to(prefix_ids, own.shape), forced=forced, cut=nobody)
+        return _Choice(own, np.broadcast_to(prefix_ids, own.shape), forced=forced, cut=NOBODY)
     parents, tokens = strategy.choose(candidates)
     rows = np.where(forced | closing, _rows(own, None, tokens), _rows(own, parents, tokens))
     tokens = np.where(forced, prefix_ids, np.where(closing, strategy.close(candidates, tokens), tokens))
@@ -201,20 +206,23 @@ def _rows(own: np.ndarray, parents: np.ndarray | None, tokens: np.ndarray) -> np
     return own if tokens.shape == own.shape else np.repeat(own, tokens.shape[1], axis=1)
 
 
-def _extend(previous: _Slots, choice: _Choice, log_probs: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Slots]:
+def _extend(
+    previous: _Slots, choice: _Choice, log_probs: np.ndarray, some_ended: bool
+) -> tuple[np.ndarray, np.ndarray, _Slots]:
     """Adds the tokens where the slot is live, and to its score what was not forced.
 
     Args:
         previous: what each new slot continues, (b, K).
         choice: what it continues with.
         log_probs: float64 (b, K), nats of the chosen tokens.
+        some_ended: whether any of the previous slots may be ended.
 
     Returns:
         What an event tells, tokens and log_probs (b, K), and the new slots.
 
     """
     tokens = choice.tokens
-    if choice.plain and not previous.ended.any():
+    if choice.plain and not some_ended:
         scores = previous.scores + log_probs
         return tokens, log_probs, _Slots(scores, previous.lengths + 1, (tokens == END) | (scores == -np.inf))
     empty = tokens == PAD
@@ -228,20 +236,20 @@ def _extend(previous: _Slots, choice: _Choice, log_probs: np.ndarray) -> tuple[n
     return tokens, log_probs, _Slots(scores, previous.lengths + counted, ended)
 
 
-def _log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """Returns float64 (N,): nats, the log of the sum of exp over all V ids of each row."""
-    shifted = logits.astype(np.float64)
-    maxima = np.maximum.reduce(shifted, axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore"):  # infinity minus infinity: told to the caller as a NaN of the model
-        shifted -= maxima
-    return maxima[:, 0] + np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1))
+def _log_sum_exp(logits: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Returns float64 (N,), nats: the log of the sum of exp over all V ids of each row; and whether all are finite.
+
+    They are not where a row has NaN or infinity, or minus infinity alone.
+    """
+    maxima = np.maximum.reduce(logits, axis=-1, keepdims=True)
+    finite = math.isfinite(np.add.reduce(maxima, axis=None, dtype=np.float64))
+    with contextlib.nullcontext() if finite else np.errstate(invalid="ignore"):  # infinity minus infinity
+        shifted = np.subtract(logits, maxima, dtype=np.float64)
+        return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1)) + maxima[:, 0], finite
 
 
 def _check_finite(candidates: Candidates, step: int, lines: np.ndarray) -> None:
-    finite = np.isfinite(candidates.normalizers)
-    if finite.all():
-        return
-    bad = ~(finite | candidates.ended)
+    bad = ~(np.isfinite(candidates.normalizers) | candidates.ended)
     if bad.any():
         raise Seq2SeqError(
             f"expected finite logits, got NaN or infinity from the model at step {step} "

@@ -22,30 +22,43 @@ def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return (rows.reshape(-1, rows.shape[-1]) @ kernel).reshape(*rows.shape[:-1], kernel.shape[1])
 
 
-class LSTMCell:
-    """One step of an LSTM layer whose input is already projected.
+def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np.ndarray:
+    """Returns a weight of one layer, or of several that run side by side, with an axis for them in front."""
+    if isinstance(layers, str):
+        return weights[f"{layers}.{part}"]
+    return np.stack([weights[f"{name}.{part}"] for name in layers])
 
-    Source: as seq2seq.models.recurrent; gates in the order i, f, g, o.
+
+class LSTMCell:
+    """One step of an LSTM layer whose input is already projected, or of W layers side by side.
+
+    With W layers every array has an axis of W in front.
+    Source: as seq2seq.models.recurrent; gates in the order i, f, o, g.
     """
 
     state_count = 2
 
-    def __init__(self, weights: Weights, name: str) -> None:
-        self.input_kernel = weights[f"{name}.kernel"]
-        self.bias = weights[f"{name}.bias"]
-        self.kernel = weights[f"{name}.recurrent_kernel"]
-        self.units = self.kernel.shape[0]
-        # sigmoid(x) = (tanh(x / 2) + 1) / 2: with i, f and o halved beforehand one tanh serves all four gates
-        halves = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), self.units)
-        self.input_kernel, self.bias, self.kernel = (
-            self.input_kernel * halves,
-            self.bias * halves,
-            self.kernel * halves,
+    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
+        self.input_kernel, bias, self.kernel = (
+            self._prepared(layer_weight(weights, layers, part)) for part in ("kernel", "bias", "recurrent_kernel")
         )
+        self.bias = bias[..., None, :]
+        self.units = self.kernel.shape[-2]
+
+    @staticmethod
+    def _prepared(values: np.ndarray) -> np.ndarray:
+        """Puts the gates i, f, g, o of the last axis into our order, and halves all but g.
+
+        sigmoid(x) = (tanh(x / 2) + 1) / 2: so one tanh serves all four, and the sum beside it three in a row.
+        """
+        enter, forget, candidate, leave = np.split(values, 4, axis=-1)
+        return np.concatenate([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -1, dtype=np.float32)
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the input's share of the gates, (..., 4H)."""
-        return product(inputs, self.input_kernel) + self.bias
+        """Returns the share of the gates, (N, 4H), that inputs (N, M) have."""
+        projected = inputs @ self.input_kernel
+        projected += self.bias
+        return projected
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Args: projected (N, 4H); states h and c, each (N, H). Returns the next h and c."""
@@ -54,41 +67,47 @@ class LSTMCell:
         gates = hidden @ self.kernel
         gates += projected
         np.tanh(gates, out=gates)
-        gates[:, : 2 * size] += 1
-        gates[:, 3 * size :] += 1
-        cell = 0.5 * (gates[:, size : 2 * size] * cell + gates[:, :size] * gates[:, 2 * size : 3 * size])
+        doubled = gates[..., : 3 * size]
+        doubled += 1
+        entering = gates[..., :size]
+        entering *= gates[..., 3 * size :]
+        cell = gates[..., size : 2 * size] * cell
+        cell += entering
+        cell *= 0.5
         hidden = np.tanh(cell)
-        hidden *= gates[:, 3 * size :]
+        hidden *= gates[..., 2 * size : 3 * size]
         hidden *= 0.5
         return [hidden, cell]
 
 
 class GRUCell:
-    """One step of a GRU layer whose input is already projected; Keras's order z, r, h, reset after the product.
+    """One step of a GRU layer whose input is already projected, or of several, as LSTMCell.
 
+    Keras's order z, r, h, reset after the product.
     Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
     """
 
     state_count = 1
 
-    def __init__(self, weights: Weights, name: str) -> None:
-        self.input_kernel = weights[f"{name}.kernel"]
-        self.bias, self.recurrent_bias = weights[f"{name}.bias"]
-        self.kernel = weights[f"{name}.recurrent_kernel"]
-        self.units = self.kernel.shape[0]
+    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
+        self.input_kernel, biases, self.kernel = (
+            layer_weight(weights, layers, part) for part in ("kernel", "bias", "recurrent_kernel")
+        )
+        self.bias, self.recurrent_bias = biases[..., :1, :], biases[..., 1:, :]
+        self.units = self.kernel.shape[-2]
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the input's share of the gates, (..., 3H)."""
-        return product(inputs, self.input_kernel) + self.bias
+        """Returns the share of the gates, (N, 3H), that inputs (N, M) have."""
+        return inputs @ self.input_kernel + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Args: projected (N, 3H); states h (N, H). Returns the next h."""
         (hidden,) = states
         size = self.units
         recurrent = hidden @ self.kernel + self.recurrent_bias
-        gates = sigmoid(projected[:, : 2 * size] + recurrent[:, : 2 * size])
-        update, reset = gates[:, :size], gates[:, size:]
-        candidate = np.tanh(projected[:, 2 * size :] + reset * recurrent[:, 2 * size :])
+        gates = sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
+        update, reset = gates[..., :size], gates[..., size:]
+        candidate = np.tanh(projected[..., 2 * size :] + reset * recurrent[..., 2 * size :])
         return [update * hidden + (1 - update) * candidate]
 
 
@@ -97,35 +116,37 @@ CELLS: dict[str, type[LSTMCell] | type[GRUCell]] = {"lstm": LSTMCell, "gru": GRU
 
 def run_layer(
     cell: LSTMCell | GRUCell,
-    inputs: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    places: np.ndarray,
+    table: np.ndarray,
+    lookups: np.ndarray,
     live_counts: Sequence[int],
+    places: np.ndarray,
     outputs: np.ndarray,
 ) -> list[np.ndarray]:
-    """Runs a layer over time from zero states, the rows in order of length, longest first.
+    """Runs a layer's W directions side by side over time from zero states, the rows longest first.
 
     Args:
         cell: the layer.
-        inputs: of int (N,) rows and (N,) places, gives the projected inputs there, float32 (N, gates).
-        places: int (T, B), which symbol each row reads at each time.
+        table: float32 (R, gates), projected inputs.
+        lookups: int (T, W, B), which row of the table is read at each time.
         live_counts: how many rows have a symbol at each time; the others' states stay as they are.
-        outputs: float32 (B, T, H), receives the outputs at those places; what is there on padding stays.
+        places: int (T, W, B), where the output of each time belongs.
+        outputs: float32 (places, H), receives the outputs; what is there on padding stays.
 
     Returns:
-        The states after the symbol that each row reads last, (B, H) each.
+        The states after the symbol that each row reads last, (W, B, H) each.
 
     """
-    rows = np.arange(len(outputs))
-    states = [np.zeros((len(rows), cell.units), np.float32) for _ in range(cell.state_count)]
-    for place, live in zip(places, live_counts, strict=True):
-        here = rows[:live], place[:live]
-        if live == len(rows):
-            states = cell(inputs(*here), states)
-        else:
-            after = cell(inputs(*here), [state[:live] for state in states])
-            for state, new in zip(states, after, strict=True):
-                state[:live] = new
-        outputs[here] = states[0][:live]
+    shape = (*lookups.shape[1:], cell.units)
+    states = [np.zeros(shape, np.float32) for _ in range(cell.state_count)]
+    for lookup, place, live in zip(lookups, places, live_counts, strict=True):
+        if live == shape[1]:
+            states = cell(table.take(lookup, axis=0), states)
+            outputs[place] = states[0]
+            continue
+        after = cell(table.take(lookup[:, :live], axis=0), [state[:, :live] for state in states])
+        for state, new in zip(states, after, strict=True):
+            state[:, :live] = new
+        outputs[place[:, :live]] = after[0]
     return states
 
 
@@ -186,7 +207,9 @@ class NumpyDecoder:
             outputs = self._attend(outputs, state.shared)
             if not self.squashes:
                 return outputs, State(after, state.shared)
-        return outputs @ self.output_kernel + self.output_bias, State(after, state.shared)
+        logits = outputs @ self.output_kernel
+        logits += self.output_bias
+        return logits, State(after, state.shared)
 
     def _attend(self, outputs: np.ndarray, shared: Any) -> np.ndarray:
         keys, values, bias = shared
@@ -194,9 +217,9 @@ class NumpyDecoder:
         query = outputs.reshape(len(keys), -1, outputs.shape[-1])  # (B, K, H)
         scores = self.score(query, keys)
         scores += bias
-        scores -= scores.max(-1, keepdims=True)
+        scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(-1, keepdims=True)
+        scores /= np.add.reduce(scores, axis=-1, keepdims=True)
         context = (scores @ values).reshape(len(outputs), -1)
         context += outputs @ self.query_kernel
         context += self.combine_bias
@@ -213,13 +236,21 @@ class NumpyTranslator:
         # of keys and values, which a step reads for each symbol of a source
         self.symbol_bytes = self.decoder.memory_kernel[0].nbytes if self.attends else 0
         self.bridges = weights
-        self.embeddings = weights["source_embedding.embeddings"]
-        names = ("_forward", "_backward") if config.bidirectional else ("",)
+        ways = ("_forward", "_backward") if config.bidirectional else ("",)
+        self.ways = len(ways)  # W, directions that run side by side
         self.layers = [
-            [CELLS[config.rnn](weights, f"encoder_{index}{name}") for name in names]
+            CELLS[config.rnn](weights, [f"encoder_{index}{way}" for way in ways])
             for index in range(config.encoder_layers or config.layers)
         ]
-        self.first_tables = [cell.project(self.embeddings) for cell in self.layers[0]]
+        # the first layer's input depends on the symbol alone: (W * V, gates)
+        embeddings = weights["source_embedding.embeddings"]
+        self.source_size = len(embeddings)
+        self.first_table = self._table(0, embeddings)
+
+    def _table(self, layer: int, inputs: np.ndarray) -> np.ndarray:
+        """Projects a layer's inputs (N, M) for each direction: (W * N, gates)."""
+        projected = self.layers[layer].project(inputs)
+        return projected.reshape(-1, projected.shape[-1])
 
     def start(self, source_ids: np.ndarray) -> State:
         """Reads sources: int32 (B, S), each row's symbols and END, right-padded."""
@@ -228,47 +259,37 @@ class NumpyTranslator:
         if (lengths[1:] > lengths[:-1]).any():
             order = np.argsort(-lengths, kind="stable")
             return select_sources(self.start(source_ids[order]), np.argsort(order), 1)
+        count, steps = source_ids.shape
         real = source_ids != PAD
-        live_counts = [count for count in real.sum(0).tolist() if count]
-        times = np.arange(len(live_counts))[:, None]
-        forward = np.broadcast_to(times, source_ids.T.shape)
-        backward = np.maximum(lengths - 1 - times, 0)
+        live_counts = real.sum(0).tolist()
+        ways, times, rows = np.arange(self.ways)[:, None], np.arange(steps)[:, None, None], np.arange(count)
+        # int (T, W, B): which symbol, of all B * S, each direction reads at each time
+        symbols = rows * steps + np.where(ways == 0, times, np.maximum(lengths - 1 - times, 0))
         memory, by_layer = np.empty(0, np.float32), []
-        for index, cells in enumerate(self.layers):
-            below = memory
-            memory = np.zeros((*source_ids.shape, sum(cell.units for cell in cells)), np.float32)
-            after = [
-                run_layer(cell, self._inputs(index, way, source_ids, below), places, live_counts, part)
-                for way, (cell, places, part) in enumerate(
-                    zip(cells, (forward, backward), np.split(memory, len(cells), axis=-1), strict=False)
-                )
-            ]
-            if self.config.bidirectional:
-                after = [[self._bridge(index, *pair) for pair in enumerate(zip(*after, strict=True))]]
-            by_layer.append(after[0])
+        for index, cell in enumerate(self.layers):
+            if index:
+                table, lookups = self._table(index, memory), symbols + ways * (count * steps)
+            else:
+                table, lookups = self.first_table, source_ids.ravel()[symbols] + ways * self.source_size
+            memory = np.zeros((count * steps, self.ways * cell.units), np.float32)
+            places = symbols * self.ways + ways
+            after = run_layer(cell, table, lookups, live_counts, places, memory.reshape(-1, cell.units))
+            by_layer.append([self._bridge(index, *pair) for pair in enumerate(after)])
         zeros = [np.zeros_like(state) for state in by_layer[0]]
         chosen = [zeros if start is None else by_layer[start] for start in decoder_starts(self.config)]
         states = [state for several in chosen for state in several]
         if not self.attends:
             return State(states, ())
         bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
-        return State(states, (*self.decoder.remember(memory), bias))
+        return State(states, (*self.decoder.remember(memory.reshape(count, steps, -1)), bias))
 
-    def _inputs(
-        self, layer: int, way: int, source_ids: np.ndarray, below: np.ndarray
-    ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """Returns the projected inputs of a layer: of the first one looked up, of others computed at once."""
-        if layer:
-            projected = self.layers[layer][way].project(below)
-            return lambda rows, places: projected[rows, places]
-        table = self.first_tables[way]
-        return lambda rows, places: table.take(source_ids[rows, places], axis=0)
-
-    def _bridge(self, layer: int, position: int, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        if self.config.bridge == "none":
-            return np.concatenate(pair, -1)
+    def _bridge(self, layer: int, position: int, states: np.ndarray) -> np.ndarray:
+        """Turns the last states of all directions, (W, B, H / W), into one of the decoder, (B, H)."""
+        both = np.concatenate(list(states), -1)
+        if self.config.bridge == "none" or not self.config.bidirectional:
+            return both
         name = f"bridge_{layer}_{'hc'[position]}"
-        state = np.concatenate(pair, -1) @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
+        state = both @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
         return np.tanh(state) if position == 0 else state
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
