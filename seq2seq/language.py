@@ -17,7 +17,7 @@ from seq2seq.datasets import Dataset
 from seq2seq.errors import OptionError
 from seq2seq.generation import LanguageModel
 from seq2seq.models.language import TrainableLanguageModel
-from seq2seq.models.step import make_validation_step, shard_count, share_cores
+from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
 from seq2seq.models.weights import export_weights
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
 from seq2seq.task import Look, Scores, train_at_once
@@ -179,7 +179,7 @@ def train_language_model(
         weights={},
         record={
             "trained_on": origin(dataset, text),
-            "train": {**config.to_dict(), "shards": shards, "repeatable": config.max_minutes is None},
+            "train": training_record(config, shards),
             "signature": dict(signature),
             "versions": versions(),
         },

@@ -19,6 +19,7 @@ from seq2seq.models.step import (
     shard_count,
     smoothed_nats,
     split_rows,
+    symbol_nats,
 )
 from seq2seq.special import PAD
 from seq2seq.task import Task
@@ -148,7 +149,7 @@ def part_functions(model: Trainable, config: TrainingConfig, shards: int) -> tup
 
     def loss_of(arrays: Sequence[Any], carry: Sequence[Any]) -> Any:
         result = model.forward(arrays, carry, training=True)
-        nats = smoothed_nats(result.logits, result.targets, config.label_smoothing)
+        nats = smoothed_nats(symbol_nats(result.logits, result.targets), result.logits, config.label_smoothing)
         return tf.reduce_sum(nats * result.weights)
 
     @tf.function(input_signature=signature)

@@ -21,7 +21,7 @@ from seq2seq.datasets import Dataset, Splits
 from seq2seq.evaluation import metrics_of, splits_of
 from seq2seq.inference import Translator
 from seq2seq.metrics import chrf, exact_match
-from seq2seq.models.step import make_validation_step, shard_count, share_cores
+from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import TranslatorModels, build_translator
 from seq2seq.models.weights import export_weights
@@ -209,7 +209,7 @@ def train_translator(
             "target": int(data.train.targets.lengths.max()) - 2,
         },
         "trained_on": origin(dataset, data),
-        "train": {**config.to_dict(), "shards": shards, "repeatable": config.max_minutes is None},
+        "train": training_record(config, shards),
         "signature": dict(signature),
         "versions": versions(),
     }

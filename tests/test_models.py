@@ -10,6 +10,7 @@ from seq2seq.batches import Batch, encode_pairs, teacher_force
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.forcing import forced_log_probs
+from seq2seq.models import recurrent
 from seq2seq.models.attention import Attention
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
@@ -37,6 +38,12 @@ KINDS = [
 ]
 NAMES = ["-".join(str(value) for value in kind.values()) for kind in KINDS]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+
+
+@pytest.fixture(autouse=True)
+def float32_gradients(monkeypatch):
+    """Keeps gradients comparable to those of the oracles, whatever the processor."""
+    monkeypatch.setattr(recurrent, "gradient_type", lambda: tf.float32)
 
 
 @pytest.fixture
@@ -174,7 +181,9 @@ def run_with_gradients(layer, inputs, mask, initial, outputs_count):
 
 
 @pytest.mark.parametrize("lengths", [None, (6, 1, 3, 6)], ids=["whole", "right-padded"])
-def test_our_lstm_is_keras_lstm_in_outputs_states_and_gradients(lstms, lengths):
+@pytest.mark.parametrize(("kind", "tolerance"), [("float32", 2e-5), ("bfloat16", 2e-2)])
+def test_our_lstm_is_keras_lstm_in_outputs_states_and_gradients(monkeypatch, lstms, lengths, kind, tolerance):
+    monkeypatch.setattr(recurrent, "gradient_type", lambda: tf.as_dtype(kind))
     ours, theirs, inputs = lstms
     mask = None if lengths is None else np.arange(6) < np.array(lengths)[:, None]
     initial = np.random.default_rng(5).normal(size=(2, 4, 5)).astype(np.float32)
@@ -182,7 +191,31 @@ def test_our_lstm_is_keras_lstm_in_outputs_states_and_gradients(lstms, lengths):
     for one, other in zip(found[0], expected[0], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     for one, other in zip(found[1], expected[1], strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-5)
+        assert one.dtype == tf.float32
+        np.testing.assert_allclose(one, other, atol=tolerance * max(1, np.abs(other).max()))
+
+
+@pytest.mark.parametrize(
+    ("features", "onednn", "kind"),
+    [
+        ("flags : fpu avx512_bf16 rdpid", None, "bfloat16"),
+        ("flags : fpu amx_bf16", "1", "bfloat16"),
+        ("flags : fpu avx512_bf16 rdpid", "0", "float32"),  # TensorFlow's own bfloat16 product is slower than float32's
+        ("flags : fpu avx2", None, "float32"),
+        (None, None, "float32"),
+    ],
+)
+def test_gradients_are_bfloat16_where_the_processor_has_it(monkeypatch, tmp_path, features, onednn, kind):
+    found = tmp_path / "cpuinfo"
+    if features is not None:
+        found.write_text(features)
+    monkeypatch.undo()  # of float32_gradients
+    monkeypatch.setattr(recurrent, "Path", lambda _: found)
+    if onednn is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    else:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
+    assert recurrent.gradient_type() == tf.as_dtype(kind)
 
 
 def test_our_lstm_starts_from_zeros_as_keras_does(lstms):
@@ -267,8 +300,9 @@ def test_label_smoothing_is_the_cross_entropy_with_a_mixed_target():
     targets = np.array([[0, 1, 2], [3, 4, 0]], np.int32)
     mixed = 0.9 * np.eye(5)[targets] + 0.1 / 5
     expected = -(mixed * tf.nn.log_softmax(logits).numpy()).sum(-1)
-    np.testing.assert_allclose(smoothed_nats(logits, targets, 0.1), expected, atol=1e-6)
-    np.testing.assert_array_equal(smoothed_nats(logits, targets, 0.0), symbol_nats(logits, targets))
+    nats = symbol_nats(logits, targets)
+    np.testing.assert_allclose(smoothed_nats(nats, logits, 0.1), expected, atol=1e-6)
+    np.testing.assert_array_equal(smoothed_nats(nats, logits, 0.0), nats)
 
 
 def stepped(arrays, *, shards=1, kind=None, optimizer="sgd", rate=1.0, **options):

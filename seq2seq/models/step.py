@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from seq2seq.backend import keras, tf
 from seq2seq.config import TrainingConfig
+from seq2seq.models.recurrent import gradient_type
 
 DRIFT_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
 
@@ -87,17 +88,26 @@ def share_cores(shards: int) -> None:
         return
 
 
+def training_record(config: TrainingConfig, shards: int) -> dict[str, Any]:
+    """Says how a model was trained, for its folder: the options, and what a machine adds that changes its weights."""
+    return {
+        **config.to_dict(),
+        "shards": shards,
+        "gradients": gradient_type().name,
+        "repeatable": config.max_minutes is None,
+    }
+
+
 def symbol_nats(logits: Any, targets: Any) -> Any:
     """Returns -log p(target) in nats, float32 (B, T), from logits (B, T, V) and int32 targets (B, T)."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
 
 
-def smoothed_nats(logits: Any, targets: Any, label_smoothing: float) -> Any:
-    """Mixes the nats of the target with the mean nats of all symbols.
+def smoothed_nats(nats: Any, logits: Any, label_smoothing: float) -> Any:
+    """Mixes the nats of the target, as `symbol_nats` gives them, with the mean nats of all symbols.
 
     Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
-    nats = symbol_nats(logits, targets)
     if not label_smoothing:
         return nats
     spread = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), -1)
@@ -133,19 +143,20 @@ def make_train_step(
     variables = [variable for part in model.models for variable in part.trainable_variables]
     optimizer.build(variables)
 
-    def gradients(arrays: Sequence[Any], carry: Sequence[Any], total: Any) -> tuple[Any, list[Any], list[Any]]:
+    def shard(arrays: Sequence[Any], carry: Sequence[Any], total: Any) -> tuple[Any, list[Any], list[Any]]:
         with tf.GradientTape() as tape:
             result = model.forward(arrays, carry, training=True)
-            objective = smoothed_nats(result.logits, result.targets, config.label_smoothing)
+            nats = symbol_nats(result.logits, result.targets)
+            objective = smoothed_nats(nats, result.logits, config.label_smoothing)
             loss = tf.reduce_sum(objective * result.weights) / total + drift_penalty(result.carry) / shards
-        nats = tf.reduce_sum(symbol_nats(result.logits, result.targets) * result.weights)
         values = tape.gradient(loss, [variable.value for variable in variables])
-        return nats, [tf.convert_to_tensor(value) for value in values], result.carry
+        gradients = [tf.convert_to_tensor(value) for value in values]
+        return tf.reduce_sum(nats * result.weights), gradients, result.carry
 
     @tf.function(input_signature=[model.signature, model.carry_signature, tf.TensorSpec((), tf.float32)])
     def step(arrays: list[Any], carry: list[Any], learning_rate: Any) -> StepResult:
         count = tf.reduce_sum(arrays[-1])
-        parts = [gradients(*part, tf.maximum(count, 1)) for part in split_rows(arrays, carry, shards)]
+        parts = [shard(*part, tf.maximum(count, 1)) for part in split_rows(arrays, carry, shards)]
         summed = [tf.add_n(list(shares)) for shares in zip(*(part[1] for part in parts), strict=True)]
         if config.clip_norm is not None:
             summed, _ = tf.clip_by_global_norm(summed, config.clip_norm)
