@@ -39,7 +39,7 @@ def parse(argv=None):
     parser.add_argument("--data", default="fra-eng", help="data set or file (default: fra-eng, the bundled one)")
     parser.add_argument("--model", type=Path, help="a trained attention model; absent: one is trained first")
     parser.add_argument("--train-minutes", type=float, default=2.0, help="for how long (default: 2)")
-    parser.add_argument("--batches", type=int, default=40, help="training steps of a turn (default: 40)")
+    parser.add_argument("--batches", type=int, default=150, help="training steps of a turn (default: 150)")
     parser.add_argument("--lines", type=int, default=20_000, help="lines of the whole command (default: 20000)")
     parser.add_argument("--parity-lines", type=int, default=1000, help="lines of the row parity (default: 1000)")
     parser.add_argument("--memory-lines", type=int, default=1_000_000, help="lines of the row memory")

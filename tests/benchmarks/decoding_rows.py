@@ -69,52 +69,48 @@ def cold_start(options):
     )
 
 
+def take_side_turns(sides, repeats):
+    """Takes turns between processes, and returns the seconds that each measured."""
+    try:
+        return take_turns({name: lambda side=side: side.ask("go")["seconds"] for name, side in sides.items()}, repeats)
+    finally:
+        for side in sides.values():
+            side.close()
+
+
+def decoding_side(options, runtime="numpy", *, lines=BATCH, calls=8, **decoding):
+    """A process that decodes lines of 25 symbols to outputs of 30."""
+    return Side(
+        "decoding",
+        {"model": str(options.model), "runtime": runtime, "lines": lines, "calls": calls, **FORCED, **decoding},
+    )
+
+
 def one_sentence(options):
     """One sentence, warm."""
-    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
-    (line,) = lines_of_length(numpy_side.source_vocabulary, 1)
-    tutorial = Side("tutorial-decoding", {})
-
-    def several(translator, count):
-        decoding(translator, [line], **FORCED)
-        return seconds(lambda: [decoding(translator, [line], **FORCED) for _ in range(count)]) / count
-
     sides = {
-        "numpy": lambda: several(numpy_side, 50),
-        "keras": lambda: several(keras_side, 5),
-        "tutorial": lambda: tutorial.ask("go")["seconds"],
+        "numpy": decoding_side(options, lines=1, calls=50),
+        "keras": decoding_side(options, "keras", lines=1, calls=5),
+        "tutorial": Side("tutorial-decoding", {}),
     }
-    values = take_turns(sides, options.repeats)
-    tutorial.close()
+    values = take_side_turns(sides, options.repeats)
     return Row("one sentence, warm, 25 in, 30 out", figures(values, "ms", 1e3), target="400 x tutorial; aim: 2 ms")
 
 
 def batch(options):
-    """A batch of 256 lines, greedy and beam."""
-    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
-    lines = lines_of_length(numpy_side.source_vocabulary, BATCH)
-    for side in (numpy_side, keras_side):
-        decoding(side, lines, **FORCED)
-    sides = {
-        "numpy": lambda: seconds(lambda: decoding(numpy_side, lines, **FORCED)),
-        "keras": lambda: seconds(lambda: decoding(keras_side, lines, **FORCED)),
-    }
+    """A batch of 256 lines."""
+    sides = {"numpy": decoding_side(options), "keras": decoding_side(options, "keras", calls=4)}
     return Row(
         "256 lines, greedy, 25 in, 30 out",
-        figures(take_turns(sides, options.repeats), "sentences/s", total=BATCH),
+        figures(take_side_turns(sides, options.repeats), "sentences/s", total=BATCH),
         target="3 000; aim: 5 000",
     )
 
 
 def beam(options):
     """What beam 5 costs."""
-    translator = load(options.model)
-    lines = lines_of_length(translator.source_vocabulary, BATCH)
-    sides = {
-        "beam 5": lambda: seconds(lambda: decoding(translator, lines, beam_size=5, **FORCED)),
-        "greedy": lambda: seconds(lambda: decoding(translator, lines, **FORCED)),
-    }
-    values = take_turns(sides, options.repeats)
+    sides = {"beam 5": decoding_side(options, calls=4, beam_size=5), "greedy": decoding_side(options)}
+    values = take_side_turns(sides, options.repeats)
     pairs = zip(values["beam 5"], values["greedy"], strict=True)
     cost = Figure(tuple(slow / fast for slow, fast in pairs), "x greedy")
     return Row("beam 5, 256 lines", {"cost": cost, **figures(values, "ms", 1e3)}, target="at most 6; aim: 5")

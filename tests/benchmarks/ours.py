@@ -9,17 +9,17 @@ from seq2seq.models.step import make_optimizer, make_train_step, make_validation
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import build_translator
 from seq2seq.training import CHECK_EVERY, Tally
-from tests.benchmarks.pairs import BATCH_SIZE, TrainingSide
+from tests.benchmarks.pairs import TrainingSide
 
 
 class Ours(TrainingSide):
     def build(self):
-        shards = shard_count(BATCH_SIZE)
+        shards = shard_count(self.batch_size)
         share_cores(shards)
         keras.utils.set_random_seed(1)
         kind = {"attention": "luong"} if self.attention else {"attention": "none", "bidirectional": False}
-        model = ModelConfig(dropout=0.0, **kind)
-        config = TrainingConfig(batch_size=BATCH_SIZE, epochs=1, learning_rate=0.002)
+        model = ModelConfig(dropout=self.dropout, **kind)
+        config = TrainingConfig(batch_size=self.batch_size, epochs=1, learning_rate=0.002)
         models = build_translator(model, source_size=self.material.source_size, target_size=self.material.target_size)
         self.model = TrainableTranslator(models)
         self.optimizer = make_optimizer(config)

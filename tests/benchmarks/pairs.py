@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from seq2seq.datasets import resolve
 from seq2seq.evaluation import splits_of
 from seq2seq.vocabulary import Vocabulary
 
-BATCH_SIZE = 64
 VALIDATION_PAIRS = 512
 
 
@@ -26,12 +25,15 @@ class Material(NamedTuple):
     slices: list[list[np.ndarray]]  # rows of each batch of each repetition
 
 
-def material(data: str, *, shortest: int | None, repeats: int, batches: int) -> Material:
-    """Encodes a data set and plans the batches; `shortest` keeps only so many of the shortest pairs."""
+def material(data: str, *, shortest: int | None, repeats: int, batches: int, batch_size: int) -> Material:
+    """Encodes a data set and plans the batches.
+
+    `shortest` keeps only so many pairs, those with the shortest sources, as the tutorial does of a file in that order.
+    """
     splits = splits_of(resolve(data), DataConfig(data=data))
     train, validation = splits.train, splits.validation
     if shortest is not None:
-        train = sorted(train, key=lambda pair: len(pair.source) + len(pair.target))[:shortest]
+        train = sorted(train, key=lambda pair: len(pair.source))[:shortest]
         longest = [max(map(len, side)) for side in zip(*train, strict=True)]
         validation = [pair for pair in validation if all(len(a) <= b for a, b in zip(pair, longest, strict=True))]
     source = Vocabulary.build(pair.source for pair in train)
@@ -46,7 +48,7 @@ def material(data: str, *, shortest: int | None, repeats: int, batches: int) -> 
     packed = encoded(train)
     plan: list[np.ndarray] = []
     while len(plan) < repeats * batches:
-        plan += plan_epoch(packed, BATCH_SIZE, generator)
+        plan += plan_epoch(packed, batch_size, generator)
     return Material(
         packed,
         encoded(validation[:VALIDATION_PAIRS]),
@@ -64,9 +66,9 @@ def real_symbols(pairs: EncodedPairs, slice_: list[np.ndarray]) -> int:
 class TrainingSide:
     """What the sides of a training row have in common."""
 
-    def __init__(self, *, data: str, shortest: int | None, repeats: int, batches: int, attention: bool) -> None:
-        self.material = material(data, shortest=shortest, repeats=repeats, batches=batches)
-        self.attention = attention
+    def __init__(self, *, attention: bool, dropout: float, batch_size: int, **data: Any) -> None:
+        self.material = material(batch_size=batch_size, **data)
+        self.attention, self.dropout, self.batch_size = attention, dropout, batch_size
         self.slices: Iterator[list[np.ndarray]] = iter(self.material.slices)
         began = time.perf_counter()
         self.build()

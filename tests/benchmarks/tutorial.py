@@ -7,7 +7,7 @@ import numpy as np
 from seq2seq.backend import keras
 from seq2seq.batches import teacher_force
 from seq2seq.special import PAD
-from tests.benchmarks.pairs import BATCH_SIZE, TrainingSide
+from tests.benchmarks.pairs import TrainingSide
 
 HIDDEN = 256
 SOURCE_SIZE, TARGET_SIZE, SOURCE_LENGTH, TARGET_LENGTH = 80, 100, 25, 30
@@ -62,7 +62,7 @@ class Tutorial(TrainingSide):
     def train(self, slice_):
         # the tutorial holds the whole set in memory and shuffles it; here as much as one repetition needs
         sources, inputs, targets, _ = self.arrays(self.material.train, np.concatenate(slice_))
-        self.model.fit([sources, inputs], targets, batch_size=BATCH_SIZE, verbose=0)
+        self.model.fit([sources, inputs], targets, batch_size=self.batch_size, verbose=0)
 
     def validation_loss(self):
         everything = np.arange(len(self.material.validation.sources))

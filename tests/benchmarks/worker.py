@@ -15,6 +15,8 @@ def main() -> None:
         from tests.benchmarks.fused_torch import FusedTorch as Kind
     elif kind == "naive":
         from tests.benchmarks.naive_keras import NaiveKeras as Kind
+    elif kind == "decoding":
+        from tests.benchmarks.decoding_side import Decoding as Kind
     else:
         from tests.benchmarks.tutorial import KINDS
 
