@@ -150,15 +150,19 @@ class Translator:
         rows = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
         prefix = self.encode_prefix(config, notice)
         drawn = config.seed if config.temperature else None
-        found: list[list[Hypothesis]] = [[] for _ in chunk]
+        # an empty line has an empty output
+        found = [
+            [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn)] * config.n_best
+            for index, line in enumerate(chunk)
+        ]
         # a stable order by length: what a batch holds is never seen in a result, only in its speed
         filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: -len(rows[index]))
         workers = core_count() if self.runtime_is_numpy else 1
         symbol_bytes = self.runtime.symbol_bytes if isinstance(self.runtime, NumpyTranslator) else 0
 
-        def decode_batch(batch: np.ndarray) -> list[list[Hypothesis]]:
+        def decode_batch(batch: np.ndarray) -> None:
             source_ids = Ragged([self.source_form.row(rows[index]) for index in batch]).padded(np.arange(len(batch)))
-            return decode(
+            decoded = decode(
                 self.runtime,
                 self.runtime.start(source_ids),
                 strategy=strategy,
@@ -167,19 +171,15 @@ class Translator:
                 min_length=config.min_length,
                 prefix=[prefix] * len(batch) if prefix else None,
             )
+            for index, several in zip(batch.tolist(), decoded, strict=True):
+                kept = several[: config.n_best]
+                found[index] = [self.output(chunk[index], first_line + index, one, config) for one in kept]
 
         lengths = [len(rows[index]) + 1 for index in filled]
         batches = cut_batches(filled, lengths, most=config.batch_size, workers=workers, symbol_bytes=symbol_bytes)
         with single_threaded_products() if self.runtime_is_numpy else contextlib.nullcontext():
-            results = spread(decode_batch, batches, workers=workers)
-        for batch, several in zip(batches, results, strict=True):
-            for index, hypotheses in zip(batch, several, strict=True):
-                found[index] = hypotheses[: config.n_best]
-        return [
-            [self.output(line, first_line + index, hypothesis, config) for hypothesis in found[index]]
-            or [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn)] * config.n_best
-            for index, line in enumerate(chunk)
-        ]
+            spread(decode_batch, batches, workers=workers)
+        return found
 
     def normalised(self, line: str) -> str:
         """Gives a line the form that the model's data has."""
@@ -240,7 +240,7 @@ class Translator:
             line,
             vocabulary.decode(hypothesis.token_ids),
             vocabulary.symbols_of(hypothesis.token_ids),
-            list(hypothesis.log_probs),
+            hypothesis.log_probs,
             hypothesis.score,
             hypothesis.rank_score,
             hypothesis.finished,

@@ -32,82 +32,82 @@ def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np
 class LSTMCell:
     """One step of an LSTM layer whose input is already projected, or of W layers side by side.
 
+    Gates have an axis of their own, G = 4, in the order i, f, o, g: small products, and one array for each gate.
     With W layers every array has an axis of W in front.
-    Source: as seq2seq.models.recurrent; gates in the order i, f, o, g.
+    Source: as seq2seq.models.recurrent.
     """
 
     state_count = 2
+    gates = 4
 
     def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
-        self.input_kernel, bias, self.kernel = (
-            self._prepared(layer_weight(weights, layers, part)) for part in ("kernel", "bias", "recurrent_kernel")
-        )
-        self.bias = bias[..., None, :]
-        self.units = self.kernel.shape[-2]
+        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
+        kernel, recurrent_kernel, bias = parts
+        self.input_kernel, self.kernel = self._by_gate(kernel), self._by_gate(recurrent_kernel)
+        self.bias = self._by_gate(bias[..., None, :])
+        self.units = self.kernel.shape[-1]
 
     @staticmethod
-    def _prepared(values: np.ndarray) -> np.ndarray:
-        """Puts the gates i, f, g, o of the last axis into our order, and halves all but g.
+    def _by_gate(values: np.ndarray) -> np.ndarray:
+        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), all but g halved.
 
-        sigmoid(x) = (tanh(x / 2) + 1) / 2: so one tanh serves all four, and the sum beside it three in a row.
+        sigmoid(x) = (tanh(x / 2) + 1) / 2: so one tanh serves all four gates.
         """
         enter, forget, candidate, leave = np.split(values, 4, axis=-1)
-        return np.concatenate([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -1, dtype=np.float32)
+        return np.stack([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -3, dtype=np.float32)
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the share of the gates, (N, 4H), that inputs (N, M) have."""
+        """Returns the share of the gates, (G, N, H), that inputs (N, M) have."""
         projected = inputs @ self.input_kernel
         projected += self.bias
         return projected
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Args: projected (N, 4H); states h and c, each (N, H). Returns the next h and c."""
+        """Args: projected (G, N, H); states h and c, each (N, H). Returns the next h and c."""
         hidden, cell = states
-        size = self.units
-        gates = hidden @ self.kernel
+        gates = hidden[..., None, :, :] @ self.kernel
         gates += projected
         np.tanh(gates, out=gates)
-        doubled = gates[..., : 3 * size]
+        doubled = gates[..., :3, :, :]
         doubled += 1
-        entering = gates[..., :size]
-        entering *= gates[..., 3 * size :]
-        cell = gates[..., size : 2 * size] * cell
+        entering, kept, leaving = (doubled[..., gate, :, :] for gate in range(3))
+        entering *= gates[..., 3, :, :]
+        cell = kept * cell
         cell += entering
         cell *= 0.5
         hidden = np.tanh(cell)
-        hidden *= gates[..., 2 * size : 3 * size]
+        hidden *= leaving
         hidden *= 0.5
         return [hidden, cell]
 
 
 class GRUCell:
-    """One step of a GRU layer whose input is already projected, or of several, as LSTMCell.
+    """One step of a GRU layer whose input is already projected, or of several, as LSTMCell; G = 3.
 
     Keras's order z, r, h, reset after the product.
     Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
     """
 
     state_count = 1
+    gates = 3
 
     def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
-        self.input_kernel, biases, self.kernel = (
-            layer_weight(weights, layers, part) for part in ("kernel", "bias", "recurrent_kernel")
-        )
+        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
+        self.input_kernel, self.kernel, biases = (np.stack(np.split(part, 3, axis=-1), -3) for part in parts)
         self.bias, self.recurrent_bias = biases[..., :1, :], biases[..., 1:, :]
-        self.units = self.kernel.shape[-2]
+        self.units = self.kernel.shape[-1]
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the share of the gates, (N, 3H), that inputs (N, M) have."""
+        """Returns the share of the gates, (G, N, H), that inputs (N, M) have."""
         return inputs @ self.input_kernel + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Args: projected (N, 3H); states h (N, H). Returns the next h."""
+        """Args: projected (G, N, H); states h (N, H). Returns the next h."""
         (hidden,) = states
-        size = self.units
-        recurrent = hidden @ self.kernel + self.recurrent_bias
-        gates = sigmoid(projected[..., : 2 * size] + recurrent[..., : 2 * size])
-        update, reset = gates[..., :size], gates[..., size:]
-        candidate = np.tanh(projected[..., 2 * size :] + reset * recurrent[..., 2 * size :])
+        recurrent = hidden[..., None, :, :] @ self.kernel + self.recurrent_bias
+        gates = sigmoid(projected[..., :2, :, :] + recurrent[..., :2, :, :])
+        update, reset = gates[..., 0, :, :], gates[..., 1, :, :]
+        candidate = np.tanh(projected[..., 2, :, :] + reset * recurrent[..., 2, :, :])
         return [update * hidden + (1 - update) * candidate]
 
 
@@ -126,8 +126,8 @@ def run_layer(
 
     Args:
         cell: the layer.
-        table: float32 (R, gates), projected inputs.
-        lookups: int (T, W, B), which row of the table is read at each time.
+        table: float32 (R, H), projected inputs.
+        lookups: int (T, W, G, B), which rows of the table are read at each time.
         live_counts: how many rows have a symbol at each time; the others' states stay as they are.
         places: int (T, W, B), where the output of each time belongs.
         outputs: float32 (places, H), receives the outputs; what is there on padding stays.
@@ -136,14 +136,14 @@ def run_layer(
         The states after the symbol that each row reads last, (W, B, H) each.
 
     """
-    shape = (*lookups.shape[1:], cell.units)
+    shape = (*places.shape[1:], cell.units)
     states = [np.zeros(shape, np.float32) for _ in range(cell.state_count)]
     for lookup, place, live in zip(lookups, places, live_counts, strict=True):
         if live == shape[1]:
             states = cell(table.take(lookup, axis=0), states)
             outputs[place] = states[0]
             continue
-        after = cell(table.take(lookup[:, :live], axis=0), [state[:, :live] for state in states])
+        after = cell(table.take(lookup[..., :live], axis=0), [state[:, :live] for state in states])
         for state, new in zip(states, after, strict=True):
             state[:, :live] = new
         outputs[place[:, :live]] = after[0]
@@ -195,7 +195,7 @@ class NumpyDecoder:
             logits float32 (N, V) and the next state.
 
         """
-        projected = self.projected_table.take(token_ids, axis=0)
+        projected = self.projected_table.take(token_ids, axis=1)
         after: list[np.ndarray] = []
         for index, cell in enumerate(self.cells):
             if index:
@@ -242,15 +242,8 @@ class NumpyTranslator:
             CELLS[config.rnn](weights, [f"encoder_{index}{way}" for way in ways])
             for index in range(config.encoder_layers or config.layers)
         ]
-        # the first layer's input depends on the symbol alone: (W * V, gates)
-        embeddings = weights["source_embedding.embeddings"]
-        self.source_size = len(embeddings)
-        self.first_table = self._table(0, embeddings)
-
-    def _table(self, layer: int, inputs: np.ndarray) -> np.ndarray:
-        """Projects a layer's inputs (N, M) for each direction: (W * N, gates)."""
-        projected = self.layers[layer].project(inputs)
-        return projected.reshape(-1, projected.shape[-1])
+        # the first layer's input depends on the symbol alone
+        self.first_table = self.layers[0].project(weights["source_embedding.embeddings"])
 
     def start(self, source_ids: np.ndarray) -> State:
         """Reads sources: int32 (B, S), each row's symbols and END, right-padded."""
@@ -267,10 +260,12 @@ class NumpyTranslator:
         symbols = rows * steps + np.where(ways == 0, times, np.maximum(lengths - 1 - times, 0))
         memory, by_layer = np.empty(0, np.float32), []
         for index, cell in enumerate(self.layers):
-            if index:
-                table, lookups = self._table(index, memory), symbols + ways * (count * steps)
-            else:
-                table, lookups = self.first_table, source_ids.ravel()[symbols] + ways * self.source_size
+            # of inputs, one a source id or one a symbol of the layer below: (W, G, inputs, H)
+            table = cell.project(memory) if index else self.first_table
+            inputs = symbols if index else source_ids.ravel()[symbols]
+            first = np.arange(self.ways * cell.gates).reshape(self.ways, cell.gates, 1) * table.shape[2]
+            lookups = inputs[:, :, None] + first
+            table = table.reshape(-1, cell.units)
             memory = np.zeros((count * steps, self.ways * cell.units), np.float32)
             places = symbols * self.ways + ways
             after = run_layer(cell, table, lookups, live_counts, places, memory.reshape(-1, cell.units))
