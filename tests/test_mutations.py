@@ -58,7 +58,10 @@ MUTATIONS = {
         "stepwise",
     ),
     "e: padding enters the encoder's state": Mutation(
-        "models/recurrent.py", "tf.maximum(lengths_of(mask) - 1, 0)", "tf.fill([rows], steps - 1)", "extra_padding"
+        "models/recurrent.py",
+        "tf.maximum(lengths_of(mask) - 1, 0)",
+        "0 * lengths_of(mask) + tf.shape(sequences)[1] - 1",
+        "extra_padding",
     ),
     "e: attention looks at padding": Mutation(
         "models/attention.py", "ops.where(ops.expand_dims(real, 1), scores, -1e9)", "scores", "extra_padding"
