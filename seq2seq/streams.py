@@ -1,5 +1,6 @@
 """Lines in and out of commands: chunks of input that do not wait for a slow writer, and resumable output files."""
 
+import contextlib
 import os
 import select
 import sys
@@ -104,6 +105,7 @@ class OutputFile:
     """
 
     def __init__(self, path: str | None, *, resume: bool, settings: Mapping[str, Any]) -> None:
+        self.name = "standard output" if path in (None, "-") else f"--output {path}"
         self.path = None if path in (None, "-") else Path(os.path.realpath(str(path)))
         self.done = 0  # input lines whose results are written already
         if self.path is not None and self.path.exists() and not self.path.is_file():
@@ -153,12 +155,24 @@ class OutputFile:
         write_json(self.note, {"lines": self.done, "bytes": self.file.tell(), "settings": dict(settings)})
 
     def write(self, text: str, *, lines: int, settings: Mapping[str, Any]) -> None:
-        """Writes the results of `lines` input lines and flushes."""
-        self.file.write(text.encode("utf-8"))
-        self.file.flush()
-        self.done += lines
-        if self.path is not None:
-            self.keep_note(settings)
+        """Writes the results of `lines` input lines and flushes.
+
+        Raises:
+            OptionError: they cannot be written, as on a full disk.
+
+        """
+        try:
+            self.file.write(text.encode("utf-8"))
+            self.file.flush()
+            self.done += lines
+            if self.path is not None:
+                self.keep_note(settings)
+        except BrokenPipeError:  # whoever read the results has gone, which is no error
+            raise
+        except OSError as error:
+            raise OptionError(
+                f"{self.name}: cannot be written: {error.strerror}; make room or write elsewhere"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -168,9 +182,11 @@ class OutputFile:
     ) -> None:
         if self.path is None:
             return
-        self.file.close()
         if kind is None:
+            self.file.close()
             os.replace(self.partial, self.path)
             self.note.unlink(missing_ok=True)
-        else:
-            print(f"{self.done} lines are in {self.partial}; --resume goes on there", file=sys.stderr)
+            return
+        with contextlib.suppress(OSError):  # what could not be written cannot be flushed now either
+            self.file.close()
+        print(f"{self.done} lines are in {self.partial}; --resume goes on there", file=sys.stderr)

@@ -214,6 +214,22 @@ def test_a_device_is_written_to_and_stays_a_device(tmp_path):
         output(pipe, resume=True)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_full_disk_is_said_and_what_was_written_is_kept(tmp_path, capsys):
+    path = tmp_path / "out.txt"
+    with pytest.raises(OptionError) as error, output(path) as file:
+        file.write("one\n", lines=1, settings=SETTINGS)
+        file.file.close()
+        file.file = open("/dev/full", "wb")  # noqa: SIM115 - the output closes it
+        file.write("two\n", lines=1, settings=SETTINGS)
+    assert str(error.value) == (
+        f"--output {path}: cannot be written: No space left on device; make room or write elsewhere"
+    )
+    assert f"1 lines are in {path}.partial; --resume goes on there" in capsys.readouterr().err
+    with output(path, resume=True) as file:
+        assert file.done == 1
+
+
 def test_standard_output_is_flushed_at_each_chunk(monkeypatch):
     class Out:
         buffer = io.BufferedWriter(io.BytesIO())
