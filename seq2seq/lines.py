@@ -8,6 +8,7 @@ from typing import NamedTuple
 from seq2seq.errors import DataError
 
 EXCERPT_CHARACTERS = 60
+WHOLE_NUMBER_DIGITS = 18  # so that it fits into 64 bits
 _PLAIN_SPACES = ("\u00a0", "\u2009", "\u202f")
 _CURLY_APOSTROPHE = "\u2019"
 _BYTE_ORDER_MARK = "\ufeff"
@@ -116,6 +117,13 @@ def check_text_format(data: bytes, path: str | Path) -> None:
             f"expected UTF-8 text, got {str(path)!r}, which is binary or UTF-16 "
             f"({zeros} NUL bytes in the first {len(head)}); convert it to UTF-8"
         )
+
+
+def whole_number(text: str) -> int | None:
+    """Reads a whole number that a person wrote, such as "17" or "-1"; None for any other text."""
+    digits = text.strip().removeprefix("-")
+    # "²" is a digit and no decimal, and int() refuses thousands of digits
+    return int(text) if digits.isdecimal() and len(digits) <= WHOLE_NUMBER_DIGITS else None
 
 
 def excerpt(line: str | bytes) -> str:

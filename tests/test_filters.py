@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seq2seq.decoding.filters import filter_logits, keep_min_p, keep_top_k, keep_top_p, temper
+from seq2seq.decoding.filters import filter_logits, keep_min_p, keep_top_k, keep_top_p, log_softmax, temper
 
 HALVES = np.log([0.5, 0.3, 0.15, 0.05])
 any_logits = arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 12)), elements=st.floats(-50, 50, width=32))
@@ -19,6 +19,14 @@ def kept(logits):
 def softmax(logits):
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True)
+
+
+@given(any_logits)
+def test_log_softmax_is_the_log_of_probabilities_that_sum_to_one(logits):
+    log_probs = log_softmax(logits)
+    assert log_probs.dtype == np.float64
+    np.testing.assert_allclose(np.exp(log_probs).sum(-1), 1)
+    np.testing.assert_allclose(log_probs, np.log(softmax(logits.astype(np.float64))), atol=1e-9)
 
 
 def test_temperature_divides_the_distance_to_the_maximum():

@@ -2,6 +2,7 @@ import pytest
 
 from seq2seq.corpus import read_pairs
 from seq2seq.errors import DataError
+from seq2seq.lines import whole_number
 
 
 @pytest.fixture
@@ -52,3 +53,11 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
     with pytest.raises(DataError, match=r"cannot read '.*x\.tsv': Permission denied"):
         read_pairs(tmp_path / "x.tsv")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("17", 17), (" -1 ", -1), ("٣", 3), ("²", None), ("", None), ("-", None), ("1.5", None), ("9" * 5000, None)],
+)
+def test_a_whole_number_is_read_and_other_text_is_not(text, number):
+    assert whole_number(text) == number

@@ -1,5 +1,6 @@
 """From a step function to hypotheses: filters, draws, strategies and the one loop. NumPy only."""
 
+from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
 from seq2seq.decoding.search import StepEvent, StepModel, search
 from seq2seq.decoding.state import State, select_rows, select_sources
@@ -15,6 +16,7 @@ __all__ = [
     "StepModel",
     "Strategy",
     "decode",
+    "log_softmax",
     "search",
     "select_rows",
     "select_sources",

@@ -12,6 +12,21 @@ import numpy as np
 ROUNDING = 1e-12
 
 
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Turns logits into natural-log probabilities.
+
+    Args:
+        logits: float (..., V), at least one finite value in each row.
+
+    Returns:
+        float64 (..., V); exp of each row sums to 1.
+
+    """
+    shifted = np.subtract(logits, logits.max(axis=-1, keepdims=True), dtype=np.float64)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
 def temper(logits: np.ndarray, temperature: float) -> np.ndarray:
     """Divides by the temperature, after subtracting the maximum so that none above 0 overflows to NaN.
 
