@@ -99,7 +99,8 @@ class Vocabulary:
         Args:
             line: normalised text, `text<TAB>tags` where there are features.
             oov: what an unknown symbol becomes. "map": its compatibility form, other case or base letter,
-                the first that is known, else UNK; "unk": UNK; "error": an error.
+                the first that is known, else UNK; "unk": UNK; "error": an error. Tags and delimited symbols are
+                never spelled out: a form of one is known as a whole, or not at all.
             where: the place of the line for a message, such as "line 17".
 
         Raises:
@@ -222,8 +223,9 @@ class Vocabulary:
 
     def _map(self, symbol: str) -> list[str] | None:
         """Finds known symbols in place of an unknown one; an empty list drops a lone mark, None is UNK."""
+        atomic = self.separator or len(symbol) > 1  # without a separator, what is longer than a character is a tag
         for form in _similar_forms(symbol):
-            known = [form] if self.separator or form in self._ids else list(form)
+            known = [form] if atomic or form in self._ids else list(form)
             if form and all(part in self._ids for part in known):
                 return known
         return [] if unicodedata.category(symbol[0]) == "Mn" and len(symbol) == 1 else None

@@ -123,6 +123,24 @@ def test_unknown_symbols_and_tags_map_as_wholes():
     ]
 
 
+@pytest.mark.parametrize("tag", ["AB", "ab", "B", "É"])
+def test_an_unknown_tag_is_one_unk_though_its_characters_are_known(tag):
+    vocabulary = Vocabulary.build(["<AB>abÉ\tV;A"], features_sep=";")
+    line, known = f"a\tV;{tag}", vocabulary.encode("a\tV")
+    expected = [known[0], UNK, *known[1:]]
+    assert vocabulary.encode(line, oov="map") == vocabulary.encode(line, oov="unk") == expected
+    code_points = " ".join(f"U+{ord(character):04X}" for character in f"<{tag}>")
+    assert vocabulary.replacements(line) == [Replacement(5, f"<{tag}>", code_points, None)]
+    with pytest.raises(DataError, match=f"^line 3, column 5: expected a symbol that the model has seen, got '<{tag}>'"):
+        vocabulary.encode(line, oov="error", where="line 3")
+
+
+def test_a_tag_in_another_case_is_the_known_tag_as_a_whole():
+    vocabulary = Vocabulary.build(["walk<>vpst\tV;PST"], features_sep=";")
+    assert vocabulary.encode("walk\tv;pst") == vocabulary.encode("walk\tV;PST")
+    assert [found.becomes for found in vocabulary.replacements("walk\tv;pst")] == ["<V>", "<PST>"]
+
+
 def test_a_known_line_has_no_replacements():
     assert Vocabulary.build(["abc"]).replacements("cab") == []
 
