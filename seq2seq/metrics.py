@@ -16,8 +16,8 @@ from seq2seq.rates import EditRate, ExactMatch
 
 TRIALS = {"bs": 1000, "ar": 10_000}  # of a paired bootstrap, of an approximate randomisation
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # of BLEU; those of sacrebleu that need no further package
-# lines in all trials together, which bound the memory: sacrebleu holds 72 bytes a line of a bootstrap, 16 of the other
 _AR_SEED = 12345  # sacrebleu's
+# lines in all trials together, which bound the memory: sacrebleu holds 72 bytes a line of a bootstrap, 16 of the other
 _LINES = {"bs": 10_000_000, "ar": 20_000_000}
 
 
