@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.errors import OptionError
 
+INSTALL = "pip install 'seq2seq[plots]'"
 # panels from top to bottom: title, and the rows' names with their labels
 PANELS = (
     ("bits a symbol", {"entropy_bits": "entropy"}),
@@ -17,12 +18,15 @@ PANELS = (
 )  # fmt: skip
 
 
+def has_matplotlib() -> bool:
+    """Says whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def require_matplotlib() -> None:
     """Raises OptionError that says how to install matplotlib where it is missing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise OptionError(
-            "plots need matplotlib, which is not installed: pip install 'seq2seq[plots]'; or give --json without --plot"
-        )
+    if not has_matplotlib():
+        raise OptionError(f"--plot: needs matplotlib, which is not installed: {INSTALL}; or leave --plot out")
 
 
 def draw_sweep(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:

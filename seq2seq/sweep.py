@@ -17,7 +17,7 @@ from seq2seq.inference import Translator
 from seq2seq.language_config import GenerationConfig
 from seq2seq.loading import load
 from seq2seq.options import add_options, choices_of, configured
-from seq2seq.plots import draw_sweep, require_matplotlib
+from seq2seq.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
 from seq2seq.quoting import training_text
 from seq2seq.sweeping import Row, pairs_advice, real_text_measures, sweep_pairs, sweep_text, text_advice
 
@@ -65,7 +65,9 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
     parser.add_argument(
         "--lines", type=int, default=LINES, metavar="N", help=f"sources that a translator translates (default: {LINES})"
     )
-    parser.add_argument("--plot", metavar="FILE.png", help="where the plot goes (default: MODEL-sweep.png)")
+    parser.add_argument(
+        "--plot", metavar="FILE.png", help="where the plot goes (default: MODEL-sweep.png); needs matplotlib"
+    )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON, and plot only with --plot")
     parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
     add_options(parser, GenerationConfig, leave_out=("temperature", "samples"))
@@ -99,7 +101,7 @@ def read_temperatures(given: str) -> list[float]:
 def run(argv: Sequence[str]) -> int:
     """Sweeps a model and prints the result."""
     args, config, temperatures = parse(argv)
-    if args.plot or not args.json:
+    if args.plot:
         require_matplotlib()
     folder = model_folder(args.model)
     model = load(folder, runtime=args.runtime)
@@ -116,10 +118,18 @@ def run(argv: Sequence[str]) -> int:
     else:
         sys.stdout.write(side_by_side(rows, inputs) + table(rows) + advice + "\n")
     if args.plot or not args.json:
-        path = Path(args.plot or f"{folder}-sweep.png")
-        draw_sweep(rows, path, title=str(folder))
-        say(f"plot: {path}")
+        plot(rows, folder, args.plot)
     return 0
+
+
+def plot(rows: Sequence[Row], folder: Path, asked: str | None) -> None:
+    """Draws the plot into the file that was asked for, else beside the model, if matplotlib is installed."""
+    if not has_matplotlib():
+        say(f"no plot: matplotlib is not installed: {INSTALL}")
+        return
+    path = Path(asked or f"{folder}-sweep.png")
+    draw_sweep(rows, path, title=str(folder))
+    say(f"plot: {path}")
 
 
 def filters_of(config: GenerationConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What temperatures do to outputs: the measures by hand, the rows of a sweep, and the verb."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,10 +203,40 @@ def test_columns_and_table_can_be_read():
     assert table(rows).splitlines() == ["  T  bits  loop", "0.5  1.23    12", "  1  2.00     0", ""]
 
 
-def test_without_matplotlib_the_way_out_is_named(model, monkeypatch, capsys):
+def test_without_matplotlib_the_table_is_printed_and_the_way_to_a_plot_named(model, monkeypatch, capsys):
+    options = ["--model", str(model.bundle.path), "--seed", "1", "--length", "30", "--temperatures", "0.5,1"]
+    plot = Path(f"{model.bundle.path}-sweep.png")
+    assert main(options) == 0
+    out, err = capsys.readouterr()
+    assert err.endswith(f"plot: {plot}\n")
+    plot.unlink()
     monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
-    assert main(["--model", str(model.bundle.path), "--seed", "1"]) == 2
-    assert "pip install 'seq2seq[plots]'; or give --json without --plot" in capsys.readouterr().err
+    assert main(options) == 0
+    found, said = capsys.readouterr()
+    assert found == out
+    assert said.splitlines()[-1] == "no plot: matplotlib is not installed: pip install 'seq2seq[plots]'"
+    assert not plot.exists()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_plot_that_is_asked_for_needs_matplotlib(model, monkeypatch, capsys, tmp_path, form):
+    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    options = ["--model", str(model.bundle.path), "--seed", "1", "--plot", str(tmp_path / "sweep.png")]
+    assert main([*options, *form]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "seq2seq sweep: error: --plot: needs matplotlib, which is not installed: pip install 'seq2seq[plots]'; "
+        "or leave --plot out\n",
+    )
+
+
+def test_the_numbers_alone_need_no_matplotlib(model, monkeypatch, capsys):
+    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    options = ["--model", str(model.bundle.path), "--seed", "1", "--length", "9", "--temperatures", "1", "--json"]
+    assert main(options) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"]
+    assert "matplotlib" not in err
 
 
 def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
