@@ -1,5 +1,6 @@
 """A model folder's canary: a few inputs and what the model says to them, to see later that it still says so."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from seq2seq.errors import BundleError
 from seq2seq.generation import Generated, LanguageModel, Opening
 from seq2seq.inference import Output, Translator
 from seq2seq.language_config import GenerationConfig
-from seq2seq.special import SPECIAL_COUNT, START
+from seq2seq.special import END, SPECIAL_COUNT, START
 
 MARGIN = 0.05  # nats between the best and the second symbol, at every step
 TOLERANCE = 1e-4  # nats
@@ -20,23 +21,28 @@ SHORTEST_TEXT, TEXT_LENGTH = 3, 20  # symbols of what a language model writes
 TEXT_TRIES = 40  # places of the validation text that it may go on from
 
 
+def margin(logits: np.ndarray, first_id: int) -> float:
+    """Returns the distance (nats) between the best and the second of the ids from `first_id` on, from logits (1, V)."""
+    ranked = np.sort(np.asarray(logits, np.float64)[0, first_id:])
+    return float(ranked[-1] - ranked[-2]) if len(ranked) > 1 else math.inf
+
+
 def smallest_margin(translator: Translator, source: Sequence[int], target: Sequence[int]) -> float:
-    """Returns the smallest distance (nats) between a greedy output's symbols and the second best.
+    """Returns the smallest distance (nats) between a greedy output's symbols, END among them, and the second best.
 
     Args:
         translator: the model.
         source: ids of the line, without what the model adds to them.
-        target: what was written, without START and END.
+        target: ids of what was written, without START and END.
 
     """
     row = np.arange(1)
     state = translator.runtime.start(Ragged([translator.source_form.row(source)]).padded(row))
-    smallest = np.inf
+    smallest = math.inf
     for token in [START, *target]:
         logits, state = translator.runtime.step(np.array([token], np.int32), state)
-        second, best = np.sort(np.asarray(logits, np.float64)[0])[-2:]
-        smallest = min(smallest, best - second)
-    return float(smallest)
+        smallest = min(smallest, margin(logits, END))
+    return smallest
 
 
 def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str, Any]]:
@@ -47,8 +53,7 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
         if not output.finished or not output.log_probs:
             continue
         source = translator.encode(output.source, "map", number, lambda *_: None)
-        target = translator.target_vocabulary.encode(output.text)
-        if smallest_margin(translator, source, target) > MARGIN:
+        if smallest_margin(translator, source, output.token_ids) > MARGIN:
             chosen.append({"source": output.source, "text": output.text, "log_probs": output.log_probs})
         if len(chosen) == COUNT:
             break
@@ -74,12 +79,11 @@ def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
 def steady_count(model: LanguageModel, opening: Opening, output: Generated) -> int:
     """Counts the symbols of a greedy text before the first that the second best comes near."""
     logits, state = model.read(opening.ids)
-    for count, symbol in enumerate(output.symbols):
-        ranked = np.sort(np.asarray(logits, np.float64)[0, SPECIAL_COUNT:])
-        if len(ranked) > 1 and ranked[-1] - ranked[-2] <= MARGIN:
+    for count, token in enumerate(output.token_ids):
+        if margin(logits, SPECIAL_COUNT) <= MARGIN:
             return count
-        logits, state = model.runtime.step(np.array(model.vocabulary.encode(symbol), np.int32), state)
-    return len(output.symbols)
+        logits, state = model.runtime.step(np.array([token], np.int32), state)
+    return len(output.token_ids)
 
 
 def replies(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> Sequence[Generated | Output]:

@@ -131,7 +131,7 @@ def render(output: Output, form: str) -> str:
         return output.text + "\n"
     if form == "tsv":
         return f"{output.line}\t{output.score:.6f}\t{output.rank_score:.6f}\t{output.text}\n"
-    return json.dumps(output._asdict(), ensure_ascii=False) + "\n"
+    return json.dumps(output.to_dict(), ensure_ascii=False) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -132,7 +132,7 @@ def render(
     if form == "text":
         before, after = COLOUR if sys.stdout.isatty() else MARKS
         return f"{heading(text.sample, config)}{marked(text.text, quoted, before, after)}\n"
-    values = {**text._asdict(), "score": sum(text.log_probs), "temperature": config.temperature}
+    values = {**text.to_dict(), "score": sum(text.log_probs), "temperature": config.temperature}
     if novelty:
         values["quoted"] = quoted
     return json.dumps(values, ensure_ascii=False) + "\n"

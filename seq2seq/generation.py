@@ -40,6 +40,13 @@ class Generated(NamedTuple):
     log_probs: list[float]  # nats, untempered, one a symbol
     finished: bool  # a stop string was reached
     seed: int
+    token_ids: list[int]  # of `symbols`
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields of a line of jsonl by name: all but the ids."""
+        values = self._asdict()
+        del values["token_ids"]
+        return values
 
 
 class Writer:
@@ -146,14 +153,14 @@ class LanguageModel:
         """Writes all samples; `config` must have a seed."""
         writers = [Writer(self.form, self.last_symbol(opening), stop) for _ in range(config.samples)]
         texts: list[list[str]] = [[opening.text] if opening.given else [] for _ in writers]
-        symbols: list[list[str]] = [[] for _ in writers]
+        token_ids: list[list[int]] = [[] for _ in writers]
         log_probs: list[list[float]] = [[] for _ in writers]
         for event in self.events(opening, config, range(1, config.samples + 1)):
             for sample, writer in enumerate(writers):
                 if not writer.stopped:
-                    symbols[sample].append(self.vocabulary.symbol(int(event.tokens[sample, 0])))
+                    token_ids[sample].append(int(event.tokens[sample, 0]))
                     log_probs[sample].append(float(event.log_probs[sample, 0]))
-                    texts[sample].append(writer.add(symbols[sample][-1]))
+                    texts[sample].append(writer.add(self.vocabulary.symbol(token_ids[sample][-1])))
             if all(writer.stopped for writer in writers):
                 break
         assert config.seed is not None
@@ -162,10 +169,11 @@ class LanguageModel:
                 sample + 1,
                 opening.text,
                 "".join(texts[sample]) + writer.held,
-                symbols[sample],
+                self.vocabulary.symbols_of(token_ids[sample]),
                 log_probs[sample],
                 writer.stopped,
                 config.seed,
+                token_ids[sample],
             )
             for sample, writer in enumerate(writers)
         ]

@@ -35,12 +35,19 @@ class Output(NamedTuple):
     line: int  # 1-based, in the whole input
     source: str  # as it was read
     text: str
-    symbols: list[str]
+    symbols: list[str]  # of the text, a forced prefix included
     log_probs: list[float]  # nats, one a generated symbol, END's last if it was reached
-    score: float
-    rank_score: float
-    finished: bool
-    seed: int | None
+    score: float  # nats, the sum of `log_probs`
+    rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
+    finished: bool  # END was reached; otherwise the output was cut off
+    seed: int | None  # None: nothing was drawn
+    token_ids: list[int]  # of `symbols`, without START and END
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields of a line of jsonl by name: all but the ids."""
+        values = self._asdict()
+        del values["token_ids"]
+        return values
 
 
 def strategy_of(config: DecodingConfig) -> Strategy:
@@ -152,7 +159,7 @@ class Translator:
         drawn = config.seed if config.temperature else None
         # an empty line has an empty output
         found = [
-            [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn)] * config.n_best
+            [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn, [])] * config.n_best
             for index, line in enumerate(chunk)
         ]
         # a stable order by length: what a batch holds is never seen in a result, only in its speed
@@ -245,6 +252,7 @@ class Translator:
             hypothesis.rank_score,
             hypothesis.finished,
             config.seed if config.temperature else None,
+            hypothesis.token_ids,
         )
 
     def score(

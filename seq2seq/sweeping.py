@@ -58,7 +58,7 @@ def sweep_text(
         config = GenerationConfig(temperature=temperature, length=length, seed=seed, **drawn)
         found = model.write(opening, config, stop)
         written = [text.text[skipped:] for text in found]
-        ids = Ragged([[model.vocabulary.encode(symbol)[0] for symbol in text.symbols] for text in found])
+        ids = Ragged([text.token_ids for text in found])
         logits, state = model.read(opening.ids)
         each = np.zeros(len(found), np.int64)
         bits = entropies(
@@ -118,12 +118,13 @@ def sweep_pairs(
         drawn = {"temperature": temperature, "n_best": samples, **filters} if temperature else {}
         found = list(translator.outputs(sources, DecodingConfig(seed=seed, **drawn)))
         draws = [[output.text for output in outputs] for outputs in zip(*found, strict=True)]
+        first = [outputs[0] for outputs in found]
         best = [best_output(outputs, several) for outputs, several in zip(found, wanted, strict=True)]
         flat = [output for outputs in found for output in outputs]
         rows.append(
             {
                 "temperature": temperature,
-                "entropy_bits": pairs_entropy(translator, draws[0], sources, temperature),
+                "entropy_bits": pairs_entropy(translator, first, temperature),
                 **text_measures([output.text for output in flat], form),
                 "failures_to_stop": sum(not output.finished for output in flat) / len(flat),
                 "chrf": float(np.mean([chrf(texts, wanted) for texts in draws])),
@@ -142,10 +143,10 @@ def best_output(outputs: Sequence[Output], references: Sequence[str]) -> str:
     return max(texts, key=lambda text: (text in references, chrf([text], [references])))
 
 
-def pairs_entropy(translator: Translator, outputs: Sequence[str], sources: Sequence[str], temperature: float) -> float:
+def pairs_entropy(translator: Translator, outputs: Sequence[Output], temperature: float) -> float:
     """Returns the mean bits of a symbol of one output for each source, END included."""
-    encoded = [translator.encode(source, "map", number, lambda *_: None) for number, source in enumerate(sources, 1)]
-    targets = Ragged([[*translator.target_vocabulary.encode(output), END] for output in outputs])
+    encoded = [translator.encode(output.source, "map", output.line, lambda *_: None) for output in outputs]
+    targets = Ragged([[*output.token_ids, END] for output in outputs])
     each = np.arange(len(outputs))
     state = translator.runtime.start(Ragged([translator.source_form.row(ids) for ids in encoded]).padded(each))
     logits, state = translator.runtime.step(np.full(len(outputs), START, np.int32), state)

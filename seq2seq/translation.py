@@ -19,7 +19,7 @@ from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConf
 from seq2seq.corpus import Pair
 from seq2seq.datasets import Dataset, Splits
 from seq2seq.evaluation import metrics_of, splits_of
-from seq2seq.inference import Translator
+from seq2seq.inference import Output, Translator
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
 from seq2seq.models.trainable import TrainableTranslator
@@ -134,22 +134,21 @@ class TranslationTask:
             right, before = right + float(result.right), before + float(result.before)
         sources = [several.source for several in self.data.references]
         references = [several.references for several in self.data.references]
-        outputs = [found[0].text for found in self.scorer.outputs(sources, DecodingConfig())]
-        examples = [
-            f"    {source}  ->  {output}" for source, output in list(zip(sources, outputs, strict=True))[:EXAMPLES]
-        ]
+        found = [best[0] for best in self.scorer.outputs(sources, DecodingConfig())]
+        outputs = [output.text for output in found]
+        examples = [f"    {output.source}  ->  {output.text}" for output in found[:EXAMPLES]]
         scores = {"chrf": chrf(outputs, references), "exact": exact_match(outputs, references)}
         count = max(count, 1.0)
-        return Scores(nats / count, scores, examples, self.symptoms(outputs, right / count, before / count))
+        return Scores(nats / count, scores, examples, self.symptoms(found, right / count, before / count))
 
-    def symptoms(self, outputs: Sequence[str], forced_accuracy: float, before_mistake: float) -> list[str]:
+    def symptoms(self, outputs: Sequence[Output], forced_accuracy: float, before_mistake: float) -> list[str]:
         """Says what looks wrong with the greedy translations of the validation sources."""
         source, target = self.data.source_vocabulary, self.data.target_vocabulary
         references = self.data.references
         return symptoms(
             [source.segment(several.source) for several in references],
             [[target.segment(reference) for reference in several.references] for several in references],
-            [target.segment(output) for output in outputs],
+            [output.symbols for output in outputs],
             forced_accuracy=forced_accuracy,
             before_mistake=before_mistake,
         )

@@ -54,6 +54,9 @@ def test_json_lines_hold_each_sample(generate, model):
     found = [json.loads(line) for line in out.splitlines()]
     assert [one["sample"] for one in found] == [1, 2]
     for one in found:
+        assert list(one) == [
+            "sample", "prompt", "text", "symbols", "log_probs", "finished", "seed", "score", "temperature",
+        ]  # fmt: skip
         assert one["text"] == "The" + "".join(one["symbols"])
         assert one["score"] == pytest.approx(sum(one["log_probs"]))
         assert (one["seed"], one["temperature"], one["finished"]) == (1, 0.7, False)

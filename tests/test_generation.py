@@ -1,5 +1,6 @@
 """Writing text with a language model: prompts, draws, stop strings, and what must not matter."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from tiny_language import SENTENCES, make_model, random_weights
 
 import seq2seq
-from seq2seq.canary import choose_text_canary, replay_canary
+from seq2seq.canary import choose_text_canary, replay_canary, steady_count
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.generation import LanguageModel, Writer, overlap, random_place
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
 from seq2seq.texts import TextForm
+from seq2seq.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +240,23 @@ def test_one_text_is_not_several(model):
 @pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}])
 def test_a_filter_that_leaves_one_symbol_is_greedy(model, options):
     assert model.generate("The", length=40, seed=1, **options) == model.generate("The", length=40, temperature=0)
+
+
+def test_ids_are_those_of_the_symbols(model):
+    for text in model.texts("The", samples=2, length=30, seed=3, stop=["e"]):
+        assert text.token_ids == model.vocabulary.encode("".join(text.symbols))
+        assert len(text.token_ids) == len(text.log_probs) > 0
+
+
+def test_the_names_of_the_symbols_change_no_steady_part(tmp_path):
+    model = make_model(tmp_path / "bold", scale=2.0)
+    names = Vocabulary([f"<{number}>" for number in range(len(model.vocabulary.symbols))])
+    renamed = LanguageModel(dataclasses.replace(model.bundle, target_vocabulary=names))
+    config = seq2seq.generation.GenerationConfig(temperature=0.0, length=20, seed=1)
+    opening = model.open("The ferry", config)
+    (output,), (other,) = model.write(opening, config), renamed.write(opening, config)
+    assert other.symbols == names.symbols_of(output.token_ids)
+    assert steady_count(renamed, opening, other) == steady_count(model, opening, output) > 0
 
 
 # Loading

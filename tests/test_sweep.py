@@ -1,5 +1,6 @@
 """What temperatures do to outputs: the measures by hand, the rows of a sweep, and the verb."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from seq2seq.sweep import main, side_by_side, table
 from seq2seq.sweeping import best_output, pairs_advice, sweep_pairs, sweep_text, text_advice
 from seq2seq.texts import TextForm
 from seq2seq.variety import distinct, entropies, entropy, longest_loop, repeated_share, unknown_words, words_of
+from seq2seq.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,32 @@ def test_a_translators_rows_have_scores_of_single_draws_and_of_the_best(tiny_bun
     assert rows[1]["chrf"] <= rows[1]["best_chrf"]
     assert rows[0]["entropy_bits"] == 0 < rows[1]["entropy_bits"]
     assert len(rows[1]["samples"]) == 2
+
+
+def renamed(vocabulary):
+    """A vocabulary of as many symbols, each of several characters that are no symbols."""
+    return Vocabulary([f"<{number}>" for number in range(len(vocabulary.symbols))])
+
+
+def test_the_names_of_a_translators_symbols_change_no_entropy(tiny_bundle):
+    translator = load(tiny_bundle())
+    assert isinstance(translator, Translator)
+    bundle = dataclasses.replace(translator.bundle, target_vocabulary=renamed(translator.target_vocabulary))
+    references = [References("abcd.", ["cdab!", "cdab."]), References("efgh.", ["ghef!"])]
+    rows, others = (
+        sweep_pairs(model, references, [0.5, 1.0], samples=2, seed=1, filters={})
+        for model in (translator, Translator(bundle))
+    )
+    assert [row["entropy_bits"] for row in rows] == [row["entropy_bits"] for row in others]
+
+
+def test_the_names_of_a_language_models_symbols_change_no_entropy(model):
+    other = LanguageModel(dataclasses.replace(model.bundle, target_vocabulary=renamed(model.vocabulary)))
+    opening = model.open("The ferry", GenerationConfig(seed=1))
+    options = {"samples": 2, "length": 30, "seed": 1, "source": None, "filters": {}}
+    (row,), (same,) = (sweep_text(writer, opening, [1.0], **options) for writer in (model, other))
+    assert row["entropy_bits"] == same["entropy_bits"]
+    assert same["samples"][0].startswith("<")
 
 
 # Advice

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,9 +7,13 @@ import pytest
 from seq2seq import verify
 from seq2seq.bundle import CONFIG, load_bundle, part_names
 from seq2seq.canary import MARGIN, choose_canary, replay_canary, smallest_margin
+from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of
-from seq2seq.inference import load
+from seq2seq.inference import Translator, load
+from seq2seq.special import END, START
+from seq2seq.vocabulary import Vocabulary
+from tests.conftest import ROWS
 from tests.tiny_language import make_model
 
 
@@ -122,3 +127,41 @@ def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):
         )
     assert choose_canary(translator, ["", " "]) == []
     assert load_bundle(folder).kind == "translator"
+
+
+def test_ids_that_are_never_emitted_change_no_margin(folder):
+    translator = load(folder)
+    weights = dict(translator.bundle.weights)
+    weights["logits.bias"] = weights["logits.bias"].copy()
+    weights["logits.bias"][:END] = 50
+    changed = Translator(dataclasses.replace(translator.bundle, weights=weights))
+    (output,) = next(translator.outputs(["abcd."], DecodingConfig()))
+    source = translator.source_vocabulary.encode(output.source)
+    expected = smallest_margin(translator, source, output.token_ids)
+    assert smallest_margin(changed, source, output.token_ids) == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_end_that_comes_near_counts_in_the_margin(folder):
+    translator = load(folder)
+    (output,) = next(translator.outputs(["abcd."], DecodingConfig()))
+    source = translator.source_vocabulary.encode(output.source)
+    state = translator.runtime.start(np.array([translator.source_form.row(source)], np.int32))
+    logits, _ = translator.runtime.step(np.array([START], np.int32), state)
+    weights = dict(translator.bundle.weights)
+    weights["logits.bias"] = weights["logits.bias"].copy()
+    weights["logits.bias"][END] += logits[0, END + 1 :].max() - logits[0, END] - 0.01
+    near = Translator(dataclasses.replace(translator.bundle, weights=weights))
+    assert smallest_margin(near, source, output.token_ids) <= 0.01 + 1e-4
+
+
+def test_the_names_of_the_symbols_change_no_canary(folder, monkeypatch):
+    translator = load(folder)
+    symbols = [f"<{number}>" for number in range(len(translator.target_vocabulary.symbols))]
+    renamed = Translator(dataclasses.replace(translator.bundle, target_vocabulary=Vocabulary(symbols)))
+    monkeypatch.setattr("seq2seq.canary.COUNT", 100)
+    lines = [row.partition("\t")[0] for row in ROWS]
+    chosen, expected = choose_canary(renamed, lines), choose_canary(translator, lines)
+    assert [entry["source"] for entry in chosen] == [entry["source"] for entry in expected]
+    assert 5 < len(chosen) < len(lines)
+    assert all(entry["text"].startswith("<") for entry in chosen)
+    replay_canary(renamed, chosen)
