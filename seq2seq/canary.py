@@ -61,12 +61,15 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
 
 
 def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
-    """Picks up to five places of the validation text, with what the model writes there before its first near-tie."""
+    """Picks up to five places of the validation text, with what the model writes there before its first near-tie.
+
+    Without a validation text there are none.
+    """
     chosen: dict[str, dict[str, Any]] = {}
     for seed in range(TEXT_TRIES):
         config = GenerationConfig(temperature=0.0, length=TEXT_LENGTH, seed=seed)
-        opening = model.open(None, config)
-        if opening.text in chosen or len(chosen) == COUNT:
+        opening = model.random_opening(seed)
+        if not opening.ids or opening.text in chosen or len(chosen) == COUNT:
             continue
         (output,) = model.write(opening, config)
         count = steady_count(model, opening, output)

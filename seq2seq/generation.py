@@ -193,14 +193,19 @@ class LanguageModel:
             notice: receives each character of the prompt that the model does not know.
 
         Raises:
-            OptionError: the prompt holds nothing but separators.
+            OptionError: the prompt holds nothing but separators, or there is neither a prompt nor a validation text.
             DataError: under oov="error", a character that the model does not know.
 
         """
         if not prompt:
             assert config.seed is not None
-            text = random_place(self.bundle.excerpt, self.form, config.seed)
-            return Opening(text, self.vocabulary.encode(self.form.line(text), oov="unk"), given=False)
+            opening = self.random_opening(config.seed)
+            if not opening.ids:
+                raise OptionError(
+                    f"{self.bundle.path}: expected validation text to go on from, got {opening.text!r}; "
+                    "give --prompt TEXT"
+                )
+            return opening
         text = self.form.normalise(prompt)
         line = self.form.line(text)
         if config.oov == "map":
@@ -211,6 +216,11 @@ class LanguageModel:
         if not ids:
             raise OptionError(f"--prompt: expected at least one symbol, got {prompt!r}; without it the place is random")
         return Opening(text, ids, given=True)
+
+    def random_opening(self, seed: int) -> Opening:
+        """Picks a place of the validation text that is kept with the model; without such a text it has no ids."""
+        text = random_place(self.bundle.excerpt, self.form, seed)
+        return Opening(text, self.vocabulary.encode(self.form.line(text), oov="unk"), given=False)
 
     def last_symbol(self, opening: Opening) -> str:
         """Returns the symbol that a text goes on from; nothing where the prompt is not shown."""

@@ -157,7 +157,10 @@ def sweep_language_model(
         source=source,
         filters=filters_of(config),
     )
-    return rows, [opening.text], text_advice(rows, real_text_measures(model, source, config.length))
+    advice = "no advice: the model folder holds no validation text to compare with"
+    if model.bundle.excerpt:
+        advice = text_advice(rows, real_text_measures(model, source, config.length))
+    return rows, [opening.text], advice
 
 
 def training_source(model: LanguageModel, data: str | None) -> Callable[[], Iterator[str]] | None:

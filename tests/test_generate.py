@@ -128,6 +128,15 @@ def test_a_changed_training_text_is_noticed_and_a_copy_is_taken(tmp_path, capsys
 # Errors
 
 
+def test_a_model_without_validation_text_asks_for_a_prompt(tmp_path, capsys):
+    folder = make_model(tmp_path / "mute", excerpt="").bundle.path
+    assert main(["--model", str(folder), "--seed", "1"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"seq2seq generate: error: {folder}: expected validation text to go on from, got ''; give --prompt TEXT\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

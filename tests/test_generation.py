@@ -160,6 +160,24 @@ def test_without_a_prompt_a_seeded_place_of_the_validation_text_is_taken(model):
     assert len({model.texts(length=1, seed=seed)[0].prompt for seed in range(20)}) > 3
 
 
+def test_without_validation_text_a_prompt_is_asked_for(tmp_path):
+    model = make_model(tmp_path / "mute", excerpt="")
+    assert json.loads((tmp_path / "mute" / "canary.json").read_text()) == []
+    for prompt in (None, ""):
+        with pytest.raises(OptionError) as error:
+            model.generate(prompt, seed=1)
+        assert str(error.value) == (
+            f"{tmp_path}/mute: expected validation text to go on from, got ''; give --prompt TEXT"
+        )
+    assert model.generate("The", length=5, seed=1).startswith("The")
+
+
+def test_a_validation_text_of_separators_alone_is_none(tmp_path):
+    model = make_model(tmp_path / "notes", "C4 D4 E4\n" * 20, data={"target_sep": " "}, excerpt=" " * 300)
+    with pytest.raises(OptionError, match="/notes: expected validation text to go on from, got ' +'; give"):
+        model.generate(seed=1)
+
+
 def test_a_random_place_begins_and_ends_with_whole_words():
     for seed in range(20):
         place = random_place(SENTENCES * 3, TextForm(), seed)

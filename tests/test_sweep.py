@@ -267,6 +267,17 @@ def test_the_numbers_alone_need_no_matplotlib(model, monkeypatch, capsys):
     assert "matplotlib" not in err
 
 
+def test_a_model_without_validation_text_is_swept_from_a_prompt(tmp_path, capsys):
+    folder = make_model(tmp_path / "mute", excerpt="").bundle.path
+    options = ["--model", str(folder), "--seed", "1", "--length", "40", "--temperatures", "0.5", "--json"]
+    assert main(options) == 2
+    assert "expected validation text to go on from, got ''; give --prompt TEXT" in capsys.readouterr().err
+    assert main([*options, "--prompt", "The ferry"]) == 0
+    assert json.loads(capsys.readouterr().out)["advice"] == (
+        "no advice: the model folder holds no validation text to compare with"
+    )
+
+
 def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
     model = make_model(tmp_path / "alone")
     assert isinstance(model, LanguageModel)

@@ -24,8 +24,8 @@ def random_weights(model, size, seed=0, scale=0.8):
     return {name: random.normal(0, scale, shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def make_model(folder, text=SENTENCES * 20, *, seed=0, scale=0.8, data=None, **sizes):
-    """Writes a text and a model folder beside it; returns the loaded model."""
+def make_model(folder, text=SENTENCES * 20, *, seed=0, scale=0.8, data=None, excerpt=None, **sizes):
+    """Writes a text and a model folder beside it; returns the loaded model, whose excerpt is the text's if None."""
     file = folder.with_suffix(".txt")
     file.write_text(text, encoding="utf-8")
     folder.mkdir()
@@ -53,7 +53,7 @@ def make_model(folder, text=SENTENCES * 20, *, seed=0, scale=0.8, data=None, **s
                 "characters": {"train": encoded.train_characters, "validation": encoded.validation_characters},
             },
         },
-        excerpt=encoded.excerpt,
+        excerpt=encoded.excerpt if excerpt is None else excerpt,
     )
     assert isinstance(saved, Bundle)
     finish_bundle(saved, choose_text_canary(LanguageModel(saved)))
