@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from seq2seq.batches import Ragged
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
+from seq2seq.files import read_json
 from seq2seq.generation import Generated, LanguageModel, Opening
 from seq2seq.inference import Output, Translator
 from seq2seq.language_config import GenerationConfig
@@ -89,6 +91,36 @@ def steady_count(model: LanguageModel, opening: Opening, output: Generated) -> i
     return len(output.token_ids)
 
 
+def read_canary(path: Path) -> list[dict[str, Any]]:
+    """Reads what `choose_canary` or `choose_text_canary` chose.
+
+    Raises:
+        BundleError: the file is missing or damaged.
+
+    """
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise damaged(path, f"expected a list of entries, got {entries!r}")
+    for number, entry in enumerate(entries, 1):
+        if not is_entry(entry):
+            raise damaged(path, f"entry {number}: expected source, text and log_probs, got {entry!r}")
+    return entries
+
+
+def damaged(path: Path, problem: str) -> BundleError:
+    """Returns the error that names what is wrong with a file."""
+    return BundleError(f"{path}: is damaged: {problem}; train again, or restore the file")
+
+
+def is_entry(entry: Any) -> bool:
+    """Says whether a value is one of a canary's entries."""
+    if not isinstance(entry, dict) or not {"source", "text", "log_probs"} <= set(entry):
+        return False
+    log_probs = entry["log_probs"]
+    numbers = isinstance(log_probs, list) and log_probs and all(isinstance(value, int | float) for value in log_probs)
+    return bool(numbers) and isinstance(entry["source"], str) and isinstance(entry["text"], str)
+
+
 def replies(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> Sequence[Generated | Output]:
     """Returns what the model says greedily to each input; a language model as much as it said before."""
     if isinstance(model, Translator):
@@ -106,8 +138,11 @@ def replay_canary(model: Translator | LanguageModel, canary: Sequence[Mapping[st
         where = f"{model.bundle.path}: input {entry['source']!r}"
         if output.text != entry["text"]:
             raise BundleError(f"{where}: gives {output.text!r}, but gave {entry['text']!r} when it was written")
+        counts = len(output.log_probs), len(entry["log_probs"])
+        if counts[0] != counts[1]:
+            raise BundleError(f"{where}: gives {counts[0]} log-probabilities, but gave {counts[1]} when it was written")
         difference = float(np.abs(np.subtract(output.log_probs, entry["log_probs"])).max(initial=0))
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:  # NaN too
             raise BundleError(
                 f"{where}: log-probabilities differ by {difference:.1g} nats from when it was written, "
                 f"more than {TOLERANCE:.0e}"

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seq2seq.bundle import CANARY, CONFIG, check_hash, read_record
-from seq2seq.canary import replay_canary
+from seq2seq.canary import read_canary, replay_canary
 from seq2seq.cli import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
-from seq2seq.files import read_json
 from seq2seq.loading import load
 from seq2seq.runtimes.choice import check_runtime
 
@@ -38,15 +37,23 @@ def holds(what: str, check: Callable[[], None]) -> bool:
     try:
         check()
     except Seq2SeqError as error:
-        print(f"FAILED   {' '.join(str(error).split())}")
-        return False
+        return failed(error)
     print(f"ok       {what}")
     return True
 
 
+def failed(error: Seq2SeqError) -> bool:
+    """Prints why a check does not hold; returns False."""
+    print(f"FAILED   {' '.join(str(error).split())}")
+    return False
+
+
 def replays(folder: Path, runtime: str) -> bool:
     """Loads the model and prints whether it says what it said when it was written."""
-    canary = read_json(folder / CANARY)
+    try:
+        canary = read_canary(folder / CANARY)
+    except Seq2SeqError as error:
+        return failed(error)
     if not canary:
         # none of its outputs was clear of a near-tie, as in a model that has learnt nothing
         return holds("canary: empty; the model loads", lambda: check_loads(folder, runtime))

@@ -165,3 +165,62 @@ def test_the_names_of_the_symbols_change_no_canary(folder, monkeypatch):
     assert 5 < len(chosen) < len(lines)
     assert all(entry["text"].startswith("<") for entry in chosen)
     replay_canary(renamed, chosen)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        5,
+        {"source": "a", "text": "b"},
+        {"source": "a", "text": 5, "log_probs": [-1.0]},
+        {"source": None, "text": "b", "log_probs": [-1.0]},
+        {"source": "a", "text": "b", "log_probs": []},
+        {"source": "a", "text": "b", "log_probs": -1.0},
+        {"source": "a", "text": "b", "log_probs": ["-1"]},
+    ],
+)
+def test_a_canary_whose_entries_are_none_has_failed(folder, capsys, entry):
+    change(folder, "canary.json", lambda text: json.dumps([*json.loads(text)[:1], entry]))
+    code, lines, said = run(capsys, folder)
+    assert (code, said) == (2, "")
+    assert lines[-1] == (
+        f"FAILED   {folder}/canary.json: is damaged: entry 2: expected source, text and log_probs, got {entry!r}; "
+        "train again, or restore the file"
+    )
+
+
+def test_a_canary_that_is_no_list_has_failed(folder, capsys):
+    change(folder, "canary.json", lambda text: "{}")
+    code, lines, said = run(capsys, folder)
+    assert (code, said) == (2, "")
+    assert lines[-1] == (
+        f"FAILED   {folder}/canary.json: is damaged: expected a list of entries, got {{}}; "
+        "train again, or restore the file"
+    )
+
+
+def test_a_canary_that_is_no_json_has_failed(folder, capsys):
+    change(folder, "canary.json", lambda text: text[:-3])
+    code, lines, said = run(capsys, folder)
+    assert (code, said) == (2, "")
+    assert lines[-1].startswith(f"FAILED   {folder}/canary.json: is damaged: Expecting ")
+
+
+@pytest.mark.parametrize("values", [[], [-1.0]])
+def test_another_number_of_log_probabilities_is_found(folder, values):
+    canary = json.loads((folder / "canary.json").read_text())
+    count = len(canary[0]["log_probs"])
+    canary[0]["log_probs"] = values
+    with pytest.raises(BundleError) as error:
+        replay_canary(load(folder), canary)
+    assert str(error.value) == (
+        f"{folder}: input {canary[0]['source']!r}: gives {count} log-probabilities, but gave {len(values)} when it was "
+        "written"
+    )
+
+
+def test_a_log_probability_that_is_no_number_differs(folder):
+    canary = json.loads((folder / "canary.json").read_text())
+    canary[0]["log_probs"][0] = float("nan")
+    with pytest.raises(BundleError, match="log-probabilities differ by nan nats from when it was written"):
+        replay_canary(load(folder), canary)
