@@ -1,5 +1,6 @@
 """Attention weights of a translator, for pictures: which source symbols each output symbol looked at."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +23,13 @@ class AttentionView(NamedTuple):
     weights: np.ndarray  # float32 (T, S), each row sums to 1
 
 
-def view_attention(bundle: Bundle, source: str, target: str) -> AttentionView:
+def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> AttentionView:
     """Computes the attention of a model that is made to write `target`.
+
+    Args:
+        bundle: a translator.
+        source: a line.
+        target: text, or the ids of an output.
 
     Raises:
         OptionError: the model has no attention.
@@ -42,7 +48,7 @@ def view_attention(bundle: Bundle, source: str, target: str) -> AttentionView:
     form = SourceForm.from_record(bundle.record)
     text = normalise(source, bundle.data.lowercase) if form.clean else source
     read = form.row(vocabularies[0].encode(text))
-    written = [*vocabularies[1].encode(target), END]
+    written = [*(vocabularies[1].encode(target) if isinstance(target, str) else target), END]
     source_ids = tf.constant([read], tf.int32)
     inputs = tf.constant([[START, *written[:-1]]], tf.int32)
     encoded = runtime.models.encoder(source_ids)

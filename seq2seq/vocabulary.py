@@ -18,7 +18,7 @@ class Replacement(NamedTuple):
     """What `oov="map"` did with one unknown symbol of a line."""
 
     column: int  # 1-based, in characters of the line
-    character: str
+    character: str  # a character, a delimited symbol or a tag such as `<PST>`
     code_point: str  # such as "U+00E9"; several, with spaces, for a longer symbol
     becomes: str | None  # None: UNK
 
