@@ -23,8 +23,11 @@ BUNDLED = {"fra-eng": "fra-eng/fra-eng.tsv", "prose": "prose/prose.txt"}
 TEXTS = {
     "king-lear": "https://www.gutenberg.org/cache/epub/1532/pg1532.txt",
     "nietzsche": "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
-    "tiny-shakespeare": ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"),
+    "tiny-shakespeare": "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
 }
+# Of the file in that repository's history, 1115394 bytes, which has one version of it. Sites of the other sets change
+# their files (manythings.org, Project Gutenberg) or publish no checksum (the text of Nietzsche).
+SHA256 = {"tiny-shakespeare": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"}
 # Not every pair of the site; enough to show the form and to guess what a typing error meant.
 ANKI_EXAMPLES = ("fra-eng", "deu-eng", "spa-eng", "ita-eng", "por-eng", "rus-eng", "cmn-eng", "jpn-eng")
 NAMES = ("dates", *ANKI_EXAMPLES, "prose", *TEXTS)
@@ -89,7 +92,7 @@ def resolve(name_or_path: str | Path, *, cache: str | Path | None = None) -> Dat
 def remote_of(name: str) -> Remote | None:
     """Says where the data set of a name is downloaded from; None where it is not."""
     if name in TEXTS:
-        return Remote(name, "text", TEXTS[name], PUBLIC_DOMAIN)
+        return Remote(name, "text", TEXTS[name], PUBLIC_DOMAIN, SHA256.get(name))
     if ANKI_NAME.fullmatch(name):
         return Remote(name, "pairs", f"https://www.manythings.org/anki/{name}.zip", TATOEBA_LICENCE)
     return None
