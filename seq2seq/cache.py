@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.corpus import read_pairs
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.downloads import DownloadRecord, download, terminal_progress, unzip_text
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of, write_atomically, write_json
@@ -154,7 +154,7 @@ def _usable_content(remote: Remote, file: Path, origin: str) -> bytes:
     if content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise DataError(f"expected the data set {remote.name}, got a web page from {origin!r}; fetch the file itself")
     if remote.kind == "pairs":
-        read_pairs(origin, content=content)
+        read_pairs(origin, EVERY_ROW, content=content)
         return content
     check_text_format(content, origin)
     try:

@@ -13,7 +13,6 @@ from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, s
 from seq2seq.config import DataConfig, DecodingConfig, flag_of
 from seq2seq.errors import OptionError
 from seq2seq.evaluation import (
-    LAYOUT,
     N_BOOTSTRAP,
     PARTS,
     Evaluation,
@@ -38,6 +37,11 @@ EXAMPLE = (
     "  seq2seq evaluate --model runs/big --compare runs/small -o outputs.tsv\n\n"
     "Without --data the model's own test part is scored. With it the model's own reading options hold, whatever\n"
     "defaults are named above, unless others are given; rows with the same source are references of one sentence."
+)
+# how the file of --data is laid out, and what is left out of it
+LAYOUT = (
+    *("encoding", "source_col", "target_col", "reverse", "features_col", "on_bad_line"),
+    *("max_source_length", "max_target_length"),
 )
 NAMES = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "cer": "CER"}
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from seq2seq import metrics
 from seq2seq.bundle import Bundle
 from seq2seq.config import DataConfig, DecodingConfig
-from seq2seq.corpus import Pair, read_pairs
-from seq2seq.datasets import Dataset, Splits, bundled_path, load_pairs, resolve
+from seq2seq.corpus import UNLIMITED, Pair, read_pairs
+from seq2seq.datasets import Dataset, bundled_path, load_pairs, resolve
 from seq2seq.errors import BundleError, DataError, OptionError, Seq2SeqError
 from seq2seq.inference import Translator
 from seq2seq.lines import clean
@@ -19,12 +19,6 @@ from seq2seq.vocabulary import Replacement
 
 PARTS = ("test", "validation")
 N_BOOTSTRAP = 1000
-# how a file of pairs is laid out and what is left out of it, and what of it the model was made for
-LAYOUT = (
-    *("source_col", "target_col", "reverse", "features_col", "on_bad_line"),
-    *("max_source_length", "max_target_length"),
-)
-READING = (*LAYOUT, "features_sep", "source_sep", "target_sep", "lowercase")
 
 
 class Material(NamedTuple):
@@ -92,16 +86,6 @@ def digests(sha256: dict[str, str]) -> str:
     return ", ".join(digest[:12] for digest in sha256.values())
 
 
-def reading_options(config: DataConfig) -> dict[str, Any]:
-    """Returns a data configuration as the options of `read_pairs`."""
-    return {name: getattr(config, name) for name in READING}
-
-
-def splits_of(dataset: Dataset, config: DataConfig) -> Splits:
-    """Reads and splits a data set as a configuration says."""
-    return load_pairs(dataset, seed=config.split_seed, **reading_options(config))
-
-
 def own_material(bundle: Bundle, part: str = "test") -> Material:
     """Computes again a held-out part of the data that a model was trained on.
 
@@ -110,7 +94,7 @@ def own_material(bundle: Bundle, part: str = "test") -> Material:
         DataError: the data is gone, or has changed.
 
     """
-    splits = splits_of(training_data(bundle), bundle.data)
+    splits = load_pairs(training_data(bundle), bundle.data)
     name = bundle.record["trained_on"].get("name", bundle.data.data)
     return Material(f"{name}, {part} part", group_references(getattr(splits, part)), splits.warnings)
 
@@ -130,27 +114,27 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, **options
 
     """
     dataset = resolve(data)
+    notes = [dataset.notice] if dataset.notice else []
     if dataset.kind != "pairs" or dataset.origin != "path" or "all" not in dataset.paths:
         config = DataConfig.from_dict({**bundle.data.to_dict(), **options}, where="--data")
-        splits = splits_of(dataset, config)
+        splits = load_pairs(dataset, config)
         part = part or "test"
-        notes = [*([dataset.notice] if dataset.notice else []), *splits.warnings]
-        return Material(f"{dataset.name}, {part} part", group_references(getattr(splits, part)), notes)
+        name = f"{dataset.name}, {part} part"
+        return Material(name, group_references(getattr(splits, part)), [*notes, *splits.warnings])
     if part is not None:
         raise OptionError(f"--split {part}: all rows of {data} are scored; leave --split out")
     # the limits were for training: what is given is scored, however long
-    unlimited = {"max_source_length": None, "max_target_length": None}
-    config = DataConfig.from_dict({**bundle.data.to_dict(), **unlimited, **options}, where="--data")
-    pairs, report = read_pairs(dataset.paths["all"], **reading_options(config))
+    config = DataConfig.from_dict({**bundle.data.to_dict(), **UNLIMITED, **options}, where="--data")
+    pairs, report = read_pairs(dataset.paths["all"], config)
     warning = report.warning()
-    notes = [report.summary(), *([warning] if warning else [])]
+    notes += [report.summary(), *([warning] if warning else [])]
     return Material(data, group_references(pairs), notes)
 
 
 def seen_in_training(bundle: Bundle, references: Sequence[References]) -> int | None:
     """Counts sources that were in a model's training part; None where its data cannot be had any more."""
     try:
-        trained = {source_key(pair.source) for pair in splits_of(training_data(bundle), bundle.data).train}
+        trained = {source_key(pair.source) for pair in load_pairs(training_data(bundle), bundle.data).train}
     except (Seq2SeqError, OSError):
         return None
     return sum(source_key(several.source) in trained for several in references)

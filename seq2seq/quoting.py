@@ -94,7 +94,7 @@ def training_text(bundle: Bundle, data: str | None = None) -> Iterator[str]:
     form = TextForm.of(bundle.data)
     left = int(bundle.record["trained_on"]["characters"]["train"])
     with path.open("rb") as file:
-        for block in read_blocks(file, form, name=str(path)):
+        for block in read_blocks(file, form, name=str(path), encoding=bundle.data.encoding):
             yield block[:left]
             left -= len(block)
             if left <= 0:

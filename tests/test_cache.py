@@ -8,7 +8,7 @@ from faulty_server import serving
 
 from seq2seq import cache
 from seq2seq.cache import Remote, cache_folder, find, install
-from seq2seq.corpus import read_pairs
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.datasets import remote_of, resolve
 from seq2seq.downloads import DownloadRecord
 from seq2seq.errors import DataError
@@ -66,7 +66,7 @@ def test_a_file_at_hand_is_installed_with_a_record(folder, archive):
 def test_a_text_at_hand_is_installed_too(folder, tmp_path):
     (tmp_path / "fra.txt").write_text(ROWS)
     install(remote_of("fra-eng"), folder, file=tmp_path / "fra.txt")
-    assert len(read_pairs(resolve("fra-eng").paths["all"]).pairs) == 3
+    assert len(read_pairs(resolve("fra-eng").paths["all"], EVERY_ROW).pairs) == 3
 
 
 def test_a_download_is_unpacked_and_recorded(folder, archive, monkeypatch):

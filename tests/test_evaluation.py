@@ -4,7 +4,7 @@ import pytest
 
 import seq2seq
 from seq2seq import datasets, evaluation
-from seq2seq.config import DecodingConfig
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
 from seq2seq.corpus import Pair
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.evaluation import (
@@ -20,11 +20,15 @@ from seq2seq.evaluation import (
 from seq2seq.metrics import score_all
 from seq2seq.splits import References, split_by_source
 from seq2seq.vocabulary import Replacement
+from tests.conftest import random_bundle
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+
+
+SMALL = {"hidden_size": 8, "embedding_size": 6}
 
 
 def pairs_of(rows):
@@ -99,6 +103,31 @@ def test_a_whole_file_is_read_as_the_training_data_was(tiny_bundle, tmp_path):
     assert given_material(bundle, str(file), reverse=False).references[0] == ("un", ["one"])
 
 
+def test_other_data_may_have_another_encoding(tiny_bundle, tmp_path):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    (tmp_path / "other.tsv").write_bytes("été\tsummer\n".encode("cp1252"))
+    material = given_material(bundle, str(tmp_path / "other.tsv"), encoding="cp1252")
+    assert material.references == [("été", ["summer"])]
+
+
+def test_the_encoding_of_the_training_data_is_kept_with_the_model(tiny_bundle, tmp_path):
+    rows = [f"{a}{b}\té{b}{a}" for a in "abcd" for b in "abcd"]
+    folder = tiny_bundle(rows=rows)
+    file = folder.with_name("tiny.tsv")
+    file.write_bytes(file.read_text(encoding="utf-8").encode("cp1252"))
+    random_bundle(tmp_path / "old", DataConfig(data=str(file), encoding="cp1252"), ModelConfig(**SMALL), 1)
+    assert json.loads((tmp_path / "old" / "config.json").read_text())["data"]["encoding"] == "cp1252"
+    references = own_material(seq2seq.load(tmp_path / "old").bundle).references
+    assert all(several.references[0].startswith("é") for several in references)
+
+
+def test_pairs_in_a_txt_are_said_and_scored(tiny_bundle, tmp_path):
+    (tmp_path / "fra.txt").write_text("Go.\tVa !\tCC-BY\nHi.\tSalut !\tCC-BY\n")
+    material = given_material(seq2seq.load(tiny_bundle()).bundle, str(tmp_path / "fra.txt"))
+    assert material.references == [("Go.", ["Va !"]), ("Hi.", ["Salut !"])]
+    assert "tabs on most lines, so it is read as pairs" in material.notes[0]
+
+
 def test_of_a_folder_a_part_is_scored(tiny_bundle, tmp_path):
     bundle = seq2seq.load(tiny_bundle()).bundle
     folder = tmp_path / "set"
@@ -126,7 +155,7 @@ def test_sources_of_the_training_part_are_counted_in_any_case(tiny_bundle):
     folder = tiny_bundle()
     bundle = seq2seq.load(folder).bundle
     assert seen_in_training(bundle, given_material(bundle, bundle.data.data).references) == 64 - 12
-    trained = datasets.load_pairs(training_data(bundle), seed=1).train[0].source
+    trained = datasets.load_pairs(training_data(bundle), DataConfig()).train[0].source
     assert seen_in_training(bundle, [References(trained.upper(), ["x"]), References("new", ["x"])]) == 1
     folder.with_name("tiny.tsv").unlink()
     assert seen_in_training(bundle, [References(trained, ["x"])]) is None
