@@ -25,7 +25,7 @@ LAYOUT = """
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
     decoding.search decoding.hypotheses decoding
     rates metrics variety symptoms
-    bundle
+    bundle training_data
     runtimes runtimes.numpy_runtime runtimes.numpy_language runtimes.restarting
     backend
     models models.attention models.recurrent models.decoder models.translator models.weights
