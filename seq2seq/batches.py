@@ -99,9 +99,9 @@ def plan_epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Genera
         generator: source of the shuffling; None: in order of length, for validation.
 
     Returns:
-        Row numbers of each batch; every row occurs once. With a generator, up to 1.5 symbols are added to each length
-        or taken from it before sorting, so that batches differ from epoch to epoch and padding stays under about a
-        tenth.
+        Row numbers of each batch; every row occurs once. With a generator, a uniform random number of symbols from
+        -1.5 to 1.5 is added to each length before sorting, so that batches differ from epoch to epoch and padding
+        stays under about a tenth.
 
     """
     lengths = pairs.targets.lengths + 0.01 * pairs.sources.lengths

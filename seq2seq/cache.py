@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.corpus import read_pairs
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.downloads import DownloadRecord, download, terminal_progress, unzip_text
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of, write_atomically, write_json
@@ -29,6 +29,7 @@ class Remote:
     kind: str  # "pairs" or "text"
     url: str
     licence: str
+    sha256: str | None = None  # of what arrives; None where the site changes it, or it is not known
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def install(
         remote: the data set.
         folder: the cache.
         file: a zip or text at hand; without it the set is downloaded.
-        say: told of failed attempts.
+        say: told of failed attempts, and of a file that is not or cannot be checked.
         options: further ones of `download`.
 
     Raises:
@@ -105,11 +106,19 @@ def install(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if file is not None:
-            return _install_file(remote, folder, Path(file), origin=str(file))
+            installed = _install_file(remote, folder, Path(file), origin=str(file))
+            if say and remote.sha256 not in (None, installed.origin_sha256):
+                say(f"{file}: is not the file of {remote.url}, which has sha256 {remote.sha256}; taken as it is")
+            return installed
         arrived = folder / f"{remote.name}.download"
         progress = terminal_progress(remote.name)
-        record = download(remote.url, arrived, progress=progress, say=say, **options)
+        record = download(remote.url, arrived, expected_sha256=remote.sha256, progress=progress, say=say, **options)
         try:
+            if say and remote.sha256 is None:
+                say(
+                    f"{remote.url}: not checked, since no checksum is known of a file that its site may change; "
+                    f"it has sha256 {record.sha256}"
+                )
             return _install_file(remote, folder, arrived, origin=remote.url, arrived=record)
         finally:
             arrived.unlink(missing_ok=True)
@@ -145,7 +154,7 @@ def _usable_content(remote: Remote, file: Path, origin: str) -> bytes:
     if content.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise DataError(f"expected the data set {remote.name}, got a web page from {origin!r}; fetch the file itself")
     if remote.kind == "pairs":
-        read_pairs(origin, content=content)
+        read_pairs(origin, EVERY_ROW, content=content)
         return content
     check_text_format(content, origin)
     try:

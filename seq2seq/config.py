@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from seq2seq.data_options import check_data_options
 from seq2seq.errors import OptionError
 
 
@@ -123,11 +124,8 @@ class DataConfig(Config):
 
     section: ClassVar[str] = "data"
 
-    data: str = option(
-        "fra-eng",
-        "a data set's name, a .tsv, a folder with train.tsv, dev.tsv and test.tsv",
-        metavar="NAME|PATH",
-    )
+    data: str = option("fra-eng", "a data set's name, a file, or a folder with its three parts", metavar="NAME|PATH")
+    encoding: str = option("utf-8", "encoding of the data's files, such as cp1252")
     source_col: int = option(1, "column of the source, counted from 1", at_least=1)
     target_col: int = option(2, "column of the target, counted from 1", at_least=1)
     reverse: bool = option(False, "swap source and target")
@@ -142,6 +140,14 @@ class DataConfig(Config):
     max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols)", at_least=1)
     max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols)", at_least=1)
     split_seed: int = option(1, "seed of the split by source", at_least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_data_options(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As of every section; the usual encoding is left out, so that runs from before this option stay the same."""
+        return {key: value for key, value in super().to_dict().items() if (key, value) != ("encoding", "utf-8")}
 
 
 @dataclass(frozen=True, kw_only=True)

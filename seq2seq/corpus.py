@@ -4,12 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from seq2seq.errors import DataError, OptionError
-from seq2seq.lines import clean, excerpt, fold, read_lines
+from seq2seq.config import DataConfig
+from seq2seq.data_options import check_separator
+from seq2seq.encodings import way_out
+from seq2seq.errors import DataError
+from seq2seq.lines import clean, encoding_name, excerpt, fold, read_lines
 
 EXAMPLES_NAMED = 3
+UNLIMITED: dict[str, Any] = {"max_source_length": None, "max_target_length": None}
+EVERY_ROW = DataConfig(**UNLIMITED)
 # Unicode category Cc without the tab (columns) and the line feed (lines).
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SOURCE_TITLE = re.compile("source|src|input|question|text|sentence|lemma|word|graphemes?")
@@ -50,6 +55,7 @@ class ReadingReport:
     target_too_long: int = 0
     spaces_mapped: int = 0
     apostrophes_mapped: int = 0
+    advice: str | None = None  # how to read what could not be decoded
 
     def warning(self) -> str | None:
         """Says in one line which lines were skipped, or is None where there is nothing to warn of."""
@@ -60,6 +66,8 @@ class ReadingReport:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.bad.items())
             named = "; ".join(f"line {bad.line} ({bad.kind}): {bad.excerpt}" for bad in self.examples)
             parts.append(f"skipped {sum(self.bad.values())} of {self.lines} lines ({kinds}), such as {named}")
+        if self.advice:
+            parts.append(f"of what could not be decoded: {self.advice}")
         return f"{self.path}: {'; '.join(parts)}" if parts else None
 
     def summary(self) -> str:
@@ -95,57 +103,34 @@ def normalise(text: str, lowercase: bool = False) -> str:
     return f"{source}\t{tags}" if tags else source
 
 
-def read_pairs(
-    path: str | Path,
-    *,
-    content: bytes | None = None,
-    source_col: int = 1,
-    target_col: int = 2,
-    features_col: int | None = None,
-    features_sep: str = ";",
-    reverse: bool = False,
-    lowercase: bool = False,
-    on_bad_line: str = "skip",
-    max_source_length: int | None = None,
-    max_target_length: int | None = None,
-    source_sep: str = "",
-    target_sep: str = "",
-) -> PairFile:
+def read_pairs(path: str | Path, config: DataConfig, *, content: bytes | None = None) -> PairFile:
     r"""Reads tab-separated pairs, split on LF or CR LF and on tab alone: quotes and "NA" are ordinary text.
 
     Args:
-        path: a UTF-8 file, with or without a byte order mark.
+        path: a text file, with or without a byte order mark.
+        config: encoding, columns, separators, direction and limits. With features, each source becomes
+            `source<TAB>tags`; the tags go with the new source where source and target are swapped, keep their case,
+            and do not count in a length.
         content: what the file would hold, where there is none; the path then only names it in messages.
-        source_col: column of the source, counted from 1.
-        target_col: column of the target, counted from 1.
-        features_col: column of the tags; each source becomes `source<TAB>tags`.
-        features_sep: what stands between two tags.
-        reverse: swaps source and target; the tags go with the new source.
-        lowercase: lower-cases source and target, not the tags.
-        on_bad_line: "skip" counts a bad line and goes on, "error" stops at it.
-        max_source_length: in symbols of the model's source, tags not counted; longer rows are dropped.
-        max_target_length: in symbols of the model's target.
-        source_sep: what separates the symbols of the model's source; empty: each character is one.
-        target_sep: the same of the target.
 
     Raises:
         DataError: the file is unreadable or binary, holds no usable pair, or has a bad line under "error".
-        OptionError: a column, length, separator or `on_bad_line` cannot be meant.
+        OptionError: the target's separator cannot stand inside a column.
 
     """
-    _check_options(source_col, target_col, features_col, features_sep, source_sep, target_sep, on_bad_line)
-    check_length("--max-source-length", max_source_length)
-    check_length("--max-target-length", max_target_length)
-    lines, undecodable, *mapped = read_lines(path, content)
-    columns = tuple(column - 1 for column in (source_col, target_col, features_col) if column is not None)
+    check_separator("--target-sep", config.target_sep)  # symbols of a text may be lines
+    lines, undecodable, spaces, apostrophes = read_lines(path, content, encoding=config.encoding)
+    columns = tuple(
+        column - 1 for column in (config.source_col, config.target_col, config.features_col) if column is not None
+    )
     pairs: list[Pair] = []
     bad: dict[str, int] = {}
     examples: list[BadLine] = []
     header = None
-    source_too_long = target_too_long = 0
-    for number, fields in _split_lines(lines, columns, undecodable):
+    too_long: list[int] = []  # the side that is, of each row that is left out
+    for number, fields in _split_lines(lines, columns, undecodable, f"invalid {encoding_name(config.encoding)}"):
         if isinstance(fields, BadLine):
-            if on_bad_line == "error":
+            if config.on_bad_line == "error":
                 raise DataError(
                     f"{path}, line {number}: expected {_expected(columns)}, "
                     f"got {fields.kind}: {fields.excerpt}; correct the line, or use --on-bad-line skip"
@@ -157,20 +142,12 @@ def read_pairs(
         if number == 1 and _looks_like_header(fields[0], fields[1]):
             header = excerpt(lines[0])
             continue
-        source, target = fields[0], fields[1]
-        if lowercase:
-            source, target = fold(source, True), fold(target, True)
-        if reverse:
-            source, target = target, source
-        if max_source_length is not None and _length(source, source_sep) > max_source_length:
-            source_too_long += 1
+        pair, tags = _oriented(fields, config), fields[2] if config.features_col is not None else ""
+        longer = _longer_side(pair, config)
+        if longer is not None:
+            too_long.append(longer)
             continue
-        if max_target_length is not None and _length(target, target_sep) > max_target_length:
-            target_too_long += 1
-            continue
-        if features_col is not None and fields[2]:
-            source = f"{source}\t{fields[2]}"
-        pairs.append(Pair(source, target))
+        pairs.append(Pair(f"{pair.source}\t{tags}", pair.target) if tags else pair)
     report = ReadingReport(
         str(path),
         len(lines),
@@ -178,28 +155,36 @@ def read_pairs(
         bad,
         tuple(examples),
         header,
-        source_too_long,
-        target_too_long,
-        *mapped,
+        too_long.count(0),
+        too_long.count(1),
+        spaces,
+        apostrophes,
+        way_out(b"\n".join(undecodable.values())) if undecodable else None,
     )
     if not pairs:
         raise DataError(_nothing_usable(report, columns))
     return PairFile(pairs, report)
 
 
-def check_length(option: str, value: int | None) -> None:
-    """Refuses a maximum length below 1.
+def _oriented(fields: list[str], config: DataConfig) -> Pair:
+    """Gives a row's two sides the case and the direction that are asked for."""
+    source, target = fields[0], fields[1]
+    if config.lowercase:
+        source, target = fold(source, True), fold(target, True)
+    return Pair(target, source) if config.reverse else Pair(source, target)
 
-    Raises:
-        OptionError: naming the option.
 
-    """
-    if value is not None and value < 1:
-        raise OptionError(f"expected {option} to be at least 1, got {value!r}; leave it out for no limit")
+def _longer_side(pair: Pair, config: DataConfig) -> int | None:
+    """Tells which side is over its limit, 0 or 1; None for neither."""
+    if config.max_source_length is not None and _length(pair.source, config.source_sep) > config.max_source_length:
+        return 0
+    if config.max_target_length is not None and _length(pair.target, config.target_sep) > config.max_target_length:
+        return 1
+    return None
 
 
 def _split_lines(
-    lines: list[str], columns: tuple[int, ...], undecodable: dict[int, str]
+    lines: list[str], columns: tuple[int, ...], undecodable: dict[int, bytes], not_decoded: str
 ) -> Iterator[tuple[int, list[str] | BadLine]]:
     needed = max(columns) + 1
     for index, line in enumerate(lines):
@@ -207,7 +192,7 @@ def _split_lines(
         number = index + 1
         if len(row) < needed:
             if index in undecodable:
-                yield number, BadLine(number, "invalid UTF-8", undecodable[index])
+                yield number, BadLine(number, not_decoded, excerpt(undecodable[index]))
             else:
                 kind = "missing column" if len(row) > 1 else "no tab" if line.strip() else "blank line"
                 yield number, BadLine(number, kind, excerpt(line))
@@ -245,40 +230,10 @@ def _nothing_usable(report: ReadingReport, columns: tuple[int, ...]) -> str:
     if not report.lines:
         return f"expected at least one pair, got {report.path!r}, which is empty; give source<TAB>target"
     dropped = report.source_too_long + report.target_too_long
-    way_out = (
+    remedy = (
         "raise --max-source-length or --max-target-length"
         if dropped
-        else "give UTF-8 lines of source<TAB>target, or name other columns with --source-col and --target-col"
+        else "give lines of source<TAB>target, or name other columns with --source-col and --target-col"
     )
     details = report.warning() or report.summary()
-    return f"expected {_expected(columns)} in at least one line, got no usable pair: {details}; {way_out}"
-
-
-def _check_options(
-    source_col: int,
-    target_col: int,
-    features_col: int | None,
-    features_sep: str,
-    source_sep: str,
-    target_sep: str,
-    on_bad_line: str,
-) -> None:
-    named = {"--source-col": source_col, "--target-col": target_col}
-    if features_col is not None:
-        named["--features-col"] = features_col
-        if not features_sep:
-            raise OptionError("expected --features-sep to be at least one character, got ''; such as ';'")
-    for option, column in named.items():
-        if column < 1:
-            raise OptionError(f"expected {option} to be a column counted from 1, got {column!r}")
-    if len(set(named.values())) < len(named):
-        raise OptionError(f"expected different columns, got {named!r}; give each its own number")
-    for option, separator in (
-        ("--source-sep", source_sep),
-        ("--target-sep", target_sep),
-        ("--features-sep", features_sep),
-    ):
-        if "\t" in separator or "\n" in separator:
-            raise OptionError(f"expected {option} without tab or line end, got {separator!r}; tab separates columns")
-    if on_bad_line not in ("skip", "error"):
-        raise OptionError(f"expected --on-bad-line skip or error, got {on_bad_line!r}")
+    return f"expected {_expected(columns)} in at least one line, got no usable pair: {details}; {remedy}"

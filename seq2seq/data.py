@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2seq.cache import Remote, cache_folder, find, install
 from seq2seq.cli import make_parser, run_verb
-from seq2seq.corpus import read_pairs
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.datasets import NAMES, Dataset, remote_of, resolve
 from seq2seq.errors import DataError, OptionError
 
@@ -58,7 +58,7 @@ def describe(dataset: Dataset) -> str:
     if dataset.origin == "generated":
         parts.append(f"sha256 {dataset.sha256['all']}, no file")
     for part, path in dataset.paths.items():
-        rows = f"{len(read_pairs(path).pairs)} pairs, " if dataset.kind == "pairs" else ""
+        rows = f"{len(read_pairs(path, EVERY_ROW).pairs)} pairs, " if dataset.kind == "pairs" else ""
         parts.append(f"{rows}{path.stat().st_size} bytes, sha256 {dataset.sha256[part]}, {path}")
     return f"{dataset.name}: {', '.join(parts)}" + (f" ({dataset.licence})" if dataset.licence else "")
 

@@ -1,14 +1,17 @@
 """Resolves what `--data` names: a bundled, downloaded or generated set, or a path; and loads its splits."""
 
+import dataclasses
 import difflib
 import hashlib
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from seq2seq import dates
 from seq2seq.cache import Remote, cache_folder, find
+from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair, PairFile, ReadingReport, read_pairs
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
@@ -23,8 +26,11 @@ BUNDLED = {"fra-eng": "fra-eng/fra-eng.tsv", "prose": "prose/prose.txt"}
 TEXTS = {
     "king-lear": "https://www.gutenberg.org/cache/epub/1532/pg1532.txt",
     "nietzsche": "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
-    "tiny-shakespeare": ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"),
+    "tiny-shakespeare": "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
 }
+# Of the file in that repository's history, 1115394 bytes, which has one version of it. Sites of the other sets change
+# their files (manythings.org, Project Gutenberg) or publish no checksum (the text of Nietzsche).
+SHA256 = {"tiny-shakespeare": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"}
 # Not every pair of the site; enough to show the form and to guess what a typing error meant.
 ANKI_EXAMPLES = ("fra-eng", "deu-eng", "spa-eng", "ita-eng", "por-eng", "rus-eng", "cmn-eng", "jpn-eng")
 NAMES = ("dates", *ANKI_EXAMPLES, "prose", *TEXTS)
@@ -58,7 +64,8 @@ def resolve(name_or_path: str | Path, *, cache: str | Path | None = None) -> Dat
     """Finds a data set by its name or path; a name comes before a path of the same spelling.
 
     Args:
-        name_or_path: a name of NAMES or any `xxx-eng`; a .tsv of pairs; a .txt; a folder with FOLDER_FILES.
+        name_or_path: a name of NAMES or any `xxx-eng`; a .tsv of pairs; a .txt, .csv or file without extension,
+            which is of pairs where most lines have tabs; another .txt, which is a text; a folder with FOLDER_FILES.
         cache: the folder of downloaded sets, by default `cache_folder()`.
 
     Raises:
@@ -89,26 +96,22 @@ def resolve(name_or_path: str | Path, *, cache: str | Path | None = None) -> Dat
 def remote_of(name: str) -> Remote | None:
     """Says where the data set of a name is downloaded from; None where it is not."""
     if name in TEXTS:
-        return Remote(name, "text", TEXTS[name], PUBLIC_DOMAIN)
+        return Remote(name, "text", TEXTS[name], PUBLIC_DOMAIN, SHA256.get(name))
     if ANKI_NAME.fullmatch(name):
         return Remote(name, "pairs", f"https://www.manythings.org/anki/{name}.zip", TATOEBA_LICENCE)
     return None
 
 
-def load_pairs(
-    dataset: Dataset, *, seed: int, validation: int | None = None, test: int | None = None, **options: Any
-) -> Splits:
+def load_pairs(dataset: Dataset, config: DataConfig) -> Splits:
     """Reads a data set of pairs and splits it by source; a folder's files are taken as they are.
 
     Args:
         dataset: what `resolve` gave.
-        seed: of the split.
-        validation: distinct sources to hold out, by default a tenth, at most 1000.
-        test: the same.
-        options: those of `read_pairs`.
+        config: how it is read, and the seed of the split.
 
     Raises:
         DataError: a file cannot be used, or the data set is a text.
+        OptionError: see `read_pairs`.
 
     """
     if dataset.kind != "pairs":
@@ -117,16 +120,17 @@ def load_pairs(
             "name a .tsv, or one of " + ", ".join(name for name in NAMES if _is_pairs(name))
         )
     if "train" in dataset.paths:
-        parts = {part: read_pairs(path, **options) for part, path in dataset.paths.items()}
+        parts = {part: read_pairs(path, config) for part, path in dataset.paths.items()}
         warnings = [*_overlaps(parts), *_warnings(parts)]
         reports = [part.report for part in parts.values()]
         train, held_out, tested = (parts[part].pairs for part in FOLDER_FILES)
         return Splits(train, held_out, tested, reports, warnings)
     if dataset.origin == "generated":
-        whole = read_pairs(dataset.name, content=_generated_rows(), **options)
+        utf8 = dataclasses.replace(config, encoding="utf-8")
+        whole = read_pairs(dataset.name, utf8, content=_generated_rows())
     else:
-        whole = read_pairs(dataset.paths["all"], **options)
-    split = split_by_source(whole.pairs, seed=seed, validation=validation, test=test)
+        whole = read_pairs(dataset.paths["all"], config)
+    split = split_by_source(whole.pairs, seed=config.split_seed)
     return Splits(*split, [whole.report], _warnings({"all": whole}))
 
 
@@ -174,19 +178,44 @@ def _from_path(path: Path) -> Dataset:
         raise DataError(f"expected a file or folder, got {str(path)!r}, which does not exist; check the path")
     if not path.exists():
         raise DataError(_unknown(str(path)))
-    if path.suffix not in (".tsv", ".txt"):
-        raise DataError(
-            f"expected a .tsv of pairs, a .txt for a language model, or a folder with "
-            f"{', '.join(FOLDER_FILES.values())}, got {str(path)!r}; rename the file if it is one of these"
-            + (" (a zip of the Anki site: make data DATA=NAME FILE=path)" if path.suffix == ".zip" else "")
-        )
-    if path.suffix == ".txt" and _mostly_tabs(path):
-        raise DataError(
-            f"expected a text for a language model, got {str(path)!r} with tabs on most lines; "
-            f"if these are pairs, rename it to {path.with_suffix('.tsv').name!r} to train a translator; "
-            f"if it is text, replace the tabs: tr '\\t' ' ' < {path.name} > {path.stem}-text.txt"
-        )
-    return _own(path.stem, "pairs" if path.suffix == ".tsv" else "text", {"all": path})
+    suffix = path.suffix.lower()
+    if suffix == ".tsv":
+        return _own(path.stem, "pairs", {"all": path})
+    sample = _sample(path)
+    if suffix in (".txt", ".csv", "") and _mostly_tabs(sample):
+        return dataclasses.replace(_own(path.stem, "pairs", {"all": path}), notice=_read_as_pairs(path))
+    if suffix == ".txt":
+        return _own(path.stem, "text", {"all": path})
+    if suffix == ".csv":
+        raise DataError(_no_tabs(path, sample))
+    raise DataError(
+        f"expected pairs with tabs between the columns (.tsv, .txt, .csv or no extension), a .txt for a language "
+        f"model, or a folder with {', '.join(FOLDER_FILES.values())}, got {str(path)!r}; rename the file if it is one "
+        "of these" + (" (a zip of the Anki site: make data DATA=NAME FILE=path)" if suffix == ".zip" else "")
+    )
+
+
+def _read_as_pairs(path: Path) -> str:
+    copy = path.with_name(f"{path.stem}-text.txt")
+    return (
+        f"{path}: tabs on most lines, so it is read as pairs for a translator; if it is a text for a language model, "
+        f"replace the tabs: tr '\\t' ' ' < {shlex.quote(str(path))} > {shlex.quote(str(copy))}"
+    )
+
+
+def _no_tabs(path: Path, sample: bytes) -> str:
+    """Says how a file of other separators becomes one of tabs; its quotes are left to a program that knows them."""
+    separator = max((",", ";"), key=lambda mark: sample.count(mark.encode()))
+    name, new = shlex.quote(str(path)), shlex.quote(str(path.with_suffix(".tsv")))
+    program = (
+        "import csv, sys; sys.stdout.reconfigure(encoding='utf-8'); "
+        f"rows = csv.reader(open(sys.argv[1], encoding='utf-8-sig', newline=''), delimiter='{separator}'); "
+        "[print(*(' '.join(cell.split()) for cell in row), sep='\\t') for row in rows]"
+    )
+    return (
+        f"expected tabs between the columns, got {str(path)!r} with tabs on few lines; if {separator!r} separates its "
+        f'columns, write it with tabs: python3 -c "{program}" {name} > {new}'
+    )
 
 
 def _own(name: str, kind: str, paths: dict[str, Path]) -> Dataset:
@@ -197,12 +226,16 @@ def _own(name: str, kind: str, paths: dict[str, Path]) -> Dataset:
     return Dataset(name, kind, "path", paths, digests, None)
 
 
-def _mostly_tabs(path: Path) -> bool:
+def _sample(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            lines = [line for line in file.read(_SAMPLE_BYTES).split(b"\n") if line.strip()]
-    except OSError:
-        return False
+            return file.read(_SAMPLE_BYTES)
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
+
+
+def _mostly_tabs(sample: bytes) -> bool:
+    lines = [line for line in sample.split(b"\n") if line.strip()]
     return sum(b"\t" in line for line in lines) * 2 > len(lines)
 
 

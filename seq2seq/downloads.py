@@ -130,7 +130,10 @@ def download(
     for what, expected, got in (("size", expected_size, size), ("sha256", expected_sha256, digest)):
         if expected is not None and expected != got:
             part.remove()
-            raise DataError(f"expected {what} {expected} of {url}, got {got}; the file there has changed")
+            raise DataError(
+                f"expected {what} {expected} of {url}, got {got}; the file there has changed, or did not arrive whole: "
+                "try again, or fetch it in another way and give it with FILE=path"
+            )
     part.finish(target)
     return DownloadRecord(url, size, digest, attempt, resumed)
 

@@ -13,7 +13,6 @@ from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, s
 from seq2seq.config import DataConfig, DecodingConfig, flag_of
 from seq2seq.errors import OptionError
 from seq2seq.evaluation import (
-    LAYOUT,
     N_BOOTSTRAP,
     PARTS,
     Evaluation,
@@ -22,8 +21,7 @@ from seq2seq.evaluation import (
     check_comparable,
     compare,
     evaluate,
-    given_material,
-    own_material,
+    find_material,
     seen_in_training,
 )
 from seq2seq.files import write_atomically
@@ -38,6 +36,11 @@ EXAMPLE = (
     "  seq2seq evaluate --model runs/big --compare runs/small -o outputs.tsv\n\n"
     "Without --data the model's own test part is scored. With it the model's own reading options hold, whatever\n"
     "defaults are named above, unless others are given; rows with the same source are references of one sentence."
+)
+# how the file of --data is laid out, and what is left out of it
+LAYOUT = (
+    *("encoding", "source_col", "target_col", "reverse", "features_col", "on_bad_line"),
+    *("max_source_length", "max_target_length"),
 )
 NAMES = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "cer": "CER"}
 
@@ -88,7 +91,8 @@ def run(argv: Sequence[str]) -> int:
     if args.compare:
         translators.append(load(args.compare, runtime=args.runtime))
         check_comparable(*translators)
-    material = find_material(translators[0], args, reading)
+    material = find_material(translators[0].bundle, args.data, args.split, **reading)
+    announce(translators[0], material)
     warn_of_overlap(translators, material, own=args.data is None)
     if config.temperature and config.seed is None:
         config = with_seed(config)
@@ -112,17 +116,12 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def find_material(translator: Translator, args: argparse.Namespace, reading: dict[str, Any]) -> Material:
-    """Finds what is to be scored, and says what there is to say about it."""
-    if args.data is None:
-        material = own_material(translator.bundle, args.split or "test")
-    else:
-        material = given_material(translator.bundle, args.data, args.split, **reading)
+def announce(translator: Translator, material: Material) -> None:
+    """Says what there is to say about what is to be scored."""
     for line in material.notes:
         say(line)
     if translator.bundle.data.lowercase:
         say("the model was trained on lower-cased data: references are lower-cased too")
-    return material
 
 
 def warn_of_overlap(translators: Sequence[Translator], material: Material, *, own: bool) -> None:
@@ -143,7 +142,7 @@ def scored(translator: Translator, material: Material, config: DecodingConfig, a
     say(f"{translator.bundle.path}: translating {len(material.references)} sources of {material.name}")
     unknown = UnknownCharacters()
     result = evaluate(
-        translator, material.references, config,
+        translator, material, config,
         tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
     if line := unknown.summary():

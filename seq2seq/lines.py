@@ -1,10 +1,12 @@
-"""Reads a text file as cleaned lines: UTF-8 bytes in, NFC with plain spaces and straight apostrophes out."""
+"""Reads a text file as cleaned lines: bytes in, NFC with plain spaces and straight apostrophes out."""
 
+import codecs
 import re
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2seq.encodings import is_utf8, is_wide, way_out, wide_encoding
 from seq2seq.errors import DataError
 
 EXCERPT_CHARACTERS = 60
@@ -16,19 +18,18 @@ _LINE_END_RETURNS = re.compile(r"\r+(?=\n|\Z)")
 _FOREIGN_FORMATS = {
     b"PK\x03\x04": "a zip archive (for a set of the Anki site: make data DATA=NAME FILE=path)",
     b"\x1f\x8b": "a gzip file (unpack it first)",
-    b"\xff\xfe": "UTF-16 text (convert it: iconv -f UTF-16 -t UTF-8)",
-    b"\xfe\xff": "UTF-16 text (convert it: iconv -f UTF-16 -t UTF-8)",
     b"\x89PNG": "an image",
     b"\x89HDF": "an HDF5 file",
     b"%PDF-": "a PDF",
 }
+_HEAD_BYTES = 8192
 
 
 class CleanedLines(NamedTuple):
     """The lines of a file without their ends, and what cleaning them changed."""
 
     lines: list[str]
-    undecodable: dict[int, str]  # 0-based index of a line that is not UTF-8, to an excerpt of its bytes
+    undecodable: dict[int, bytes]  # 0-based index of a line that is not of the encoding, to its bytes
     spaces_mapped: int
     apostrophes_mapped: int
 
@@ -48,31 +49,21 @@ def fold(text: str, lowercase: bool) -> str:
     return unicodedata.normalize("NFC", text.lower()).strip() if lowercase else text.strip()
 
 
-def read_lines(path: str | Path, content: bytes | None = None) -> CleanedLines:
-    """Reads cleaned lines, split on LF or CR LF alone; a line that is not UTF-8 is empty.
+def read_lines(path: str | Path, content: bytes | None = None, *, encoding: str = "utf-8") -> CleanedLines:
+    """Reads cleaned lines, split on LF or CR LF alone; a line that cannot be decoded is empty.
 
     Args:
-        path: a UTF-8 file.
+        path: a text file.
         content: what the file would hold, where there is none.
+        encoding: of the file.
 
     Raises:
-        DataError: the file is unreadable or binary.
+        DataError: the file is unreadable, binary, or mostly of another encoding.
 
     """
     data = read_bytes(path) if content is None else content
-    check_text_format(data, path)
-    undecodable: dict[int, str] = {}
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        rows = []
-        for index, row in enumerate(data.split(b"\n")):
-            try:
-                rows.append(row.decode("utf-8"))
-            except UnicodeDecodeError:
-                undecodable[index] = excerpt(row)
-                rows.append("")
-        text = "\n".join(rows)
+    check_text_format(data, path, encoding=encoding)
+    text, undecodable = _decoded(data, path, encoding)
     spaces = sum(text.count(space) for space in _PLAIN_SPACES)
     apostrophes = text.count(_CURLY_APOSTROPHE)
     if "\r" in text:
@@ -81,6 +72,40 @@ def read_lines(path: str | Path, content: bytes | None = None) -> CleanedLines:
     if not lines[-1] and len(lines) - 1 not in undecodable:
         lines.pop()
     return CleanedLines(lines, undecodable, spaces, apostrophes)
+
+
+def _decoded(data: bytes, path: str | Path, encoding: str) -> tuple[str, dict[int, bytes]]:
+    """Decodes a file, line by line where the whole cannot be; see CleanedLines.undecodable."""
+    try:
+        return data.decode(encoding), {}
+    except UnicodeDecodeError as error:
+        if is_wide(encoding):  # bytes do not show where its lines end
+            raise DataError(
+                f"expected {encoding} text, got {str(path)!r}, which cannot be decoded at byte {error.start} "
+                f"({error.reason}); give another --encoding, or convert it to UTF-8"
+            ) from None
+    rows, undecodable = [], {}
+    raw = data.split(b"\n")
+    for index, row in enumerate(raw):
+        try:
+            rows.append(row.decode(encoding))
+        except UnicodeDecodeError:
+            undecodable[index] = row
+            rows.append("")
+    filled = sum(1 for row in raw if row.strip())
+    if 2 * len(undecodable) > filled:
+        index, row = next(iter(undecodable.items()))
+        advice = way_out(b"\n".join(undecodable.values()))
+        raise DataError(
+            f"expected {encoding_name(encoding)} text, got {str(path)!r}, where {len(undecodable)} of {filled} lines "
+            f"are not, such as line {index + 1}: {excerpt(row)}; {advice}"
+        )
+    return "\n".join(rows), undecodable
+
+
+def encoding_name(encoding: str) -> str:
+    """Spells an encoding for a message."""
+    return "UTF-8" if is_utf8(encoding) else encoding
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -100,23 +125,39 @@ def read_bytes(path: str | Path) -> bytes:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
 
 
-def check_text_format(data: bytes, path: str | Path) -> None:
-    """Refuses the bytes of a file that cannot be UTF-8 text.
+def check_text_format(data: bytes, path: str | Path, *, encoding: str = "utf-8") -> None:
+    """Refuses the bytes of a file that cannot be text of an encoding; its beginning is enough.
 
     Raises:
-        DataError: an archive, UTF-16, or many NUL bytes.
+        DataError: an archive, UTF-16 or many NUL bytes where they are not meant, or UTF-8 where something else is.
 
     """
+    expected, head = f"expected {encoding_name(encoding)} text, got {str(path)!r}, which", data[:_HEAD_BYTES]
     for magic, what in _FOREIGN_FORMATS.items():
         if data.startswith(magic):
-            raise DataError(f"expected UTF-8 text, got {str(path)!r}, which is {what}")
-    head = data[:8192]
+            raise DataError(f"{expected} is {what}")
+    if not is_utf8(encoding) and _reads_as_utf8(head, ascii_too=is_wide(encoding)):
+        raise DataError(f"{expected} is UTF-8; give --encoding utf-8")
+    if is_wide(encoding):
+        return
+    wide = wide_encoding(head)
+    if wide:
+        raise DataError(f"{expected} looks like {wide.upper()}; read it with --encoding {wide}, or convert it to UTF-8")
     zeros = head.count(0)
     if zeros >= 8 and zeros > len(head) // 100:
         raise DataError(
-            f"expected UTF-8 text, got {str(path)!r}, which is binary or UTF-16 "
-            f"({zeros} NUL bytes in the first {len(head)}); convert it to UTF-8"
+            f"{expected} is binary ({zeros} NUL bytes in the first {len(head)}); "
+            "if it is text, name its encoding with --encoding, or convert it to UTF-8"
         )
+
+
+def _reads_as_utf8(head: bytes, *, ascii_too: bool) -> bool:
+    """Tells whether the beginning of a file is UTF-8 of more than ASCII; `ascii_too`: of ASCII as well."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and "\0" not in text and (ascii_too or not text.isascii())
 
 
 def whole_number(text: str) -> int | None:

@@ -1,16 +1,12 @@
 """Finds what a written text quotes verbatim from the text that its model was trained on."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from seq2seq.bundle import Bundle
-from seq2seq.datasets import resolve
-from seq2seq.errors import DataError, Seq2SeqError
-from seq2seq.files import sha256_of
 from seq2seq.texts import TextForm, read_blocks
+from seq2seq.training_data import training_data
 
 SPAN = 20  # characters: shorter agreements are chance
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
@@ -87,41 +83,16 @@ def training_text(bundle: Bundle, data: str | None = None) -> Iterator[str]:
         data: a data set's name or path to look in instead of the place in the bundle.
 
     Raises:
+        BundleError: the model does not say what it was trained on.
         DataError: the file is not found, or is another one.
 
     """
-    path = find_text(bundle, data)
+    path = training_data(bundle, data).paths["all"]
     form = TextForm.of(bundle.data)
     left = int(bundle.record["trained_on"]["characters"]["train"])
     with path.open("rb") as file:
-        for block in read_blocks(file, form, name=str(path)):
+        for block in read_blocks(file, form, name=str(path), encoding=bundle.data.encoding):
             yield block[:left]
             left -= len(block)
             if left <= 0:
                 return
-
-
-def find_text(bundle: Bundle, data: str | None) -> Path:
-    """Finds the file that a model was trained on: in the given place, else where it was, else by its name."""
-    trained_on = bundle.record["trained_on"]
-    expected = trained_on["sha256"]["all"]
-    if data is not None:
-        dataset = resolve(data)
-        if dataset.sha256.get("all") == expected:
-            return dataset.paths["all"]
-        raise DataError(
-            f"--data {data}: expected the text that the model was trained on (sha256 {expected[:12]}...), "
-            f"got sha256 {dataset.sha256.get('all', '')[:12]}...; give that text, or leave out what compares with it"
-        )
-    path = Path(trained_on["paths"]["all"])
-    if path.is_file() and sha256_of(path) == expected:
-        return path
-    with contextlib.suppress(Seq2SeqError):
-        dataset = resolve(bundle.data.data)
-        if dataset.sha256.get("all") == expected:
-            return dataset.paths["all"]
-    state = "has changed since" if path.is_file() else "is no longer there"
-    raise DataError(
-        f"{path}: the text that the model was trained on {state}; name a copy of it with --data, "
-        "or leave out what compares with it"
-    )

@@ -12,8 +12,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from seq2seq.config import DataConfig
+from seq2seq.encodings import way_out
 from seq2seq.errors import DataError, OptionError
-from seq2seq.lines import check_text_format
+from seq2seq.lines import check_text_format, encoding_name
 from seq2seq.special import SPECIAL_COUNT, UNK
 from seq2seq.vocabulary import Vocabulary
 
@@ -124,20 +125,23 @@ class EncodedText(NamedTuple):
     excerpt: str  # the beginning of the validation part
 
 
-def read_blocks(file: BinaryIO, form: TextForm, *, name: str, block_bytes: int = BLOCK_BYTES) -> Iterator[str]:
+def read_blocks(
+    file: BinaryIO, form: TextForm, *, name: str, encoding: str = "utf-8", block_bytes: int = BLOCK_BYTES
+) -> Iterator[str]:
     """Yields the whole text in normalised blocks that end between symbols.
 
     Args:
         file: binary, at its beginning.
         form: what a symbol is.
         name: of the file, for messages.
+        encoding: of the file.
         block_bytes: how much is read at once; it changes no symbol.
 
     Raises:
-        DataError: the file is not UTF-8 text.
+        DataError: the file is not text of this encoding.
 
     """
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder = codecs.getincrementaldecoder(encoding)()
     held, line = "", 1
     while True:
         data = file.read(block_bytes)
@@ -145,9 +149,10 @@ def read_blocks(file: BinaryIO, form: TextForm, *, name: str, block_bytes: int =
             fresh = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             number = line + error.object[: error.start].count(b"\n")
+            begin = error.object.rfind(b"\n", 0, error.start) + 1
             raise DataError(
-                f"{name}:{number}: expected UTF-8 text, got byte 0x{error.object[error.start]:02x}; "
-                "convert the file: iconv -f latin1 -t utf-8"
+                f"{name}:{number}: expected {encoding_name(encoding)} text, got byte "
+                f"0x{error.object[error.start]:02x}; {way_out(error.object[begin:])}"
             ) from None
         line += fresh.count("\n")
         text = held + fresh
@@ -196,22 +201,23 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
     """Reads a text three times in blocks: for its length, its vocabulary and its ids.
 
     Args:
-        path: a UTF-8 file.
-        config: what a symbol is, and how many.
+        path: a text file.
+        config: its encoding, what a symbol is, and how many.
         folder: receives the temporary file of the ids, which goes when the process ends.
         block_bytes: how much is read at once; it changes no result.
 
     Raises:
-        DataError: the file is empty, too short or not UTF-8 text.
+        DataError: the file is empty, too short or not text of the encoding.
 
     """
     form = TextForm.of(config)
     with path.open("rb") as file:
-        check_text_format(file.read(8192), path)
+        check_text_format(file.read(8192), path, encoding=config.encoding)
 
         def parts(place: int) -> Iterator[tuple[bool, str]]:
             file.seek(0)
-            return divide(read_blocks(file, form, name=str(path), block_bytes=block_bytes), place, form)
+            blocks = read_blocks(file, form, name=str(path), encoding=config.encoding, block_bytes=block_bytes)
+            return divide(blocks, place, form)
 
         total = sum(len(text) for _, text in parts(0))
         place = int(TRAIN_SHARE * total)

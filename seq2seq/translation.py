@@ -17,8 +17,8 @@ from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
 from seq2seq.canary import choose_canary
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.corpus import Pair
-from seq2seq.datasets import Dataset, Splits
-from seq2seq.evaluation import metrics_of, splits_of
+from seq2seq.datasets import Dataset, Splits, load_pairs
+from seq2seq.evaluation import metrics_of
 from seq2seq.inference import Output, Translator
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
@@ -51,7 +51,7 @@ class PreparedPairs(NamedTuple):
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
     """Reads, splits and encodes a data set; the vocabularies come from the training part alone."""
-    splits = splits_of(dataset, config)
+    splits = load_pairs(dataset, config)
     source = Vocabulary.build(
         (pair.source for pair in splits.train),
         separator=config.source_sep,

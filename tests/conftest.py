@@ -9,8 +9,7 @@ import pytest
 from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
 from seq2seq.canary import choose_canary
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
-from seq2seq.datasets import resolve
-from seq2seq.evaluation import splits_of
+from seq2seq.datasets import load_pairs, resolve
 from seq2seq.inference import Translator
 from seq2seq.special import END
 from seq2seq.vocabulary import Vocabulary
@@ -50,7 +49,7 @@ def tiny_bundle(tmp_path):
 def random_bundle(folder, data, model, seed):
     """Writes a model of random weights for a data file into a new folder."""
     dataset = resolve(data.data)
-    splits = splits_of(dataset, data)
+    splits = load_pairs(dataset, data)
     features_sep = data.features_sep if data.features_col else ""
     sources = [pair.source for pair in splits.train]
     source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep)

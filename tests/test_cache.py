@@ -8,7 +8,7 @@ from faulty_server import serving
 
 from seq2seq import cache
 from seq2seq.cache import Remote, cache_folder, find, install
-from seq2seq.corpus import read_pairs
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.datasets import remote_of, resolve
 from seq2seq.downloads import DownloadRecord
 from seq2seq.errors import DataError
@@ -66,7 +66,7 @@ def test_a_file_at_hand_is_installed_with_a_record(folder, archive):
 def test_a_text_at_hand_is_installed_too(folder, tmp_path):
     (tmp_path / "fra.txt").write_text(ROWS)
     install(remote_of("fra-eng"), folder, file=tmp_path / "fra.txt")
-    assert len(read_pairs(resolve("fra-eng").paths["all"]).pairs) == 3
+    assert len(read_pairs(resolve("fra-eng").paths["all"], EVERY_ROW).pairs) == 3
 
 
 def test_a_download_is_unpacked_and_recorded(folder, archive, monkeypatch):
@@ -158,6 +158,52 @@ def test_a_data_set_is_installed_over_a_connection_that_is_cut(server, folder, t
     assert find(remote, folder) == (folder / "fra-eng.tsv", installed.sha256)
     assert (folder / "fra-eng.tsv").read_text() == text
     assert len(list(folder.iterdir())) == 2
+
+
+def test_a_download_that_is_not_the_pinned_file_is_refused(server, folder):
+    server.content = b"other text\n"
+    remote = Remote("tiny", "text", server.url, "public domain", sha256="0" * 64)
+    with pytest.raises(
+        DataError, match=r"expected sha256 0{64} of http.*, got [0-9a-f]{64}; .* give it with FILE=path"
+    ):
+        install(remote, folder)
+    assert not list(folder.iterdir())
+
+
+def test_the_pinned_file_is_installed_without_a_word(server, folder):
+    server.content = b"some text\n"
+    said = []
+    remote = Remote("tiny", "text", server.url, "public domain", sha256=hashlib.sha256(server.content).hexdigest())
+    assert install(remote, folder, say=said.append).origin_sha256 == remote.sha256
+    assert said == []
+
+
+def test_a_download_that_cannot_be_checked_is_said_in_one_line(server, folder, tmp_path):
+    server.content = archive_of(tmp_path, ROWS).read_bytes()
+    said = []
+    install(Remote("fra-eng", "pairs", server.url, "CC BY 2.0 FR"), folder, say=said.append)
+    (line,) = said
+    assert line.startswith(f"{server.url}: not checked, since no checksum is known of a file that its site may change")
+    assert hashlib.sha256(server.content).hexdigest() in line
+
+
+def test_a_file_at_hand_that_is_not_the_pinned_one_is_installed_and_said(folder, tmp_path):
+    (tmp_path / "mine.txt").write_text("my own copy\n")
+    said = []
+    install(remote_of("tiny-shakespeare"), folder, file=tmp_path / "mine.txt", say=said.append)
+    assert resolve("tiny-shakespeare").paths["all"].read_text() == "my own copy\n"
+    (line,) = said
+    assert f"{tmp_path}/mine.txt: is not the file of https://raw.githubusercontent.com/karpathy" in line
+
+
+def test_what_is_stable_is_pinned_and_what_sites_change_is_not():
+    assert len(remote_of("tiny-shakespeare").sha256) == 64
+    assert [remote_of(name).sha256 for name in ("king-lear", "nietzsche", "fra-eng")] == [None, None, None]
+
+
+def test_tiny_shakespeare_at_hand_is_the_pinned_file(real_corpora):
+    file = real_corpora / "tiny-shakespeare.txt"
+    assert (file.stat().st_size, sha256(file)) == (1115394, remote_of("tiny-shakespeare").sha256)
 
 
 def test_a_truncated_archive_on_the_server_is_not_installed(server, folder, tmp_path):

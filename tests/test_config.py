@@ -26,6 +26,12 @@ def test_dictionaries_go_there_and_back(section):
     assert section.from_dict(config.to_dict(), where="here") == config
 
 
+def test_an_encoding_is_recorded_and_the_usual_one_leaves_old_runs_the_same():
+    assert DataConfig(encoding="cp1252").to_dict()["encoding"] == "cp1252"
+    assert "encoding" not in DataConfig().to_dict()
+    assert DataConfig.from_dict(DataConfig().to_dict(), where="here").encoding == "utf-8"
+
+
 @pytest.mark.parametrize(("section", "field"), FIELDS, ids=NAMES)
 def test_every_option_has_a_help_text_and_refuses_what_lies_outside_its_range(section, field):
     limits = field.metadata

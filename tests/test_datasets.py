@@ -1,11 +1,14 @@
 import hashlib
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from seq2seq import datasets
+from seq2seq import datasets, train
 from seq2seq.cache import install
+from seq2seq.config import DataConfig
+from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.datasets import load_pairs, remote_of, resolve
 from seq2seq.dates import generate
 from seq2seq.errors import DataError
@@ -136,16 +139,66 @@ def test_a_tsv_is_pairs_and_a_txt_is_text(tmp_path):
     assert pairs.sha256 == {"all": sha256(tmp_path / "words.tsv")}
 
 
-def test_a_txt_of_tabs_offers_both_readings(tmp_path):
+@pytest.mark.parametrize("name", ["fra.txt", "fra.TXT", "fra.csv", "fra", "fra.TSV"])
+def test_tabs_on_most_lines_mean_pairs_whatever_the_extension(tmp_path, name):
+    (tmp_path / name).write_text(ROWS)
+    dataset = resolve(tmp_path / name)
+    assert (dataset.name, dataset.kind, dataset.origin) == ("fra", "pairs", "path")
+    assert read_pairs(dataset.paths["all"], EVERY_ROW).pairs == [
+        ("Go.", "Va !"),
+        ("Hi.", "Salut !"),
+        ("Run!", "Cours !"),
+    ]
+
+
+def test_pairs_under_another_name_are_said_with_the_other_reading(tmp_path):
     (tmp_path / "fra.txt").write_text(ROWS)
-    with pytest.raises(DataError, match=r"tabs on most lines; if these are pairs, .*'fra\.tsv'.*if it is text, .*tr "):
-        resolve(tmp_path / "fra.txt")
+    assert resolve(tmp_path / "fra.txt").notice == (
+        f"{tmp_path}/fra.txt: tabs on most lines, so it is read as pairs for a translator; if it is a text for a "
+        f"language model, replace the tabs: tr '\\t' ' ' < {tmp_path}/fra.txt > {tmp_path}/fra-text.txt"
+    )
+    (tmp_path / "fra.tsv").write_text(ROWS)
+    assert resolve(tmp_path / "fra.tsv").notice is None
+
+
+def test_train_takes_a_txt_of_pairs_and_says_so(tmp_path, capsys):
+    rows = [f"{one}{other}.\t{other}{one}!\tCC-BY 2.0\n" for one in "abcdef" for other in "abcdef"]
+    (tmp_path / "fra.txt").write_text("".join(rows))
+    assert train.main(["--data", str(tmp_path / "fra.txt"), "--hidden-size", "8", "--dry-run"]) == 0
+    err = capsys.readouterr().err
+    assert "fra.txt: tabs on most lines, so it is read as pairs for a translator" in err
+    assert "pairs: 30 train, 3 validation, 3 test" in err
+
+
+def test_train_checks_the_options_of_reading_before_it_looks_at_the_file(tmp_path, capsys):
+    (tmp_path / "fra.tsv").write_bytes(b"\xff")
+    assert train.main(["--data", str(tmp_path / "fra.tsv"), "--encoding", "cp12", "--model", str(tmp_path / "m")]) == 2
+    assert "error: expected --encoding to be one that Python knows, got 'cp12'" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_commas_are_refused_with_the_command_that_makes_tabs_of_them(tmp_path):
+    rows = '"Go, now.",Va !\nHi.,"Il dit ""Salut""\nà tous"\n'
+    (tmp_path / "my pairs.csv").write_text(rows, encoding="utf-8-sig")
+    with pytest.raises(
+        DataError, match=r"expected tabs .*my pairs\.csv' with tabs on few lines; if ',' separates"
+    ) as got:
+        resolve(tmp_path / "my pairs.csv")
+    subprocess.run(str(got.value).partition("write it with tabs: ")[2], shell=True, check=True)
+    pairs = read_pairs(tmp_path / "my pairs.tsv", EVERY_ROW).pairs
+    assert pairs == [("Go, now.", "Va !"), ("Hi.", 'Il dit "Salut" à tous')]
+
+
+def test_semicolons_are_named_where_there_are_more_of_them(tmp_path):
+    (tmp_path / "pairs.csv").write_text("a, b;c\nd;e\n")
+    with pytest.raises(DataError, match="if ';' separates its columns, .*delimiter=';'"):
+        resolve(tmp_path / "pairs.csv")
 
 
 def test_a_folder_is_taken_as_it_is(tmp_path):
     dataset = resolve(write_folder(tmp_path / "mine"))
     assert list(dataset.paths) == ["train", "validation", "test"] == list(dataset.sha256)
-    loaded = load_pairs(dataset, seed=1)
+    loaded = load_pairs(dataset, DataConfig())
     assert loaded[:3] == ([("a", "b"), ("c", "d")], [("e", "f")], [("g", "h")])
     assert (len(loaded.reports), loaded.warnings) == (3, [])
 
@@ -156,16 +209,16 @@ def test_a_folder_that_lacks_a_file_names_it(tmp_path):
 
 
 def test_a_folder_that_tests_on_what_it_trains_on_is_warned_of(tmp_path):
-    loaded = load_pairs(resolve(write_folder(tmp_path / "mine", test="A\tx\nz\ty\n")), seed=1)
+    loaded = load_pairs(resolve(write_folder(tmp_path / "mine", test="A\tx\nz\ty\n")), DataConfig())
     assert loaded.warnings == [
         "test.tsv: 1 of 2 sources are also in train.tsv; scores on them show memory, not translation"
     ]
 
 
-@pytest.mark.parametrize("name", ["pairs.csv", "pairs", "fra-eng.zip"])
-def test_another_extension_lists_what_is_possible(tmp_path, name):
-    (tmp_path / name).write_text(ROWS)
-    with pytest.raises(DataError, match=r"\.tsv of pairs, a \.txt .*train\.tsv, dev\.tsv, test\.tsv.*rename"):
+@pytest.mark.parametrize(("name", "text"), [("story", "Once\n"), ("fra-eng.zip", ROWS), ("pairs.npz", ROWS)])
+def test_another_form_lists_what_is_possible(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=r"tabs between .*, a \.txt for .*train\.tsv, dev\.tsv, test\.tsv.*rename"):
         resolve(tmp_path / name)
 
 
@@ -190,22 +243,22 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
 def test_a_file_is_split_by_source_with_the_seed(tmp_path):
     (tmp_path / "x.tsv").write_text("".join(f"{i // 2}\t{i}\n" for i in range(100)))
     dataset = resolve(tmp_path / "x.tsv")
-    loaded = load_pairs(dataset, seed=4)
+    loaded = load_pairs(dataset, DataConfig(split_seed=4))
     assert [len(part) for part in loaded[:3]] == [80, 10, 10]
-    assert loaded == load_pairs(dataset, seed=4)
-    assert [len(part) for part in load_pairs(dataset, seed=4, validation=1, test=2)[:3]] == [94, 2, 4]
+    assert loaded == load_pairs(dataset, DataConfig(split_seed=4))
+    assert loaded != load_pairs(dataset, DataConfig(split_seed=5))
 
 
 def test_reading_options_reach_the_file(tmp_path):
     (tmp_path / "x.tsv").write_text("a\tB\nb\tC\nno tab\nc\tD\n")
-    loaded = load_pairs(resolve(tmp_path / "x.tsv"), seed=1, reverse=True, lowercase=True)
+    loaded = load_pairs(resolve(tmp_path / "x.tsv"), DataConfig(reverse=True, lowercase=True))
     assert sorted(loaded.train + loaded.validation + loaded.test) == [("b", "a"), ("c", "b"), ("d", "c")]
     assert "line 3 (no tab)" in loaded.warnings[0]
 
 
 def test_dates_are_generated_without_a_file(folder):
     dataset = resolve("dates")
-    loaded = load_pairs(dataset, seed=1)
+    loaded = load_pairs(dataset, DataConfig())
     assert sorted(loaded.train + loaded.validation + loaded.test) == sorted(generate())
     assert [len(part) for part in loaded[:3]] == [6400, 800, 800]
     assert dataset.paths == {}
@@ -213,9 +266,13 @@ def test_dates_are_generated_without_a_file(folder):
     assert not folder.exists()
 
 
+def test_generated_rows_are_read_whatever_the_encoding_of_files(folder):
+    assert load_pairs(resolve("dates"), DataConfig(encoding="utf-16")) == load_pairs(resolve("dates"), DataConfig())
+
+
 def test_a_text_has_no_pairs(bundled):
     with pytest.raises(DataError, match=r"'prose', which is a text for a language model; .*fra-eng"):
-        load_pairs(resolve("prose"), seed=1)
+        load_pairs(resolve("prose"), DataConfig())
 
 
 # data/README.md

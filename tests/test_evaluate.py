@@ -75,6 +75,17 @@ def test_columns_given_beside_the_file_win(tiny_bundle, tmp_path, capsys):
     assert (content["n"], content["references"]) == (1, 2)
 
 
+def test_the_encoding_of_the_file_is_an_option(tiny_bundle, tmp_path, capsys):
+    data = tmp_path / "data.tsv"
+    data.write_bytes("abcd.\té\nefgh.\tà\n".encode("cp1252"))
+    folder = tiny_bundle()
+    code, _, err = run(capsys, "--model", folder, "--data", data)
+    assert code == 2
+    assert "2 of 2 lines are not" in err and "it looks like cp1252: read it with --encoding cp1252" in err
+    code, out, _ = run(capsys, "--model", folder, "--data", data, "--encoding", "cp1252", "--json")
+    assert (code, json.loads(out)["n"]) == (0, 2)
+
+
 def test_two_models_are_compared(tiny_bundle, tmp_path, capsys):
     one, other = tiny_bundle("one"), tiny_bundle("other", seed=2, attention="none")
     outputs = tmp_path / "outputs.tsv"
@@ -120,6 +131,7 @@ def test_sampling_names_its_seed_and_repeats(tiny_bundle, capsys):
     ("arguments", "message"),
     [
         (["--source-col", "2"], "--source-col: says how to read --data, which is missing; give both"),
+        (["--encoding", "cp1252"], "--encoding: says how to read --data, which is missing; give both"),
         (["--significance", "ar"], "--significance: is about the difference of two models; give --compare DIR"),
         (["--bootstrap", "1"], "--bootstrap: expected 0 or at least 2, got 1"),
         (["--bootstrap", "-3"], "--bootstrap: expected 0 or at least 2, got -3"),

@@ -3,28 +3,34 @@ import json
 import pytest
 
 import seq2seq
-from seq2seq import datasets, evaluation
-from seq2seq.config import DecodingConfig
+from seq2seq import datasets
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
 from seq2seq.corpus import Pair
-from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.errors import BundleError, OptionError
 from seq2seq.evaluation import (
+    Material,
     UnknownCharacters,
     check_comparable,
     evaluate,
+    evaluate_model,
     given_material,
     metrics_of,
     own_material,
     seen_in_training,
-    training_data,
 )
 from seq2seq.metrics import score_all
 from seq2seq.splits import References, split_by_source
+from seq2seq.training_data import training_data
 from seq2seq.vocabulary import Replacement
+from tests.conftest import random_bundle
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+
+
+SMALL = {"hidden_size": 8, "embedding_size": 6}
 
 
 def pairs_of(rows):
@@ -45,8 +51,10 @@ def test_a_model_is_scored_on_the_part_it_was_not_trained_on(tiny_bundle):
 
 def test_scores_are_those_of_what_translate_gives(tiny_bundle):
     translator = seq2seq.load(tiny_bundle())
-    references = own_material(translator.bundle).references
-    result = evaluate(translator, references, n_bootstrap=20)
+    material = own_material(translator.bundle)
+    references = material.references
+    result = evaluate(translator, material, n_bootstrap=20)
+    assert (result.material, result.references) == (material, references)
     assert result.outputs == translator.translate([several.source for several in references])
     assert result.scores == score_all(
         result.outputs, [several.references for several in references],
@@ -60,15 +68,15 @@ def test_a_model_that_says_the_reference_is_right(tiny_bundle):
     said = [
         References(source, ["wrong", text]) for source, text in zip(sources, translator.translate(sources), strict=True)
     ]
-    scores = evaluate(translator, said).scores
+    scores = evaluate(translator, Material("said", said)).scores
     assert (scores.exact_match, scores.cer, scores.n) == (1, 0, 3)
 
 
 def test_how_to_decode_reaches_the_model(tiny_bundle):
     translator = seq2seq.load(tiny_bundle())
-    references = own_material(translator.bundle).references
-    whole = evaluate(translator, references, n_bootstrap=0)
-    short = evaluate(translator, references, DecodingConfig(max_length=1), n_bootstrap=0)
+    material = own_material(translator.bundle)
+    whole = evaluate(translator, material, n_bootstrap=0)
+    short = evaluate(translator, material, DecodingConfig(max_length=1), n_bootstrap=0)
     assert short.outputs == [output[:1] for output in whole.outputs]
     assert short.cut_off == sum(len(output) > 1 for output in whole.outputs) > 0
 
@@ -99,6 +107,51 @@ def test_a_whole_file_is_read_as_the_training_data_was(tiny_bundle, tmp_path):
     assert given_material(bundle, str(file), reverse=False).references[0] == ("un", ["one"])
 
 
+def test_other_data_may_have_another_encoding(tiny_bundle, tmp_path):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    (tmp_path / "other.tsv").write_bytes("été\tsummer\n".encode("cp1252"))
+    material = given_material(bundle, str(tmp_path / "other.tsv"), encoding="cp1252")
+    assert material.references == [("été", ["summer"])]
+
+
+def test_the_encoding_of_the_training_data_is_kept_with_the_model(tiny_bundle, tmp_path):
+    rows = [f"{a}{b}\té{b}{a}" for a in "abcd" for b in "abcd"]
+    folder = tiny_bundle(rows=rows)
+    file = folder.with_name("tiny.tsv")
+    file.write_bytes(file.read_text(encoding="utf-8").encode("cp1252"))
+    random_bundle(tmp_path / "old", DataConfig(data=str(file), encoding="cp1252"), ModelConfig(**SMALL), 1)
+    assert json.loads((tmp_path / "old" / "config.json").read_text())["data"]["encoding"] == "cp1252"
+    references = own_material(seq2seq.load(tmp_path / "old").bundle).references
+    assert all(several.references[0].startswith("é") for several in references)
+
+
+def test_pairs_in_a_txt_are_said_and_scored(tiny_bundle, tmp_path):
+    (tmp_path / "fra.txt").write_text("Go.\tVa !\tCC-BY\nHi.\tSalut !\tCC-BY\n")
+    material = given_material(seq2seq.load(tiny_bundle()).bundle, str(tmp_path / "fra.txt"))
+    assert material.references == [("Go.", ["Va !"]), ("Hi.", ["Salut !"])]
+    assert "tabs on most lines, so it is read as pairs" in material.notes[0]
+
+
+def test_a_model_is_evaluated_in_one_line(tiny_bundle, tmp_path):
+    translator = seq2seq.load(tiny_bundle())
+    own = evaluate_model(translator, n_bootstrap=0)
+    assert own.references == own_material(translator.bundle).references
+    assert own.outputs == translator.translate([several.source for several in own.references])
+    held_out = evaluate_model(translator, split="validation", max_length=1, n_bootstrap=0)
+    assert held_out.references == own_material(translator.bundle, "validation").references
+    assert held_out.cut_off == sum(len(output) == 1 for output in held_out.outputs) > 0
+    (tmp_path / "other.tsv").write_text(f"abcd.\t{translator.translate(['abcd.'])[0]}\n")
+    assert evaluate_model(translator, str(tmp_path / "other.tsv")).scores.exact_match == 1
+
+
+def test_options_of_an_evaluation_that_cannot_be_meant_are_refused(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    with pytest.raises(OptionError, match="evaluate: unknown key 'beam' in section 'decode'; the keys are .*beam_size"):
+        evaluate_model(translator, beam=3)
+    with pytest.raises(OptionError, match="--split: expected one of test, validation, got 'train'"):
+        evaluate_model(translator, split="train")
+
+
 def test_of_a_folder_a_part_is_scored(tiny_bundle, tmp_path):
     bundle = seq2seq.load(tiny_bundle()).bundle
     folder = tmp_path / "set"
@@ -126,58 +179,10 @@ def test_sources_of_the_training_part_are_counted_in_any_case(tiny_bundle):
     folder = tiny_bundle()
     bundle = seq2seq.load(folder).bundle
     assert seen_in_training(bundle, given_material(bundle, bundle.data.data).references) == 64 - 12
-    trained = datasets.load_pairs(training_data(bundle), seed=1).train[0].source
+    trained = datasets.load_pairs(training_data(bundle), DataConfig()).train[0].source
     assert seen_in_training(bundle, [References(trained.upper(), ["x"]), References("new", ["x"])]) == 1
     folder.with_name("tiny.tsv").unlink()
     assert seen_in_training(bundle, [References(trained, ["x"])]) is None
-
-
-def test_changed_data_is_refused(tiny_bundle):
-    folder = tiny_bundle()
-    with folder.with_name("tiny.tsv").open("a") as file:
-        file.write("more\tplus\n")
-    message = (
-        r"tiny: expected the data it was trained on, 'tiny' with sha256 [0-9a-f]{12}, but what is there now has "
-        r"sha256 [0-9a-f]{12}; bring that data back, or give --data FILE.tsv to score another file"
-    )
-    with pytest.raises(DataError, match=message):
-        own_material(seq2seq.load(folder).bundle)
-
-
-def test_data_that_has_gone_is_named(tiny_bundle):
-    folder = tiny_bundle()
-    folder.with_name("tiny.tsv").unlink()
-    with pytest.raises(DataError, match=r"but it cannot be found: .*tiny\.tsv.*; bring that data back, or give --data"):
-        own_material(seq2seq.load(folder).bundle)
-
-
-def test_data_is_found_from_another_folder_by_its_recorded_path(tiny_bundle, monkeypatch, tmp_path):
-    bundle = seq2seq.load(tiny_bundle()).bundle
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    object.__setattr__(bundle, "data", type(bundle.data)(data="tiny.tsv"))
-    assert training_data(bundle).paths["all"] == tmp_path / "tiny.tsv"
-
-
-def test_a_later_download_does_not_hide_the_bundled_data(tiny_bundle, tmp_path, monkeypatch):
-    bundle = seq2seq.load(tiny_bundle()).bundle
-    file = tmp_path / "tiny.tsv"
-    monkeypatch.setattr(evaluation, "bundled_path", lambda name: {"fra-eng": file}[name])
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "fra-eng.tsv").write_text("a\tb\nc\td\ne\tf\n")
-    origin = {**bundle.record["trained_on"], "name": "fra-eng", "origin": "bundled", "paths": {}}
-    object.__setattr__(bundle, "record", {**bundle.record, "trained_on": origin})
-    object.__setattr__(bundle, "data", type(bundle.data)(data="fra-eng"))
-    assert training_data(bundle).paths["all"] == file
-    assert own_material(bundle).name == "fra-eng, test part"
-
-
-def test_a_model_without_record_of_its_data_says_so(tiny_bundle):
-    bundle = seq2seq.load(tiny_bundle()).bundle
-    object.__setattr__(bundle, "record", {})
-    with pytest.raises(BundleError, match=r"does not record what it was trained on; give --data FILE\.tsv"):
-        own_material(bundle)
 
 
 def test_models_of_different_symbols_are_not_compared(tiny_bundle):

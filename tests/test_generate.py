@@ -118,11 +118,14 @@ def test_a_changed_training_text_is_noticed_and_a_copy_is_taken(tmp_path, capsys
     (tmp_path / "moved.txt").rename(copy)
     options = ["--model", str(model.bundle.path), "--length", "5", "--seed", "1", "--novelty"]
     assert main(options) == 2
-    assert "is no longer there; name a copy of it with --data" in capsys.readouterr().err
+    assert (
+        "moved.txt', which does not exist; check the path; bring that data back, or name a copy of it with --data"
+        in (capsys.readouterr().err)
+    )
     assert main([*options, "--data", str(copy)]) == 0
     (tmp_path / "moved.txt").write_text("changed")
     assert main(options) == 2
-    assert "has changed since" in capsys.readouterr().err
+    assert "but what is there now has sha256" in capsys.readouterr().err
 
 
 # Errors

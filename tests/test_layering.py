@@ -17,7 +17,7 @@ MOST_LINES = 300
 # A file imports only files above it. This list is the layout of the package.
 LAYOUT = """
     __init__
-    errors special terminal threads
+    errors special terminal threads encodings data_options
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
@@ -25,7 +25,7 @@ LAYOUT = """
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
     decoding.search decoding.hypotheses decoding
     rates metrics variety symptoms
-    bundle
+    bundle training_data
     runtimes runtimes.numpy_runtime runtimes.numpy_language runtimes.restarting
     backend
     models models.attention models.recurrent models.decoder models.translator models.weights

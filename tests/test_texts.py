@@ -148,8 +148,16 @@ def test_an_empty_or_short_text_is_refused(tmp_path, text):
 
 
 def test_bytes_that_are_no_utf_8_are_named_with_their_line(tmp_path):
-    with pytest.raises(DataError, match=r"text\.txt:3: expected UTF-8 text, got byte 0xe9; convert the file"):
+    with pytest.raises(DataError, match=r"text\.txt:3: expected UTF-8 text, got byte 0xe9; it looks like cp1252"):
         encoded(tmp_path, b"one\ntwo\ncaf\xe9\n" * 4, block_bytes=5)
+
+
+def test_a_text_is_read_in_the_encoding_that_is_given(tmp_path):
+    text = "Où étiez-vous ? « Ça va », dit-elle…\n" * 3
+    for encoding in ("cp1252", "utf-16"):
+        assert decoded(encoded(tmp_path, text.encode(encoding), block_bytes=7, encoding=encoding)) == text
+    with pytest.raises(DataError, match="expected cp1252 text, got .* which is UTF-8; give --encoding utf-8"):
+        encoded(tmp_path, text, encoding="cp1252")
 
 
 def test_words_and_a_separator_exclude_each_other(tmp_path):

@@ -8,8 +8,7 @@ import numpy as np
 
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.config import DataConfig, ModelConfig
-from seq2seq.datasets import resolve
-from seq2seq.evaluation import splits_of
+from seq2seq.datasets import load_pairs, resolve
 from seq2seq.generation import LanguageModel
 from seq2seq.vocabulary import Vocabulary
 
@@ -32,7 +31,7 @@ def trained_model(folder: Path, data: str, minutes: float) -> Path:
 
 def sources_of(data: str) -> list[str]:
     """All sources of a data set, the held-out ones first."""
-    splits = splits_of(resolve(data), DataConfig(data=data))
+    splits = load_pairs(resolve(data), DataConfig(data=data))
     return [pair.source for part in (splits.test, splits.validation, splits.train) for pair in part]
 
 

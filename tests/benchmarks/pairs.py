@@ -8,8 +8,7 @@ import numpy as np
 
 from seq2seq.batches import EncodedPairs, encode_pairs, plan_epoch
 from seq2seq.config import DataConfig
-from seq2seq.datasets import resolve
-from seq2seq.evaluation import splits_of
+from seq2seq.datasets import load_pairs, resolve
 from seq2seq.vocabulary import Vocabulary
 
 VALIDATION_PAIRS = 512
@@ -30,7 +29,7 @@ def material(data: str, *, shortest: int | None, repeats: int, batches: int, bat
 
     `shortest` keeps only so many pairs, those with the shortest sources, as the tutorial does of a file in that order.
     """
-    splits = splits_of(resolve(data), DataConfig(data=data))
+    splits = load_pairs(resolve(data), DataConfig(data=data))
     train, validation = splits.train, splits.validation
     if shortest is not None:
         train = sorted(train, key=lambda pair: len(pair.source))[:shortest]

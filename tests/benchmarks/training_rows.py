@@ -3,8 +3,7 @@
 import importlib.util
 
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import resolve
-from seq2seq.evaluation import splits_of
+from seq2seq.datasets import load_pairs, resolve
 from tests.benchmarks.measure import Figure, Row, Side, take_turns
 
 TOLERANCE = 0.05  # nats per real target symbol
@@ -56,7 +55,7 @@ def attention(options):
     """
     from seq2seq.translation import resolved_model, resolved_training
 
-    pairs = len(splits_of(resolve(options.data), DataConfig(data=options.data)).train)
+    pairs = len(load_pairs(resolve(options.data), DataConfig(data=options.data)).train)
     batch_size = resolved_training(TrainingConfig(), pairs=pairs).batch_size
     dropout = resolved_model(ModelConfig(), pairs=pairs).dropout
     return training_row(
