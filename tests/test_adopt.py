@@ -3,6 +3,8 @@
 import functools
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -382,6 +384,24 @@ def test_data_of_other_symbols_is_refused(tmp_path):
     other = [("AB", "BCD"), ("AC", "BDD")] * 10
     with pytest.raises(Seq2SeqError, match="expected 11 source and 11 target symbols"):
         adopt(embedding_models(units=8)[0], written(other, tmp_path), tmp_path / "model")
+
+
+def test_adoption_and_diagnosis_are_imported_when_they_are_first_used(tmp_path):
+    code = """
+import sys
+import seq2seq
+assert {"adoption", "diagnosis"} <= set(dir(seq2seq))
+assert not {"tensorflow", "keras", "numpy"} & set(sys.modules)
+assert callable(seq2seq.diagnosis.examine)
+assert not {"tensorflow", "keras"} & set(sys.modules)
+assert callable(seq2seq.adoption.adopt)
+try:
+    seq2seq.nowhere
+except AttributeError as error:
+    assert str(error) == "module 'seq2seq' has no attribute 'nowhere'"
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path):
