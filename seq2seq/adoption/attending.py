@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
-from seq2seq.adoption.parts import Attend, array, read_dense
+from seq2seq.adoption.parts import AttentionParts, array, read_dense
 from seq2seq.errors import AdoptionError
 
 FORMS = (
@@ -17,7 +17,7 @@ FORMS = (
 class Attention(NamedTuple):
     """Attention with the encoder call that it looks at."""
 
-    attend: Attend
+    attend: AttentionParts
     memory: Call
 
 
@@ -91,7 +91,7 @@ def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[At
         weights = from_query @ weights @ from_memory.T
     elif not (is_identity(from_query) and is_identity(from_memory)):
         raise AdoptionError(f"attention: a Dense before additive attention is not understood; {FORMS}")
-    attend = Attend(scored.kind, weights, scored.scale, parts["context"], parts["outputs"], bias, combined)
+    attend = AttentionParts(scored.kind, weights, scored.scale, parts["context"], parts["outputs"], bias, combined)
     return Attention(attend, memory), top
 
 
