@@ -192,19 +192,12 @@ class VocabularySearch:
         if self.masked:
             return [SourceForm(before=before, after=after, fill=NOTHING) for before, after in around]
         length, fixed = self.length(pair), self.source.width is not None
-        return [
-            SourceForm(
-                before=before,
-                after=after,
-                length=length if fixed else length + len(before) + len(after),
-                fill=fill,
-                left=left,
-                reversed=backwards,
-            )
-            for backwards, left, fill, (before, after) in product(
-                (False, True), (False, True), self.padding_ids(source), around
-            )
-        ]
+        found = []
+        for backwards, left, fill, ends in product((False, True), (False, True), self.padding_ids(source), around):
+            full = length if fixed else length + len(ends[0]) + len(ends[1])
+            form = SourceForm(before=ends[0], after=ends[1], length=full, fill=fill, left=left, reversed=backwards)
+            found.append(form)
+        return found
 
     def padding_ids(self, source: Numbering) -> list[int]:
         """Lists the ids that source rows may be padded with."""

@@ -1,4 +1,4 @@
-"""Turns a traced model into a bundle's sizes and weights; what is narrower than ours is filled up with zeros.
+"""Turns a model's parts into a bundle's sizes and weights; layers narrower than ours are padded with zeros.
 
 A unit whose weights are all zero stays at zero and moves nothing, so layers of several widths fit one hidden size.
 """
@@ -19,21 +19,21 @@ Weights = dict[str, np.ndarray]
 
 
 def sizes_of(parts: ModelParts) -> ModelConfig:
-    """Chooses sizes in which the model has room.
+    """Chooses the smallest sizes of a bundle that hold the model.
 
     Raises:
         AdoptionError: LSTM and GRU layers are mixed, or a decoder layer and what it starts from differ in width.
 
     """
     cells = [layer.cell for layer in parts.decoder]
-    cells += [cell for layer in parts.encoder for cell in layer.ways.values()]
+    cells += [cell for layer in parts.encoder for cell in layer.directions.values()]
     kinds = sorted({cell.kind for cell in cells})
     if len(kinds) > 1:
         raise AdoptionError("expected LSTM layers or GRU layers, got both; a bundle has layers of one kind")
     bidirectional = any(layer.backward for layer in parts.encoder)
     hidden = max(2, *(layer.cell.units for layer in parts.decoder))
     for layer in parts.encoder:
-        widest = max(cell.units for cell in layer.ways.values())
+        widest = max(cell.units for cell in layer.directions.values())
         hidden = max(hidden, 2 * widest if bidirectional else widest)
     if parts.attention is not None and parts.attention.combined:
         hidden = max(hidden, len(parts.attention.bias))
@@ -57,7 +57,7 @@ def sizes_of(parts: ModelParts) -> ModelConfig:
 
 
 def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_ids: Ids, classes: Ids) -> Weights:
-    """Writes the weights under our names.
+    """Copies the weights into arrays of our names and sizes.
 
     Args:
         parts: the model.
@@ -73,7 +73,7 @@ def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_i
     for index, layer in enumerate(parts.decoder):
         units = np.arange(layer.cell.units)
         if layer.start is not None:
-            units = state_units(parts.encoder[layer.start.layer], layer.start.ways, half)
+            units = state_units(parts.encoder[layer.start.layer], layer.start.directions, half)
         if len(units) != layer.cell.units:
             raise AdoptionError(
                 f"decoder layer {index + 1}: expected {layer.cell.units} units in the state it starts from, "
@@ -108,7 +108,7 @@ def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_i
 
 
 def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.ndarray:
-    """Adds the encoder's layers; returns where the last one's outputs stand among ours."""
+    """Adds the encoder's layers; returns the places of the last layer's outputs among ours."""
     if parts.source is None:
         return np.arange(0)
     hidden, half = config.hidden_size, config.hidden_size // 2
@@ -121,19 +121,21 @@ def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.
             add_cell(weights, f"{name}_forward", layer.forward, below, np.arange(layer.forward.units), inputs, half)
             back = layer.backward or empty_like(layer.forward)
             add_cell(weights, f"{name}_backward", back, below, np.arange(back.units), inputs, half)
-        below, inputs = state_units(layer, tuple(layer.ways), half), hidden
+        below, inputs = state_units(layer, tuple(layer.directions), half), hidden
     return below
 
 
-def state_units(layer: EncoderLayer, ways: Sequence[str], half: int) -> np.ndarray:
+def state_units(layer: EncoderLayer, directions: Sequence[str], half: int) -> np.ndarray:
     """Places of some directions' units in our encoder's states and outputs."""
-    return np.concatenate([np.arange(layer.ways[way].units) + half * (way == BACKWARD) for way in ways])
+    return np.concatenate(
+        [np.arange(layer.directions[direction].units) + half * (direction == BACKWARD) for direction in directions]
+    )
 
 
 def add_cell(
     weights: Weights, name: str, cell: Cell, below: np.ndarray, units: np.ndarray, inputs: int, size: int
 ) -> None:
-    """Adds a recurrent layer: its inputs stand at `below` of `inputs` places, its units at `units` of `size`."""
+    """Adds a recurrent layer: its inputs are at `below` of `inputs` places, its units at `units` of `size`."""
     gates = GATES[cell.kind]
     columns = np.concatenate([gate * size + units for gate in range(gates)])
     weights[f"{name}.kernel"] = placed(cell.kernel, below, columns, (inputs, gates * size))
@@ -144,7 +146,7 @@ def add_cell(
 
 
 def add_scores(weights: Weights, attend: AttentionParts, top: np.ndarray, memory: np.ndarray, hidden: int) -> None:
-    """Adds what attention is scored with."""
+    """Adds the weights that attention scores with."""
     if attend.kind == "luong":
         weights["attention.kernel"] = placed(attend.kernel, top, memory, (hidden, hidden))
         return
@@ -157,7 +159,7 @@ def add_scores(weights: Weights, attend: AttentionParts, top: np.ndarray, memory
 
 
 def embedded(table: SymbolInput, ids: Ids, config: ModelConfig) -> np.ndarray:
-    """Writes a table in the order of our ids; an id that the original lacks is a row of zeros."""
+    """Puts embeddings in the order of our ids; an id that the original lacks is a row of zeros."""
     rows = np.zeros((len(ids), config.embedding_size), np.float32)
     for ours, theirs in enumerate(ids):
         if theirs is not None and theirs < table.size:

@@ -1,4 +1,4 @@
-"""Scores candidates by the traced model itself: ids and a form of source rows in, nats per target symbol out."""
+"""Scores candidates by the model itself: ids and a form of source rows in, nats per target symbol out."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
 
 
 class Likelihood:
-    """The traced model on the NumPy runtime, fed with the original's ids; no row is computed twice."""
+    """The model on the NumPy runtime, fed with the original's ids; no row is computed twice."""
 
     def __init__(self, parts: ModelParts) -> None:
         self.parts = parts

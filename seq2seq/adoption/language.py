@@ -69,11 +69,8 @@ def adopt_language_model(adoption: Adoption) -> None:
     report(f"symbols: {result.numbering.how}")
     if parts.target.kind == NUMBER:
         report(f"an id is divided by {result.scale:g}")
-    report(
-        f"stateless: reads the last {window} symbols again at each step"
-        if window
-        else "its state is carried on from symbol to symbol"
-    )
+    stateless = f"stateless: reads the last {window} symbols again at each step"
+    report(stateless if window else "its state is carried on from symbol to symbol")
     report(f"nats of a symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
     original = replace(adoption.original, scale=result.scale)
     write(
@@ -177,11 +174,8 @@ class TextSearch:
             AdoptionError: no rule fits the model's size, or none makes its predictions likely.
 
         """
-        found = [
-            (self.cross_entropy(text, numbering, scale), text, numbering, scale)
-            for text, numbering in self.candidates()
-            for scale in self.scales
-        ]
+        tried = product(self.candidates(), self.scales)
+        found = [(self.cross_entropy(*candidate, scale), *candidate, scale) for candidate, scale in tried]
         if not found:
             counts = sorted({len(set(text.symbols)) for text in self.texts})
             raise AdoptionError(

@@ -9,14 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.adoption.judging import Symbols
-from seq2seq.adoption.numbering import (
-    Numbering,
-    NumberingRule,
-    Segmentation,
-    distinct_counts,
-    first_rows_of_size,
-    roundest,
-)
+from seq2seq.adoption.numbering import Numbering, NumberingRule, Segmentation, distinct_counts, roundest, rows_of_size
 from seq2seq.adoption.original import OriginalModel
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
@@ -152,7 +145,7 @@ class Texts:
             for rule, size in product(rules, sorted(sizes)):
                 counts, known = tables[rule.shared]
                 added = rule.extra + len(set(rule.around or ()) - known)
-                low, high = first_rows_of_size(counts, size - added)
+                low, high = rows_of_size(counts, size - added)
                 if hints.rows is not None:
                     low, high = max(low, hints.rows), min(high, hints.rows)
                 if low <= high:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -29,7 +30,7 @@ class Numbering:
         found = [self.ids.get(symbol, self.unk) for symbol in symbols]
         return None if any(number is None for number in found) else found  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """Equal for numberings that give the same ids."""
         return frozenset(self.ids.items()), self.start, self.end, self.pad, self.unk
@@ -199,7 +200,7 @@ def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
     return counts
 
 
-def first_rows_of_size(counts: np.ndarray, size: int) -> tuple[int, int]:
+def rows_of_size(counts: np.ndarray, size: int) -> tuple[int, int]:
     """The least and the most first rows that hold `size` different symbols; the least is above the most: none do."""
     first, last = np.searchsorted(counts, size, "left"), np.searchsorted(counts, size, "right")
     return int(first) + 1, int(last)

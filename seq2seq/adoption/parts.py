@@ -1,4 +1,4 @@
-"""What a traced model consists of: plain arrays with their places, and how single layers are read."""
+"""The parts of a model as plain arrays, and how single layers are read."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -49,23 +49,23 @@ class EncoderLayer(NamedTuple):
     backward: Cell | None
 
     @property
-    def ways(self) -> dict[str, Cell]:
+    def directions(self) -> dict[str, Cell]:
         """The cells by direction."""
         return {FORWARD: self.forward} | ({BACKWARD: self.backward} if self.backward else {})
 
 
-class Start(NamedTuple):
-    """What a decoder layer starts from: the states of an encoder layer, of these directions in this order."""
+class InitialState(NamedTuple):
+    """The initial state of a decoder layer: the states of an encoder layer, of these directions in this order."""
 
     layer: int
-    ways: tuple[str, ...]
+    directions: tuple[str, ...]
 
 
 class DecoderLayer(NamedTuple):
-    """One layer of the decoder; `start` None: from zeros."""
+    """One layer of the decoder; `start` None: its initial state is zeros."""
 
     cell: Cell
-    start: Start | None
+    start: InitialState | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class AttentionParts:
 
 @dataclass(frozen=True)
 class ModelParts:
-    """A model, taken apart."""
+    """The parts of a model."""
 
     source: SymbolInput | None  # None: a language model
     target: SymbolInput

@@ -1,4 +1,4 @@
-"""Takes a functional model apart by its graph: a Keras model in, its parts with their weights out."""
+"""Reads the parts of a functional model off its graph: a Keras model in, plain arrays out."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from seq2seq.adoption.parts import (
     ONE_HOT,
     DecoderLayer,
     EncoderLayer,
+    InitialState,
     ModelParts,
-    Start,
     SymbolInput,
     array,
     read_cell,
@@ -28,7 +28,7 @@ RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
 
 
 def trace(model: Any, name: str) -> ModelParts:
-    """Takes a model apart.
+    """Reads the parts of a model.
 
     Args:
         model: a functional or sequential Keras model, of one input (a language model) or of two (source and target).
@@ -109,22 +109,15 @@ def trace_output(model: Any, place: Place) -> ModelParts:
         raise AdoptionError("expected two inputs, source and target, got one that both encoder and decoder read")
     if memory is not None and memory.layer is not chain[-1].layer:
         raise AdoptionError(f"{describe(memory.layer)}: expected attention to the encoder's last layer, got another")
-    return ModelParts(
-        source,
-        target,
-        [encoder_layer(call, number, len(chain), memory is not None) for number, call in enumerate(chain)],
-        [DecoderLayer(read_cell(layer), start_of(several, chain, layer)) for layer, several in decoder],
-        attention.attend if attention else None,
-        kernel,
-        bias,
-        not softmax,
-        backwards=bool(getattr(chain[0].layer, "go_backwards", False))
-        and type(chain[0].layer).__name__ != "Bidirectional",
-    )
+    encoder = [encoder_layer(call, number, len(chain), memory is not None) for number, call in enumerate(chain)]
+    layers = [DecoderLayer(read_cell(layer), start_of(several, chain, layer)) for layer, several in decoder]
+    attend = attention.attend if attention else None
+    backwards = chain[0].kind != "Bidirectional" and bool(getattr(chain[0].layer, "go_backwards", False))
+    return ModelParts(source, target, encoder, layers, attend, kernel, bias, not softmax, backwards=backwards)
 
 
 def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None]], Place]:
-    """Follows the decoder down: its layers with what each starts from, the first one first, and what that one reads."""
+    """Follows the decoder to its input: its layers with their initial states, the lowest first, and the input."""
     layers: list[tuple[Any, list[Place | None] | None]] = []
     while True:
         layer = call.layer
@@ -218,7 +211,7 @@ def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
 
 
 def state_parts(place: Place) -> list[tuple[Call, str, int]]:
-    """Reads one state as what it is made of: calls, directions, and 0 for h or 1 for c."""
+    """Lists the encoder states that a state consists of: the call, the direction, and 0 for h or 1 for c."""
     call, _ = peeled(place)
     layer = call.layer
     if call.kind == "Concatenate":
@@ -238,8 +231,8 @@ def state_parts(place: Place) -> list[tuple[Call, str, int]]:
     )
 
 
-def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -> Start | None:
-    """Reads what a decoder layer starts from."""
+def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -> InitialState | None:
+    """Reads the initial state of a decoder layer."""
     if not states or all(state is None for state in states):
         return None
     found = []
@@ -252,11 +245,11 @@ def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -
                 f"{describe(layer)}: expected initial_state=[h, c] of the encoder, got them in another order or one of "
                 "them twice; a bundle passes h on as h and c as c"
             )
-        found.append([(call.layer, way) for call, way, _ in parts])
+        found.append([(call.layer, direction) for call, direction, _ in parts])
     if any(parts != found[0] for parts in found) or len({id(source) for source, _ in found[0]}) > 1:
         raise AdoptionError(f"{describe(layer)}: expected h and c of one encoder layer, got a mixture of layers")
     number = next(i for i, call in enumerate(chain) if call.layer is found[0][0][0])
-    return Start(number, tuple(way for _, way in found[0]))
+    return InitialState(number, tuple(direction for _, direction in found[0]))
 
 
 def encoder_layer(call: Call, number: int, count: int, attended: bool) -> EncoderLayer:
