@@ -20,13 +20,16 @@ _HOMES = {
     "examine": "diagnosis",
     "load": "loading",
 }
+_SUBMODULES = ("adoption", "diagnosis")  # loaded when they are first used
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"seq2seq.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'seq2seq' has no attribute {name!r}")
     return getattr(importlib.import_module(f"seq2seq.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_SUBMODULES])

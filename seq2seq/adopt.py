@@ -15,10 +15,10 @@ EXAMPLE = (
     "  seq2seq adopt model.h5 --vocabulary words-en.json --vocabulary words-fr.json --data pairs.tsv \\\n"
     "    --source-sep ' ' --target-sep ' ' --model runs/words\n"
     "  seq2seq adopt writer.keras --data nietzsche.txt --model runs/writer\n\n"
-    "The model is the one that was fitted; the data is the file it was trained on. What is concluded about\n"
-    "numbering, padding and lengths is said on stderr; the folder is written only if its log-probabilities are\n"
-    "the original's."
+    "The model is the one that was fitted; the data is the file it was trained on. What is found out about ids,\n"
+    "padding and lengths is said on stderr; the folder is written only if its log-probabilities are the original's."
 )
+HINTS = ("start", "end", "pad", "rows", "source_length", "window")
 READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")
 
 
@@ -35,7 +35,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", required=True, metavar="DIR", help="where the model folder goes")
     add_foreign_options(parser)
     parser.add_argument("--rows", type=int, metavar="N", help="first rows of the data that it was trained on")
-    parser.add_argument("--source-length", type=int, metavar="N", help="symbols that sources were filled up to")
+    parser.add_argument("--source-length", type=int, metavar="N", help="symbols that sources were padded to")
     parser.add_argument("--window", type=int, metavar="N", help="symbols that a language model reads at a time")
     parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
@@ -56,12 +56,7 @@ def run(argv: Sequence[str]) -> int:
         allow_lambda=args.allow_lambda,
         vocabularies=args.vocabulary,
         config=config,
-        start=args.start,
-        end=args.end,
-        pad=args.pad,
-        rows=args.rows,
-        source_length=args.source_length,
-        window=args.window,
+        **{name: getattr(args, name) for name in HINTS},
         overwrite=args.overwrite,
         report=say,
     )

@@ -3,6 +3,8 @@
 import functools
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import seq2seq
 from seq2seq.adopt import main
 from seq2seq.adoption import adopt
+from seq2seq.adoption.judging import Likelihood
 from seq2seq.backend import keras
 from seq2seq.config import DataConfig
 from seq2seq.errors import Seq2SeqError
@@ -195,6 +198,28 @@ def test_ids_of_embeddings_are_found_out(tmp_path):
     translator = adopt(model, written(PAIRS, tmp_path), tmp_path / "model", report=said.append)
     agrees(translator, model, arrays, PAIRS)
     assert any("PAD" in line for line in said)
+    assert re.search(r"\nnats of a target symbol: \d\.\d{3} \(unigram baseline: 2\.16\)\n", "\n".join(said))
+
+
+def test_no_row_is_scored_twice(tmp_path, monkeypatch):
+    scored = []
+    forced = Likelihood.forced
+
+    def counted(self, rows):
+        scored.extend((tuple(source), tuple(target)) for source, target in rows)
+        return forced(self, rows)
+
+    monkeypatch.setattr(Likelihood, "forced", counted)
+    adopt(tutorial(" ")[1], written(SPACED, tmp_path), tmp_path / "model")
+    assert len(scored) == len(set(scored)) > 100
+
+
+@pytest.mark.parametrize("hint", ["start", "end", "pad"])
+@pytest.mark.parametrize("value", ["\N{SUPERSCRIPT TWO}", "-1", "nothing"])
+def test_a_hint_that_is_neither_a_symbol_nor_an_id_is_refused(hint, value, tmp_path):
+    table = ["<pad>", "<start>", "<end>", *LETTERS]
+    message = refused(embedding_models(units=4)[0], tmp_path, vocabularies=[table], **{hint: value})
+    assert message == f"--{hint}: expected a symbol of the source vocabulary or an id, got {value!r}"
 
 
 def test_words_with_a_vocabulary_file(tmp_path, capsys):
@@ -248,8 +273,12 @@ def test_language_models_write_as_the_original_does(kind, tmp_path, capsys):
     data = tmp_path / "text.txt"
     data.write_text(others.TEXT)
     extra = {"arrays": arrays} if kind == "gru" else {}
-    adopted = adopt(model, data, tmp_path / "model", **extra)
+    said = []
+    adopted = adopt(model, data, tmp_path / "model", report=said.append, **extra)
     assert adopted.bundle.record["restarts"] == (0 if kind == "sequence" else 20)
+    stateless = "stateless: reads the last 20 symbols again at each step"
+    assert ("its state is carried on from symbol to symbol" if kind == "sequence" else stateless) in said
+    assert re.fullmatch(r"nats of a symbol: \d\.\d{3} \(unigram baseline: 2\.26\)", said[-2])
     symbols = sorted(set(others.TEXT))
     prompt = others.TEXT[:30]
     text = prompt
@@ -382,6 +411,24 @@ def test_data_of_other_symbols_is_refused(tmp_path):
     other = [("AB", "BCD"), ("AC", "BDD")] * 10
     with pytest.raises(Seq2SeqError, match="expected 11 source and 11 target symbols"):
         adopt(embedding_models(units=8)[0], written(other, tmp_path), tmp_path / "model")
+
+
+def test_adoption_and_diagnosis_are_imported_when_they_are_first_used(tmp_path):
+    code = """
+import sys
+import seq2seq
+assert {"adoption", "diagnosis"} <= set(dir(seq2seq))
+assert not {"tensorflow", "keras", "numpy"} & set(sys.modules)
+assert callable(seq2seq.diagnosis.examine)
+assert not {"tensorflow", "keras"} & set(sys.modules)
+assert callable(seq2seq.adoption.adopt)
+try:
+    seq2seq.nowhere
+except AttributeError as error:
+    assert str(error) == "module 'seq2seq' has no attribute 'nowhere'"
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path):

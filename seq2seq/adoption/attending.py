@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
-from seq2seq.adoption.parts import Attend, array, read_dense
+from seq2seq.adoption.parts import AttentionParts, array, read_dense
 from seq2seq.errors import AdoptionError
 
 FORMS = (
@@ -15,14 +15,14 @@ FORMS = (
 
 
 class Attention(NamedTuple):
-    """Attention with the encoder call that it looks at."""
+    """Attention, and the encoder call that makes its memory."""
 
-    attend: Attend
+    attend: AttentionParts
     memory: Call
 
 
 class Scored(NamedTuple):
-    """What attention is made of, before what follows it."""
+    """Attention's scores and memory, without the layers that follow."""
 
     kind: str
     query: Place
@@ -32,7 +32,7 @@ class Scored(NamedTuple):
 
 
 def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[Attention | None, Call | None]:
-    """Reads what stands between the decoder's top layer and the scores.
+    """Reads the layers between the decoder's top layer and the logits.
 
     Args:
         call: what the scores are computed from.
@@ -91,12 +91,12 @@ def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[At
         weights = from_query @ weights @ from_memory.T
     elif not (is_identity(from_query) and is_identity(from_memory)):
         raise AdoptionError(f"attention: a Dense before additive attention is not understood; {FORMS}")
-    attend = Attend(scored.kind, weights, scored.scale, parts["context"], parts["outputs"], bias, combined)
+    attend = AttentionParts(scored.kind, weights, scored.scale, parts["context"], parts["outputs"], bias, combined)
     return Attention(attend, memory), top
 
 
 def read_context(call: Call) -> Scored:
-    """Reads the weighted mean of the memory and how it was weighed."""
+    """Reads the context, a weighted mean of the memory, and how its weights are computed."""
     layer = call.layer
     if call.kind in ("Attention", "AdditiveAttention"):
         query, value = call.inputs[:2]
@@ -138,13 +138,13 @@ def read_dots(context: Call, softmax: Call, value: Place, value_last: bool) -> S
 
 
 def pair(axes: Any) -> list[int]:
-    """Writes the axes of a Dot of three-dimensional tensors as two numbers from 0."""
+    """Gives the axes of a Dot of three-dimensional tensors as two numbers from 0."""
     both = [axes, axes] if isinstance(axes, int) else list(axes)
     return [axis % 3 for axis in both]
 
 
 def projected(place: Place) -> tuple[Call, np.ndarray]:
-    """Looks through a Dense without activation and bias: what it reads, and its kernel (else the identity)."""
+    """Finds what a Dense without activation and bias reads, and its kernel; without a Dense, the identity."""
     call, _ = peeled(place)
     layer = plain(call)
     if type(layer).__name__ != "Dense":
@@ -157,5 +157,5 @@ def projected(place: Place) -> tuple[Call, np.ndarray]:
 
 
 def is_identity(matrix: np.ndarray) -> bool:
-    """Says whether nothing was projected."""
+    """Says whether a projection changes nothing."""
     return matrix.shape[0] == matrix.shape[1] and bool((matrix == np.eye(len(matrix))).all())

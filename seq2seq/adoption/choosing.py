@@ -1,296 +1,257 @@
-"""Finds how a translator numbered and filled its data, from the texts alone: rules that fit, judged by the model."""
+"""Searches how a translator's symbols were numbered and its sources padded, from the texts alone.
+
+Each rule that fits the model's sizes is a candidate; the model's own cross-entropy decides between them.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from itertools import chain, product
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
-from seq2seq.adoption.judging import Guess, Judge, Symbols, unigram
-from seq2seq.adoption.material import Option, Texts, Told, options
-from seq2seq.adoption.numbering import Numbering, Reading, roundest, source_schemes, target_schemes
+from seq2seq.adoption.judging import Candidate, Likelihood, Symbols, unigram_baseline
+from seq2seq.adoption.material import FittingRule, Segmentations, Texts, UserHints, VocabularyPair
+from seq2seq.adoption.numbering import Numbering, Segmentation, id_of, source_rules, target_rules
 from seq2seq.adoption.parts import ONE_HOT
-from seq2seq.corpus import Pair
 from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.errors import AdoptionError
 from seq2seq.source_form import SourceForm
 
-FEW, MANY = 32, 200  # rows that guesses are judged by: at first, in the end
-KEPT = 6  # target numberings that are tried with all sources
+FEW, MANY = 32, 200  # rows of the first and of the final estimate
+KEPT = 6  # candidates that are kept for the next, more expensive estimate
 MOST_LENGTHS = 24
-PLAINLY = (False, False)  # filled at the end, read forwards
-BETTER, FAR_BETTER = 0.99, 0.95  # of the nats of a likelier rule or way of filling, below which another is believed
-LEARNT = 0.9  # of the nats of one who knows only how frequent symbols are
+PADDED_AT_END = (False, False)  # `left` and `reversed` of the usual form
+BETTER, FAR_BETTER = 0.99, 0.95  # a less usual candidate must have a cross-entropy below this share of the usual one's
+LEARNT = 0.9  # share of the unigram baseline that a trained model must be below
 WAY_OUT = (
     "pass the vocabularies with --vocabulary FILE.json (source, then target), or the arrays it was trained on (.npz)"
 )
+T = TypeVar("T")
 
 
-class Chosen(NamedTuple):
+@dataclass(frozen=True)
+class SearchResult:
     """What was found."""
 
-    guess: Guess
-    readings: tuple[Reading, Reading]
-    rows: int  # of the data that the model was probably trained on
-    nats: float
-    notes: list[str]
+    candidate: Candidate
+    segmentations: Segmentations
+    rows: int  # first rows of the data that the model was probably trained on
+    cross_entropy: float  # nats per target symbol
+    notes: tuple[str, ...] = ()
 
 
-def choose(judge: Judge, pairs: Sequence[Pair], told: Told, masked: bool) -> Chosen:
-    """Finds the numbering of both sides and how sources were filled.
-
-    Raises:
-        AdoptionError: no rule fits the model's sizes, or none makes its predictions likely.
-
-    """
-    texts = Texts(pairs)
-    traced = judge.traced
-    assert traced.source is not None
-    sizes = {traced.classes, traced.target.size}
-    targets = options(texts, told, 1, sizes, list(target_schemes(told.separators[1], told.start, told.end)))
-    sources = options(texts, told, 0, {traced.source.size}, list(source_schemes(told.separators[0])))
-    ranked: list[tuple[float, int, Option, list[Option]]] = []
-    seen: set[Any] = set()
-    for target in targets:
-        partners = [source for source in sources if source.readings == target.readings and meet(source, target)]
-        if target.scheme.shared:
-            partners = [target] if traced.source.size in sizes else []
-        partners = [source for source in partners if fresh(texts, seen, source, target)]
-        if not partners:
-            continue
-        partners.sort(key=lambda option: option.scheme.order != target.scheme.order)
-        least = min(judged(judge, texts, told, source, target, masked, PLAINLY) for source in partners[:2])
-        ranked.append((least, len(ranked), target, partners))
-    if not ranked:
-        raise AdoptionError(no_rule(texts, told, judge, bool(targets), bool(sources)))
-    best = best_of(judge, texts, told, ranked, masked, PLAINLY)
-    direction = best.guess.form.left, best.guess.form.reversed
-    if direction != PLAINLY:  # then sources were judged by the wrong end
-        other = best_of(judge, texts, told, ranked, masked, direction)
-        best = other if other.nats < best.nats else best
-    check_learnt(texts, best, f"the best of {len(ranked)} rules")
-    return best
+def likeliest(candidates: Sequence[T], cross_entropies: Sequence[float]) -> list[T]:
+    """Keeps at most KEPT: first those nearly as good as the best, in their own order, then the others by likelihood."""
+    least = min(cross_entropies)
+    near = [BETTER * value <= least for value in cross_entropies]
+    order = sorted(range(len(candidates)), key=lambda place: (not near[place], near[place] or cross_entropies[place]))
+    return [candidates[place] for place in order[:KEPT]]
 
 
-def likeliest(entries: Sequence[Any]) -> list[Any]:
-    """Keeps some of (nats, preference, ...): what is as good as the best by preference, then others by nats."""
-    least = min(entry[0] for entry in entries)
-    near = sorted((entry for entry in entries if BETTER * entry[0] <= least), key=lambda entry: entry[1])
-    others = sorted((entry for entry in entries if BETTER * entry[0] > least), key=lambda entry: entry[:2])
-    return [*near, *others][:KEPT]
-
-
-def best_of(
-    judge: Judge, texts: Texts, told: Told, ranked: Sequence[Any], masked: bool, direction: tuple[bool, bool]
-) -> Chosen:
-    """Tries the likeliest targets with all their sources, and the likeliest of these with every filling."""
-    tried: list[tuple[float, int, Option, Option]] = []
-    for _, _, target, partners in likeliest(ranked):
-        for source in partners:
-            got = judged(judge, texts, told, source, target, masked, direction)
-            tried.append((got, len(tried), source, target))
-    finals = [arranged(judge, texts, told, source, target, masked) for _, _, source, target in likeliest(tried)]
-    chosen: Chosen = likeliest([(found.nats, number, found) for number, found in enumerate(finals)])[0][2]
-    return chosen
-
-
-def check_learnt(texts: Texts, chosen: Chosen, what: str) -> None:
-    """Refuses a numbering under which the model knows no more than how frequent symbols are.
-
-    Raises:
-        AdoptionError: it is not the one the model was trained with, or the model has learnt nothing.
-
-    """
-    known = unigram(sample_of(texts, chosen.readings, chosen.rows, MANY))
-    if not chosen.nats < LEARNT * known:
-        raise AdoptionError(
-            "the data: expected a numbering under which the model's predictions are likely, got "
-            f"{chosen.nats:.2f} nats a symbol with {what} (knowing only how frequent symbols are: {known:.2f}); "
-            f"{WAY_OUT}"
-        )
-    chosen.notes.append(
-        f"nats of a target symbol: {chosen.nats:.3f} (knowing only how frequent symbols are: {known:.2f})"
-    )
-
-
-def fresh(texts: Texts, seen: set[Any], source: Option, target: Option) -> bool:
-    """Says whether two rules number otherwise than all before, and notes them; names of START and END do not count."""
-    rows = roundest(max(source.low, target.low), min(source.high, target.high))
-    key = tuple(
-        (frozenset(side.ids.items()), side.start, side.end, side.pad, side.unk)
-        for side in texts.numbered(source, target, rows)
-    )
-    new = key not in seen
-    seen.add(key)
-    return new
-
-
-def meet(one: Option, other: Option) -> bool:
-    """Says whether two sides can come from the same first rows."""
-    return max(one.low, other.low) <= min(one.high, other.high)
-
-
-def judged(
-    judge: Judge,
-    texts: Texts,
-    told: Told,
-    source: Option,
-    target: Option,
-    masked: bool,
-    direction: tuple[bool, bool],
-) -> float:
-    """Judges two rules with the likeliest filling; `direction` is whether it comes first and lines are reversed."""
-    low, high = max(source.low, target.low), min(source.high, target.high)
-    rows = roundest(low, high)
-    one, other = texts.numbered(source, target, rows)
-    sample = sample_of(texts, target.readings, low, FEW)
-    length = length_of(texts, target.readings, told, judge, rows)
-    found = []
-    for form in forms(judge, told, one, masked, length):
-        if (form.left, form.reversed) == direction:
-            found.append(judge.nats(Guess(one, other, form), sample))
-    return min(found)
-
-
-def arranged(judge: Judge, texts: Texts, told: Told, source: Option, target: Option, masked: bool) -> Chosen:
-    """Finds the filling that goes with two rules."""
-    low, high = max(source.low, target.low), min(source.high, target.high)
-    one, other = texts.numbered(source, target, roundest(low, high))
-    return fill(judge, texts, told, target.readings, (one, other), (low, high), masked)
-
-
-def fill(
-    judge: Judge,
-    texts: Texts,
-    told: Told,
-    readings: tuple[Reading, Reading],
-    numberings: tuple[Numbering, Numbering],
-    span: tuple[int, int],
-    masked: bool,
-) -> Chosen:
-    """Finds how sources were filled: the side, the symbol, the length, and the direction of reading.
+class VocabularySearch:
+    """Searches the ids of both sides and the form of source rows under which the model's predictions are likely.
 
     Args:
-        judge: the model.
+        likelihood: the model, as a judge of candidates.
         texts: the data.
-        told: what the user said.
-        readings: how lines are cut.
-        numberings: of source and target.
-        span: the least and the most first rows that the model may have been trained on.
+        hints: what the user says.
         masked: whether the encoder skips its padding.
 
     """
-    low, high = span
-    rows = roundest(low, high)
-    one, other = numberings
-    sample = sample_of(texts, readings, low, MANY)
-    length = length_of(texts, readings, told, judge, rows)
-    found: dict[Any, tuple[float, SourceForm]] = {}
-    plain = forms(judge, told, one, masked, length)
-    if told.pad is None and judge.goes_on_with(Guess(one, other, plain[0]), sample[:FEW], " "):
-        # whoever fills targets with spaces fills sources so too
-        spaces = [form for form in plain if form.fill == one.ids.get(" ")]
-        plain = spaces or plain
-    for candidate in plain:
-        way = candidate.before, candidate.after, candidate.left, candidate.reversed
-        got = judge.nats(Guess(one, other, candidate), sample)
-        if way not in found or got < found[way][0]:
-            found[way] = got, candidate
-    best, form = next(iter(found.values()))
-    for got, candidate in found.values():
-        if got < FAR_BETTER * best:
-            best, form = got, candidate
-    notes = [
-        f"source: {one.how}",
-        f"target: {other.how}",
-        f"rows: the first {rows} of {len(texts.pairs)}" + ("" if told.rows else " (another number: --rows N)"),
-    ]
-    assert judge.traced.source is not None
-    if not masked and told.length is None and judge.traced.source.width is None:
-        for candidate in other_lengths(texts, readings, form, low, high):
-            if (got := judge.nats(Guess(one, other, candidate), sample)) < BETTER * best:
-                best, form = got, candidate
-        notes.append(f"sources are filled up to {form.length} symbols (another number: --source-length N)")
-    return Chosen(Guess(one, other, form), readings, rows, best, notes)
 
+    def __init__(self, likelihood: Likelihood, texts: Texts, hints: UserHints, *, masked: bool) -> None:
+        assert likelihood.parts.source is not None
+        self.likelihood = likelihood
+        self.texts = texts
+        self.hints = hints
+        self.masked = masked
+        self.source = likelihood.parts.source
+        self.target_sizes = {likelihood.parts.classes, likelihood.parts.target.size}
 
-def other_lengths(
-    texts: Texts, readings: tuple[Reading, Reading], form: SourceForm, low: int, high: int
-) -> list[SourceForm]:
-    """Lists forms of other lengths: those of the longest source of some number of first rows."""
-    wraps = len(form.before) + len(form.after)
-    longest = np.maximum.accumulate([len(row) for row in texts.cut(0, readings[0])[:high]])
-    lengths = sorted({int(value) + wraps for value in longest[low - 1 :]} - {form.length})
-    step = max(1, -(-len(lengths) // MOST_LENGTHS))
-    return [replace(form, length=length) for length in lengths[::step]]
+    def run(self) -> SearchResult:
+        """Finds the best candidate.
 
+        Raises:
+            AdoptionError: no rule fits the model's sizes, or none makes its predictions likely.
 
-def forms(judge: Judge, told: Told, source: Numbering, masked: bool, length: int) -> list[SourceForm]:
-    """Lists the ways in which rows of a source may have been filled, the likeliest first."""
-    around: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
-    if source.end is not None:
-        around.append(((), (source.end,)))
-        if source.start is not None:
-            around.append(((source.start,), (source.end,)))
-    if masked:
-        return [SourceForm(before=before, after=after, fill=NOTHING) for before, after in around]
-    table = judge.traced.source
-    assert table is not None
-    fills = []
-    if told.pad is not None:
-        fills = [source.ids.get(told.pad, int(told.pad) if told.pad.isdigit() else None)]
-    if not fills or fills[0] is None:
-        fills = [source.pad, *([source.ids[" "]] if " " in source.ids else [])]
-        fills += [NOTHING] if table.kind == ONE_HOT else [0]
-    found = []
-    for reverse in (False, True):
-        for left in (False, True):
-            for fill in dict.fromkeys(fill for fill in fills if fill is not None):
-                for before, after in around:
-                    found.append(
-                        SourceForm(
-                            before=before,
-                            after=after,
-                            length=max(length, length + len(before) + len(after)) if table.width is None else length,
-                            fill=fill,
-                            left=left,
-                            reversed=reverse,
-                        )
-                    )
-    return found
+        """
+        groups = self.pair_groups()
+        kept = likeliest(groups, [min(self.estimate(pair, PADDED_AT_END) for pair in group[:2]) for group in groups])
+        best = self.best_of(kept, PADDED_AT_END)
+        form = best.candidate.form
+        if (form.left, form.reversed) != PADDED_AT_END:  # then the first estimates read sources from the wrong end
+            other = self.best_of(kept, (form.left, form.reversed))
+            best = other if other.cross_entropy < best.cross_entropy else best
+        return self.check_learnt(best, f"the best of {len(groups)} rules")
 
+    def pair_groups(self) -> list[list[VocabularyPair]]:
+        """Numbers both sides by all rules that fit, in a group for each target rule; equal ids come once.
 
-def length_of(texts: Texts, readings: tuple[Reading, Reading], told: Told, judge: Judge, rows: int) -> int:
-    """The length that sources were filled up to: as told, the input's own, or that of the longest of the first rows."""
-    assert judge.traced.source is not None
-    if told.length is not None:
-        return told.length
-    if judge.traced.source.width is not None:
-        return judge.traced.source.width
-    return max(map(len, texts.cut(0, readings[0])[:rows]))
+        Raises:
+            AdoptionError: no rule fits.
 
+        """
+        hints, texts = self.hints, self.texts
+        rules = list(target_rules(hints.separators[1], hints.start, hints.end))
+        targets = texts.fitting(rules, 1, sizes=self.target_sizes, hints=hints)
+        rules = list(source_rules(hints.separators[0]))
+        sources = texts.fitting(rules, 0, sizes={self.source.size}, hints=hints)
+        seen = set()
+        groups = []
+        for target in targets:
+            found: list[tuple[bool, VocabularyPair]] = []
+            for source in self.partners(target, sources):
+                pair = texts.numbered(source, target)
+                key = pair.source.key, pair.target.key
+                if key not in seen:
+                    seen.add(key)
+                    found.append((source.rule.order != target.rule.order, pair))
+            if found:
+                groups.append([pair for _, pair in sorted(found, key=itemgetter(0))])
+        if not groups:
+            raise AdoptionError(self.no_rule_fits(bool(targets), bool(sources)))
+        return groups
 
-def sample_of(texts: Texts, readings: tuple[Reading, Reading], rows: int, count: int) -> list[Symbols]:
-    """Draws some of the first rows, the same ones each time."""
-    chosen = np.random.default_rng(0).permutation(rows)[:count]
-    sides = [texts.cut(side, readings[side]) for side in (0, 1)]
-    return [(sides[0][number], sides[1][number]) for number in chosen]
+    def partners(self, target: FittingRule, sources: Sequence[FittingRule]) -> list[FittingRule]:
+        """Lists the source rules that fit the same first rows as a target rule."""
+        if target.rule.shared:
+            return [target] if self.source.size in self.target_sizes else []
+        return [
+            source
+            for source in sources
+            if source.segmentations == target.segmentations
+            and max(source.low, target.low) <= min(source.high, target.high)
+        ]
 
+    def estimate(self, pair: VocabularyPair, direction: tuple[bool, bool]) -> float:
+        """Estimates a pair's cross-entropy on FEW rows; `direction` gives the form's `left` and `reversed`."""
+        sample = self.texts.sample(pair.segmentations, pair.low, FEW)
+        return min(
+            self.cross_entropy(pair, form, sample)
+            for form in self.forms(pair)
+            if (form.left, form.reversed) == direction
+        )
 
-def no_rule(texts: Texts, told: Told, judge: Judge, target_fits: bool, source_fits: bool) -> str:
-    """Says why no rule was left to be judged."""
-    traced = judge.traced
-    assert traced.source is not None
-    counts = []
-    for side in (0, 1):
-        reading = Reading(told.separators[side], told.lowercase)
-        counts.append(len(set().union(*texts.cut(side, reading))))
-    which = "source and target" if target_fits == source_fits else "source" if target_fits else "target"
-    return (
-        f"the data: expected {traced.source.size} source and {traced.classes} target symbols, as the model has, "
-        "from some "
-        f"number of first rows, got {counts[0]} and {counts[1]} from all {len(texts.pairs)}; no rule that people "
-        "number by "
-        f"fits the {which}; give the file it was trained on (--source-sep and --target-sep for words, --lowercase, "
-        f"--reverse, --start and --end), or {WAY_OUT}"
-    )
+    def best_of(self, groups: Sequence[Sequence[VocabularyPair]], direction: tuple[bool, bool]) -> SearchResult:
+        """Estimates all pairs of some groups, and finds the form of the likeliest ones."""
+        pairs = list(chain.from_iterable(groups))
+        kept = likeliest(pairs, [self.estimate(pair, direction) for pair in pairs])
+        results = [self.with_form(pair) for pair in kept]
+        return likeliest(results, [result.cross_entropy for result in results])[0]
+
+    def with_form(self, pair: VocabularyPair) -> SearchResult:
+        """Finds the form of source rows that goes with given ids."""
+        sample = self.texts.sample(pair.segmentations, pair.low, MANY)
+        nats, form = self.best_form(pair, sample)
+        notes = [
+            f"source: {pair.source.how}",
+            f"target: {pair.target.how}",
+            f"rows: the first {pair.rows} of {len(self.texts.pairs)}"
+            + ("" if self.hints.rows else " (another number: --rows N)"),
+        ]
+        if not self.masked and self.hints.source_length is None and self.source.width is None:
+            for other in self.other_lengths(pair, form):
+                if (got := self.cross_entropy(pair, other, sample)) < BETTER * nats:
+                    nats, form = got, other
+            notes.append(f"sources are filled up to {form.length} symbols (another number: --source-length N)")
+        candidate = Candidate(pair.source, pair.target, form)
+        return SearchResult(candidate, pair.segmentations, pair.rows, nats, tuple(notes))
+
+    def best_form(self, pair: VocabularyPair, sample: Sequence[Symbols]) -> tuple[float, SourceForm]:
+        """Finds the first form that no other is far better than, each with its best padding symbol."""
+        scored: dict[Any, tuple[float, SourceForm]] = {}
+        for form in self.likely_forms(pair, sample):
+            key = form.before, form.after, form.left, form.reversed
+            nats = self.cross_entropy(pair, form, sample)
+            if key not in scored or nats < scored[key][0]:
+                scored[key] = nats, form
+        best, *others = scored.values()
+        for other in others:
+            if other[0] < FAR_BETTER * best[0]:
+                best = other
+        return best
+
+    def likely_forms(self, pair: VocabularyPair, sample: Sequence[Symbols]) -> list[SourceForm]:
+        """Lists the forms to try: with spaces alone if targets were padded with spaces."""
+        forms = self.forms(pair)
+        first = Candidate(pair.source, pair.target, forms[0])
+        if self.hints.pad is None and self.likelihood.is_padded_with(first, sample[:FEW], " "):
+            return [form for form in forms if form.fill == pair.source.ids.get(" ")] or forms
+        return forms
+
+    def forms(self, pair: VocabularyPair) -> list[SourceForm]:
+        """Lists the forms that source rows may have, the usual ones first."""
+        source = pair.source
+        around: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
+        if source.end is not None:
+            around.append(((), (source.end,)))
+            if source.start is not None:
+                around.append(((source.start,), (source.end,)))
+        if self.masked:
+            return [SourceForm(before=before, after=after, fill=NOTHING) for before, after in around]
+        length, fixed = self.length(pair), self.source.width is not None
+        found = []
+        for backwards, left, fill, ends in product((False, True), (False, True), self.padding_ids(source), around):
+            full = length if fixed else length + len(ends[0]) + len(ends[1])
+            form = SourceForm(before=ends[0], after=ends[1], length=full, fill=fill, left=left, reversed=backwards)
+            found.append(form)
+        return found
+
+    def padding_ids(self, source: Numbering) -> list[int]:
+        """Lists the ids that source rows may be padded with."""
+        given = None if self.hints.pad is None else id_of(self.hints.pad, source.ids)
+        if given is not None:
+            return [given]
+        likely = [source.pad, source.ids.get(" "), NOTHING if self.source.kind == ONE_HOT else 0]
+        return list(dict.fromkeys(number for number in likely if number is not None))
+
+    def length(self, pair: VocabularyPair) -> int:
+        """The length that sources were padded to: the user's, the input's own, or that of the longest source."""
+        given = self.hints.source_length or self.source.width
+        return given or max(map(len, self.texts.cut(0, pair.segmentations[0])[: pair.rows]))
+
+    def other_lengths(self, pair: VocabularyPair, form: SourceForm) -> list[SourceForm]:
+        """Lists forms of other lengths: those of the longest source of other numbers of first rows."""
+        added = len(form.before) + len(form.after)
+        longest = np.maximum.accumulate([len(row) for row in self.texts.cut(0, pair.segmentations[0])[: pair.high]])
+        lengths = sorted({int(value) + added for value in longest[pair.low - 1 :]} - {form.length})
+        step = max(1, -(-len(lengths) // MOST_LENGTHS))
+        return [replace(form, length=length) for length in lengths[::step]]
+
+    def cross_entropy(self, pair: VocabularyPair, form: SourceForm, sample: Sequence[Symbols]) -> float:
+        """The model's nats per target symbol."""
+        return self.likelihood.cross_entropy(Candidate(pair.source, pair.target, form), sample)
+
+    def check_learnt(self, result: SearchResult, what: str) -> SearchResult:
+        """Refuses ids under which the model is hardly better than the unigram baseline; else adds a note.
+
+        Raises:
+            AdoptionError: the ids are not those of training, or the model has learnt nothing.
+
+        """
+        sample = self.texts.sample(result.segmentations, result.rows, MANY)
+        baseline = unigram_baseline(symbol for _, target in sample for symbol in [*target, None])  # None: END
+        if not result.cross_entropy < LEARNT * baseline:
+            raise AdoptionError(
+                "the data: expected a numbering under which the model's predictions are likely, got "
+                f"{result.cross_entropy:.2f} nats a symbol with {what} (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+            )
+        note = f"nats of a target symbol: {result.cross_entropy:.3f} (unigram baseline: {baseline:.2f})"
+        return replace(result, notes=(*result.notes, note))
+
+    def no_rule_fits(self, target_fits: bool, source_fits: bool) -> str:
+        """Says why there is no candidate."""
+        counts = [
+            len(set().union(*self.texts.cut(side, Segmentation(self.hints.separators[side], self.hints.lowercase))))
+            for side in (0, 1)
+        ]
+        which = "source and target" if target_fits == source_fits else "source" if target_fits else "target"
+        return (
+            f"the data: expected {self.source.size} source and {self.likelihood.parts.classes} target symbols, as the "
+            f"model has, from some number of first rows, got {counts[0]} and {counts[1]} from all "
+            f"{len(self.texts.pairs)}; no rule that people number by fits the {which}; give the file it was trained "
+            "on (--source-sep and --target-sep for words, --lowercase, --reverse, --start and --end), "
+            f"or {WAY_OUT}"
+        )

@@ -1,4 +1,4 @@
-"""Turns a traced model into a bundle's sizes and weights; what is narrower than ours is filled up with zeros.
+"""Turns a model's parts into a bundle's sizes and weights; layers narrower than ours are padded with zeros.
 
 A unit whose weights are all zero stays at zero and moves nothing, so layers of several widths fit one hidden size.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2seq.adoption.parts import BACKWARD, Attend, Cell, EncoderLayer, Table, Traced
+from seq2seq.adoption.parts import BACKWARD, AttentionParts, Cell, EncoderLayer, ModelParts, SymbolInput
 from seq2seq.config import ModelConfig
 from seq2seq.errors import AdoptionError
 
@@ -18,49 +18,49 @@ Ids = Sequence[int | None]  # for each id of a vocabulary of ours, the original'
 Weights = dict[str, np.ndarray]
 
 
-def sizes_of(traced: Traced) -> ModelConfig:
-    """Chooses sizes in which the model has room.
+def sizes_of(parts: ModelParts) -> ModelConfig:
+    """Chooses the smallest sizes of a bundle that hold the model.
 
     Raises:
         AdoptionError: LSTM and GRU layers are mixed, or a decoder layer and what it starts from differ in width.
 
     """
-    cells = [layer.cell for layer in traced.decoder]
-    cells += [cell for layer in traced.encoder for cell in layer.ways.values()]
+    cells = [layer.cell for layer in parts.decoder]
+    cells += [cell for layer in parts.encoder for cell in layer.directions.values()]
     kinds = sorted({cell.kind for cell in cells})
     if len(kinds) > 1:
         raise AdoptionError("expected LSTM layers or GRU layers, got both; a bundle has layers of one kind")
-    bidirectional = any(layer.backward for layer in traced.encoder)
-    hidden = max(2, *(layer.cell.units for layer in traced.decoder))
-    for layer in traced.encoder:
-        widest = max(cell.units for cell in layer.ways.values())
+    bidirectional = any(layer.backward for layer in parts.encoder)
+    hidden = max(2, *(layer.cell.units for layer in parts.decoder))
+    for layer in parts.encoder:
+        widest = max(cell.units for cell in layer.directions.values())
         hidden = max(hidden, 2 * widest if bidirectional else widest)
-    if traced.attention is not None and traced.attention.combined:
-        hidden = max(hidden, len(traced.attention.bias))
+    if parts.attention is not None and parts.attention.combined:
+        hidden = max(hidden, len(parts.attention.bias))
     hidden += hidden % 2 if bidirectional else 0
-    own = [layer.start.layer if layer.start else None for layer in traced.decoder]
-    plain = not traced.encoder or own == list(range(len(own)))
-    tables = [table for table in (traced.source, traced.target) if table is not None]
+    own = [layer.start.layer if layer.start else None for layer in parts.decoder]
+    plain = not parts.encoder or own == list(range(len(own)))
+    tables = [table for table in (parts.source, parts.target) if table is not None]
     return ModelConfig(
         hidden_size=hidden,
         embedding_size=max(table.vectors.shape[1] for table in tables),
-        layers=len(traced.decoder),
+        layers=len(parts.decoder),
         rnn=kinds[0],
         bidirectional=bidirectional,
-        attention=traced.attention.kind if traced.attention else "none",
+        attention=parts.attention.kind if parts.attention else "none",
         dropout=0.0,
         bridge="none" if bidirectional else "dense",
-        combine="none" if traced.attention and not traced.attention.combined else "tanh",
-        encoder_layers=len(traced.encoder) if len(traced.encoder) not in (0, len(traced.decoder)) else None,
+        combine="none" if parts.attention and not parts.attention.combined else "tanh",
+        encoder_layers=len(parts.encoder) if len(parts.encoder) not in (0, len(parts.decoder)) else None,
         wiring="" if plain else ",".join("-" if number is None else str(number) for number in own),
     )
 
 
-def weights_of(traced: Traced, config: ModelConfig, source_ids: Ids, target_ids: Ids, classes: Ids) -> Weights:
-    """Writes the weights under our names.
+def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_ids: Ids, classes: Ids) -> Weights:
+    """Copies the weights into arrays of our names and sizes.
 
     Args:
-        traced: the model.
+        parts: the model.
         config: what `sizes_of` gave.
         source_ids: rows of the source's table by our source ids; empty for a language model.
         target_ids: rows of the target's table by our target ids.
@@ -68,12 +68,12 @@ def weights_of(traced: Traced, config: ModelConfig, source_ids: Ids, target_ids:
 
     """
     hidden, half = config.hidden_size, config.hidden_size // 2
-    weights: Weights = {"target_embedding.embeddings": embedded(traced.target, target_ids, config)}
-    below = np.arange(traced.target.vectors.shape[1])
-    for index, layer in enumerate(traced.decoder):
+    weights: Weights = {"target_embedding.embeddings": embedded(parts.target, target_ids, config)}
+    below = np.arange(parts.target.vectors.shape[1])
+    for index, layer in enumerate(parts.decoder):
         units = np.arange(layer.cell.units)
         if layer.start is not None:
-            units = state_units(traced.encoder[layer.start.layer], layer.start.ways, half)
+            units = state_units(parts.encoder[layer.start.layer], layer.start.directions, half)
         if len(units) != layer.cell.units:
             raise AdoptionError(
                 f"decoder layer {index + 1}: expected {layer.cell.units} units in the state it starts from, "
@@ -83,13 +83,13 @@ def weights_of(traced: Traced, config: ModelConfig, source_ids: Ids, target_ids:
         add_cell(weights, f"decoder_{index}", layer.cell, below, units, inputs, hidden)
         below = units
     top = below
-    memory = add_encoder(weights, traced, config)
-    if traced.source is not None:
-        weights["source_embedding.embeddings"] = embedded(traced.source, source_ids, config)
-    kernel, bias = traced.kernel, traced.bias
+    memory = add_encoder(weights, parts, config)
+    if parts.source is not None:
+        weights["source_embedding.embeddings"] = embedded(parts.source, source_ids, config)
+    kernel, bias = parts.kernel, parts.bias
     rows, width = top, hidden
-    if traced.attention is not None:
-        attend = traced.attention
+    if parts.attention is not None:
+        attend = parts.attention
         add_scores(weights, attend, top, memory, hidden)
         rows, width = np.concatenate([memory, hidden + top]), 2 * hidden
         if attend.combined:
@@ -107,13 +107,13 @@ def weights_of(traced: Traced, config: ModelConfig, source_ids: Ids, target_ids:
     return weights
 
 
-def add_encoder(weights: Weights, traced: Traced, config: ModelConfig) -> np.ndarray:
-    """Adds the encoder's layers; returns where the last one's outputs stand among ours."""
-    if traced.source is None:
+def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.ndarray:
+    """Adds the encoder's layers; returns the places of the last layer's outputs among ours."""
+    if parts.source is None:
         return np.arange(0)
     hidden, half = config.hidden_size, config.hidden_size // 2
-    below, inputs = np.arange(traced.source.vectors.shape[1]), config.embedding_size
-    for index, layer in enumerate(traced.encoder):
+    below, inputs = np.arange(parts.source.vectors.shape[1]), config.embedding_size
+    for index, layer in enumerate(parts.encoder):
         name = f"encoder_{index}"
         if not config.bidirectional:
             add_cell(weights, name, layer.forward, below, np.arange(layer.forward.units), inputs, hidden)
@@ -121,19 +121,21 @@ def add_encoder(weights: Weights, traced: Traced, config: ModelConfig) -> np.nda
             add_cell(weights, f"{name}_forward", layer.forward, below, np.arange(layer.forward.units), inputs, half)
             back = layer.backward or empty_like(layer.forward)
             add_cell(weights, f"{name}_backward", back, below, np.arange(back.units), inputs, half)
-        below, inputs = state_units(layer, tuple(layer.ways), half), hidden
+        below, inputs = state_units(layer, tuple(layer.directions), half), hidden
     return below
 
 
-def state_units(layer: EncoderLayer, ways: Sequence[str], half: int) -> np.ndarray:
+def state_units(layer: EncoderLayer, directions: Sequence[str], half: int) -> np.ndarray:
     """Places of some directions' units in our encoder's states and outputs."""
-    return np.concatenate([np.arange(layer.ways[way].units) + half * (way == BACKWARD) for way in ways])
+    return np.concatenate(
+        [np.arange(layer.directions[direction].units) + half * (direction == BACKWARD) for direction in directions]
+    )
 
 
 def add_cell(
     weights: Weights, name: str, cell: Cell, below: np.ndarray, units: np.ndarray, inputs: int, size: int
 ) -> None:
-    """Adds a recurrent layer: its inputs stand at `below` of `inputs` places, its units at `units` of `size`."""
+    """Adds a recurrent layer: its inputs are at `below` of `inputs` places, its units at `units` of `size`."""
     gates = GATES[cell.kind]
     columns = np.concatenate([gate * size + units for gate in range(gates)])
     weights[f"{name}.kernel"] = placed(cell.kernel, below, columns, (inputs, gates * size))
@@ -143,8 +145,8 @@ def add_cell(
     weights[f"{name}.bias"] = wide if cell.bias.ndim == 2 else wide[0]
 
 
-def add_scores(weights: Weights, attend: Attend, top: np.ndarray, memory: np.ndarray, hidden: int) -> None:
-    """Adds what attention is scored with."""
+def add_scores(weights: Weights, attend: AttentionParts, top: np.ndarray, memory: np.ndarray, hidden: int) -> None:
+    """Adds the weights that attention scores with."""
     if attend.kind == "luong":
         weights["attention.kernel"] = placed(attend.kernel, top, memory, (hidden, hidden))
         return
@@ -156,8 +158,8 @@ def add_scores(weights: Weights, attend: Attend, top: np.ndarray, memory: np.nda
     weights["attention.vector"] = placed(attend.kernel[:, None], places, np.arange(1), (hidden, 1))
 
 
-def embedded(table: Table, ids: Ids, config: ModelConfig) -> np.ndarray:
-    """Writes a table in the order of our ids; an id that the original lacks is a row of zeros."""
+def embedded(table: SymbolInput, ids: Ids, config: ModelConfig) -> np.ndarray:
+    """Puts embeddings in the order of our ids; an id that the original lacks is a row of zeros."""
     rows = np.zeros((len(ids), config.embedding_size), np.float32)
     for ours, theirs in enumerate(ids):
         if theirs is not None and theirs < table.size:

@@ -1,13 +1,14 @@
-"""Writes an adopted model's folder, checks it against the original, and only then gives it its name."""
+"""Writes an adopted model's folder, compares it with the original, and only then gives it its name."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seq2seq import __version__
+from seq2seq.adoption.material import Adoption
 from seq2seq.backend import keras, tf
 from seq2seq.bundle import Bundle, finish_bundle, kind_in, load_bundle, save_bundle
 from seq2seq.canary import choose_canary, choose_text_canary
@@ -15,9 +16,12 @@ from seq2seq.errors import AdoptionError, BundleError
 from seq2seq.files import PARTIAL, replace_folder
 from seq2seq.generation import LanguageModel
 from seq2seq.inference import Translator
+from seq2seq.loading import load
 
 TOLERANCE = 1e-4  # nats
+ROUNDED = 1e-30  # probabilities below this are rounded by a softmax in float32
 RUNTIMES = ("numpy", "keras")
+Comparison = Callable[[Sequence[Any]], tuple[np.ndarray, list[np.ndarray]]]
 
 
 def check_free(folder: Path, *, overwrite: bool) -> None:
@@ -38,24 +42,23 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def write(
-    folder: Path, parts: Bundle, *, metrics: dict[str, Any], lines: list[str], check: Callable[[Path], list[float]]
-) -> list[float]:
-    """Writes a whole folder beside its name, checks it, and renames it.
+    adoption: Adoption, parts: Bundle, *, metrics: dict[str, Any], lines: list[str], compare: Comparison, compared: str
+) -> None:
+    """Writes a whole folder beside its name, compares it with the original, and renames it.
 
     Args:
-        folder: where it goes.
+        adoption: where it goes, and who hears of the differences.
         parts: all but the path.
         metrics: for metrics.json.
         lines: of a translator, sources for its canary.
-        check: by how much (nats) a folder's log-probabilities differ from the original's at most, for each of RUNTIMES.
-
-    Returns:
-        The largest difference for each runtime.
+        compare: computes the original's log-probabilities (nats) of some symbols, and those of each given model.
+        compared: what is compared, in words.
 
     Raises:
-        AdoptionError: the folder does not say what the original says.
+        AdoptionError: the folder's log-probabilities are not the original's.
 
     """
+    folder = adoption.folder
     beside = folder.with_name(folder.name + PARTIAL)
     if beside.exists():
         shutil.rmtree(beside)
@@ -79,19 +82,28 @@ def write(
         else:
             finish_bundle(saved, choose_canary(Translator(saved), lines))
         load_bundle(beside)
-        differences = check(beside)
-        for runtime, difference in zip(RUNTIMES, differences, strict=True):
-            if not difference <= TOLERANCE:
+        theirs, ours = compare([load(beside, runtime=runtime) for runtime in RUNTIMES])
+        differences = {name: difference(theirs, values) for name, values in zip(RUNTIMES, ours, strict=True)}
+        for runtime, largest in differences.items():
+            if not largest <= TOLERANCE:
                 raise AdoptionError(
                     f"the {runtime} runtime: expected the original's log-probabilities, got ones that differ by up to "
-                    f"{difference:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
+                    f"{largest:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
                     "nothing was written"
                 )
         replace_folder(beside, folder)
     finally:
         if beside.exists():
             shutil.rmtree(beside)
-    return differences
+    adoption.report(
+        f"log-probabilities {compared} differ from the original's by at most "
+        f"{' and '.join(f'{largest:.1e} ({runtime})' for runtime, largest in differences.items())} nats"
+    )
+
+
+def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """The largest difference (nats) of two float64 (N,) arrays, without what the original's own softmax rounded."""
+    return float(np.abs(ours - theirs)[theirs > np.log(ROUNDED)].max(initial=0.0))
 
 
 def versions() -> dict[str, str]:

@@ -1,15 +1,15 @@
-"""Judges a numbering by the model itself: nats of each target symbol, teacher-forced on some rows."""
+"""Scores candidates by the model itself: ids and a form of source rows in, nats per target symbol out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.numbering import Numbering
-from seq2seq.adoption.original import Original, filled
-from seq2seq.adoption.parts import Traced
+from seq2seq.adoption.original import padded
+from seq2seq.adoption.parts import ModelParts
 from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.forcing import forced_log_probs
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator
@@ -17,106 +17,90 @@ from seq2seq.source_form import SourceForm
 from seq2seq.special import PAD, SPECIAL_COUNT, UNK
 
 Symbols = tuple[list[str], list[str]]  # of source and target
+Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: what the encoder reads, and START ... END
+FLOOR = -30.0  # nats; one impossible symbol must not decide alone
 
 
-class Guess(NamedTuple):
-    """How a translator read its data: with ids of its own."""
+class Candidate(NamedTuple):
+    """How the original may have read its data, in its own ids."""
 
     source: Numbering
     target: Numbering
     form: SourceForm
 
-
-def encoded(guess: Guess, pair: Symbols) -> tuple[list[int], list[int]] | None:
-    """Writes a pair as the original was fed: its source's row, and START ... END; None where a symbol has no id."""
-    source, target = guess.source.row(pair[0]), guess.target.row(pair[1])
-    if source is None or target is None or guess.target.start is None or guess.target.end is None:
-        return None
-    return guess.form.row(source), [guess.target.start, *target, guess.target.end]
-
-
-def forced(original: Original, rows: Sequence[tuple[list[int], list[int]]], masked: bool) -> list[np.ndarray]:
-    """Computes the log-probability (nats) of each target symbol, END's last, as the original gives it."""
-    source_table, target_table = original.traced.source, original.traced.target
-    assert source_table is not None
-    found: list[np.ndarray] = [np.zeros(0)] * len(rows)
-    groups: dict[int, list[int]] = {}
-    for number, (source, _) in enumerate(rows):
-        groups.setdefault(0 if masked else len(source), []).append(number)
-    for members in groups.values():
-        sources = [rows[number][0] for number in members]
-        targets = [rows[number][1] for number in members]
-        width = source_table.width or max(map(len, sources))
-        steps = max(map(len, targets)) - 1
-        log_probs = original.log_probs(
-            filled(sources, width, original.nothing(source_table)),
-            filled([row[:-1] for row in targets], steps, original.nothing(target_table)),
-        )
-        for place, number in enumerate(members):
-            wanted = np.array(targets[place][1:])
-            found[number] = log_probs[place, np.arange(len(wanted)), wanted]
-    return found
+    def encode(self, pair: Symbols) -> Row | None:
+        """Turns a pair into ids; None if a symbol has none."""
+        source, target = self.source.encode(pair[0]), self.target.encode(pair[1])
+        if source is None or target is None or self.target.start is None or self.target.end is None:
+            return None
+        return tuple(self.form.row(source)), (self.target.start, *target, self.target.end)
 
 
-class Judge:
-    """The traced model in NumPy, on ids of the original: many guesses take little time."""
+class Likelihood:
+    """The model on the NumPy runtime, fed with the original's ids; no row is computed twice."""
 
-    def __init__(self, traced: Traced) -> None:
-        self.traced = traced
-        assert traced.source is not None
-        config = sizes_of(traced)
-        blank: list[int | None] = [None] * SPECIAL_COUNT
-        count = max(traced.target.size, traced.classes)
-        symbols = [number if number < traced.classes else None for number in range(count)]
+    def __init__(self, parts: ModelParts) -> None:
+        self.parts = parts
+        assert parts.source is not None
+        config = sizes_of(parts)
+        special: list[int | None] = [None] * SPECIAL_COUNT
+        count = max(parts.target.size, parts.classes)
+        classes = [number if number < parts.classes else None for number in range(count)]
         weights = weights_of(
-            traced, config, [*blank, *range(traced.source.size)], [*blank, *range(count)], [*blank, *symbols]
+            parts, config, [*special, *range(parts.source.size)], [*special, *range(count)], [*special, *classes]
         )
         self.runtime = NumpyTranslator(config, weights)
+        self._known: dict[Row, float] = {}
 
-    def nats(self, guess: Guess, pairs: Sequence[Symbols]) -> float:
-        """Mean nats of a target symbol; infinite where a numbering does not serve."""
-        rows = [row for pair in pairs if (row := encoded(guess, pair)) is not None and fits(self.traced, row)]
+    def cross_entropy(self, candidate: Candidate, pairs: Sequence[Symbols]) -> float:
+        """Mean nats per target symbol, END included; infinite if fewer than half of the pairs can be encoded."""
+        rows = [row for pair in pairs if (row := candidate.encode(pair)) is not None and fits(self.parts, row)]
         if len(rows) < 0.5 * len(pairs) or not rows:
             return np.inf
-        values = self.forced(rows)
-        return float(-np.maximum(values, -30.0).sum() / sum(len(row) - 1 for _, row in rows))
+        return -sum(self.log_probs(rows)) / sum(len(target) - 1 for _, target in rows)
 
-    def goes_on_with(self, guess: Guess, pairs: Sequence[Symbols], symbol: str) -> bool:
-        """Says whether the model has learnt to write a symbol again and again after END, to fill rows with it."""
-        number = guess.target.ids.get(symbol)
-        rows = [row for pair in pairs if (row := encoded(guess, pair)) is not None]
+    def is_padded_with(self, candidate: Candidate, pairs: Sequence[Symbols], symbol: str) -> bool:
+        """Says whether the model repeats a symbol after END, because its targets were padded with it."""
+        number = candidate.target.ids.get(symbol)
+        rows = [row for pair in pairs if (row := candidate.encode(pair)) is not None]
         if number is None or not rows:
             return False
-        longer = [(source, [*target, number, number, number]) for source, target in rows]
-        gained = self.forced(longer).sum(1) - self.forced(rows).sum(1)  # nats of the three together
+        longer = [(source, (*target, number, number, number)) for source, target in rows]
+        gained = np.subtract(self.log_probs(longer), self.log_probs(rows))  # nats of the three together
         return bool(np.exp(gained / 3).mean() > 0.8)
 
-    def forced(self, rows: Sequence[tuple[list[int], list[int]]]) -> np.ndarray:
-        """Log-probabilities of rows of the original's ids, float64 (B, T), 0 after their ends."""
-        # every id of the original's is moved up behind our special ones; a row of zeros is that of UNK
+    def log_probs(self, rows: Sequence[Row]) -> list[float]:
+        """Log-probability (nats) of each row's targets, teacher-forced; each symbol's is at least FLOOR."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._known]
+        if new:
+            self._known.update(zip(new, np.maximum(self.forced(new), FLOOR).sum(1).tolist(), strict=True))
+        return [self._known[row] for row in rows]
+
+    def forced(self, rows: Sequence[Row]) -> np.ndarray:
+        """Log-probabilities (nats) of rows' targets, float64 (B, T), 0 after their ends."""
+        # every id moves up behind the special ones; a row of zeros is that of UNK
         sides = [[[UNK if i == NOTHING else i + SPECIAL_COUNT for i in row[side]] for row in rows] for side in (0, 1)]
-        if self.traced.backwards:
+        if self.parts.backwards:
             sides[0] = [row[::-1] for row in sides[0]]
-        sources, targets = (filled(side, max(map(len, side)), PAD) for side in sides)
+        sources, targets = (padded(side, max(map(len, side)), PAD) for side in sides)
         return forced_log_probs(self.runtime, sources, targets)
 
 
-def fits(traced: Traced, row: tuple[list[int], list[int]]) -> bool:
-    """Says whether the model's inputs have room for a row, and its tables for the ids."""
-    source, target = traced.source, traced.target
+def fits(parts: ModelParts, row: Row) -> bool:
+    """Says whether the model's inputs are long enough for a row, and its tables for the ids."""
+    (sources, targets), source, target = row, parts.source, parts.target
     assert source is not None
     return (
-        len(row[0]) <= (source.width or len(row[0]))
-        and len(row[1]) - 1 <= (target.width or len(row[1]))
-        and max(row[0], default=0) < source.size
-        and max(row[1][:-1]) < target.size
-        and max(row[1]) < traced.classes
+        len(sources) <= (source.width or len(sources))
+        and len(targets) - 1 <= (target.width or len(targets))
+        and max(sources, default=0) < source.size
+        and max(targets[:-1]) < target.size
+        and max(targets) < parts.classes
     )
 
 
-def unigram(pairs: Sequence[Symbols]) -> float:
-    """Nats of a target symbol, END included, for one who knows nothing but how frequent each is."""
-    counts = Counter(symbol for _, target in pairs for symbol in target)
-    counts["END"] += len(pairs)
-    shares = np.array(list(counts.values())) / sum(counts.values())
+def unigram_baseline(symbols: Iterable[str | None]) -> float:
+    """Nats per symbol of a model that knows only how frequent each symbol is; None counts as a symbol, END."""
+    counts = np.array(list(Counter(symbols).values()))
+    shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())

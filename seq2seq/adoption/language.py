@@ -1,218 +1,229 @@
-"""Adopts a language model of the tutorials: the model and its text in, a folder that restarts at each window out."""
+"""Adopts a language model of the tutorials: the model and its text in, a language model's folder out."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 
 from seq2seq.adoption.choosing import LEARNT
 from seq2seq.adoption.conversion import sizes_of, weights_of
-from seq2seq.adoption.folder import RUNTIMES, write
-from seq2seq.adoption.material import Told
-from seq2seq.adoption.naming import name_target
-from seq2seq.adoption.numbering import HEADS, ORDERS, PAD, UNK, Numbering, Reading, Scheme
-from seq2seq.adoption.original import Original
-from seq2seq.adoption.parts import NUMBER, Traced
+from seq2seq.adoption.folder import write
+from seq2seq.adoption.judging import FLOOR, unigram_baseline
+from seq2seq.adoption.material import Adoption, UserHints
+from seq2seq.adoption.naming import map_target
+from seq2seq.adoption.numbering import HEADS, ORDERS, PAD, UNK, Numbering, NumberingRule, Segmentation
+from seq2seq.adoption.original import OriginalModel
+from seq2seq.adoption.parts import NUMBER, ModelParts
 from seq2seq.adoption.telling import from_table
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.config import DataConfig
+from seq2seq.decoding import log_softmax
+from seq2seq.diagnosis.files import read_text
 from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.vocabularies import Table
-from seq2seq.errors import AdoptionError, DataError
+from seq2seq.errors import AdoptionError
 from seq2seq.generation import LanguageModel
-from seq2seq.loading import load
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
-from seq2seq.runtimes.restarting import RestartingLanguageModel
+from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.texts import EXCERPT_CHARACTERS, TRAIN_SHARE, TextForm
 from seq2seq.vocabulary import Vocabulary
 
-PLACES, CHECKED = 200, 100  # of the text that guesses are judged by, and that are compared with the original
+PLACES, COMPARED = 200, 100  # of the text: that candidates are scored at, and that are compared with the original
 CONTEXT = 40  # symbols that a model without a window reads there
 WAY_OUT = "pass its numbering with --vocabulary FILE.json (a list of symbols, or symbol to id)"
 
 
-class Found(NamedTuple):
-    """How a text was numbered."""
+@dataclass(frozen=True)
+class CutText:
+    """A text in the form that is read, and its symbols in order."""
 
-    numbering: Numbering
     form: TextForm
-    scale: float
-    nats: float
+    text: str
+    symbols: list[str]
 
 
-def adopt_language_model(
-    original: Original,
-    folder: Path,
-    path: Path,
-    told: Told,
-    *,
-    window: int | None,
-    config: DataConfig,
-    data: Data | None,
-    tables: Sequence[Table],
-    record: dict[str, Any],
-    report: Callable[[str], None],
-) -> None:
+@dataclass(frozen=True)
+class TextResult:
+    """What was found."""
+
+    text: CutText
+    numbering: Numbering
+    scale: float  # what an id is divided by, where ids enter as magnitudes
+    cross_entropy: float  # nats per symbol
+    baseline: float  # nats per symbol, of the unigram baseline
+
+
+def adopt_language_model(adoption: Adoption) -> None:
     """Writes the folder.
-
-    Args:
-        original: the model.
-        folder: receives the bundle.
-        path: the text.
-        told: what the user said.
-        window: symbols that it reads before each prediction.
-        config: how the text is read, for the bundle.
-        data: the arrays it was trained on, which show the window.
-        tables: the vocabulary, if it is known.
-        record: where the model came from.
-        report: receives lines for the user.
 
     Raises:
         AdoptionError: something does not fit.
         DataError: the text cannot be read.
 
     """
-    traced = original.traced
-    length = window_of(traced, window, data)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text: {error}") from error
-    found = find(traced, text, told, tables, length)
-    original.scale = found.scale
-    numbered = with_scale(traced, found.scale)
-    symbols, target_ids, classes = name_target(found.numbering, traced.classes)
-    sizes = sizes_of(numbered)
-    report(f"symbols: {found.numbering.how}")
-    if traced.target.kind == NUMBER:
-        report(f"an id is divided by {found.scale:g}")
-    report(
-        f"it reads the last {length} symbols, from zeros" if length else "its state is carried on from symbol to symbol"
+    parts, report, path = adoption.original.parts, adoption.report, adoption.data
+    window = window_of(parts, adoption.hints.window, adoption.arrays)
+    result = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window).run()
+    report(f"symbols: {result.numbering.how}")
+    if parts.target.kind == NUMBER:
+        report(f"an id is divided by {result.scale:g}")
+    stateless = f"stateless: reads the last {window} symbols again at each step"
+    report(stateless if window else "its state is carried on from symbol to symbol")
+    report(f"nats of a symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
+    original = replace(adoption.original, scale=result.scale)
+    write(
+        adoption,
+        bundle_of(adoption, result, window),
+        metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6)}},
+        lines=[],
+        compare=lambda models: log_probs(original, result, window or CONTEXT, models),
+        compared=f"at {COMPARED} places",
     )
-    report(f"nats of a symbol: {found.nats:.3f} (knowing only how frequent symbols are: {unigram(found, text):.2f})")
-    normal = found.form.normalise(text)
-    bundle = Bundle(
-        path=folder,
+
+
+def bundle_of(adoption: Adoption, result: TextResult, window: int) -> Bundle:
+    """Puts the folder's parts together."""
+    parts = with_scale(adoption.original.parts, result.scale)
+    symbols, target_ids, classes = map_target(result.numbering, parts.classes)
+    sizes, path, text, form = sizes_of(parts), adoption.data, result.text.text, result.text.form
+    return Bundle(
+        path=adoption.folder,
         kind=LANGUAGE_MODEL,
-        data=replace(config, data=str(path), lowercase=found.form.lowercase),
+        data=replace(adoption.config, data=str(path), lowercase=form.lowercase),
         model=sizes,
         source_vocabulary=None,
-        target_vocabulary=Vocabulary(symbols, found.form.joint),
-        weights=weights_of(numbered, sizes, [], target_ids, classes),
+        target_vocabulary=Vocabulary(symbols, form.joint),
+        weights=weights_of(parts, sizes, [], target_ids, classes),
         record={
-            "restarts": length,
+            "restarts": window,
             "trained_on": {
                 "name": path.stem,
                 "origin": "path",
                 "paths": {"all": str(path.absolute())},
-                "sha256": {"all": record["data"]["sha256"]},
+                "sha256": {"all": adoption.record["data"]["sha256"]},
                 "licence": None,
-                "characters": {"train": len(normal), "validation": 0},
+                "characters": {"train": len(text), "validation": 0},
             },
-            "adopted": {**record, "notes": [found.numbering.how]},
+            "adopted": {**adoption.record, "notes": [result.numbering.how]},
         },
-        excerpt=normal[int(TRAIN_SHARE * len(normal)) :][:EXCERPT_CHARACTERS],
-    )
-    differences = write(
-        folder,
-        bundle,
-        metrics={"adoption": {"nats_per_symbol": round(found.nats, 6)}},
-        lines=[],
-        check=lambda place: [difference(original, found, text, length, load(place, runtime=name)) for name in RUNTIMES],
-    )
-    report(
-        f"log-probabilities at {CHECKED} places differ from the original's by at most {differences[0]:.1e} (numpy) and "
-        f"{differences[1]:.1e} (keras) nats"
+        excerpt=text[int(TRAIN_SHARE * len(text)) :][:EXCERPT_CHARACTERS],
     )
 
 
-def window_of(traced: Traced, window: int | None, data: Data | None) -> int:
-    """Concludes how many symbols the model reads before each prediction; 0: all.
+def window_of(parts: ModelParts, window: int | None, arrays: Data | None) -> int:
+    """Finds how many symbols the model reads before each prediction; 0: all.
 
     Raises:
         AdoptionError: the model predicts one symbol for a window, and nothing says how long that is.
 
     """
-    own = traced.target.width
+    own = parts.target.width
     if own is not None and window not in (None, own):
         raise AdoptionError(f"--window {window}: expected {own}, the length of the model's input, or nothing")
-    shown = data.inputs.ids.shape[1] if data is not None and data.inputs is not None else 0
+    shown = arrays.inputs.ids.shape[1] if arrays is not None and arrays.inputs is not None else 0
     length = own or window or shown
-    if not length and traced.single:
+    if not length and parts.single:
         raise AdoptionError(
             "the model predicts one symbol for a window of any length: expected to know how many symbols it was "
-            "trained "
-            "to read; give --window N, or the arrays (.npz)"
+            "trained to read; give --window N, or the arrays (.npz)"
         )
     return length
 
 
-def with_scale(traced: Traced, scale: float) -> Traced:
+def with_scale(parts: ModelParts, scale: float) -> ModelParts:
     """Gives each id the magnitude that it enters with, where ids enter as magnitudes."""
-    if traced.target.kind != NUMBER:
-        return traced
-    vectors = (np.arange(traced.classes) / scale).astype(np.float32)[:, None]
-    return replace(traced, target=traced.target._replace(vectors=vectors))
+    if parts.target.kind != NUMBER:
+        return parts
+    vectors = (np.arange(parts.classes) / scale).astype(np.float32)[:, None]
+    return replace(parts, target=parts.target._replace(vectors=vectors))
 
 
-def find(traced: Traced, text: str, told: Told, tables: Sequence[Table], length: int) -> Found:
-    """Finds the numbering under which the model's predictions are likely.
+class TextSearch:
+    """Searches the ids of a text's symbols under which the model's predictions are likely.
 
-    Raises:
-        AdoptionError: there is none.
+    Args:
+        parts: the model.
+        text: what it was trained on.
+        hints: what the user says.
+        tables: the vocabulary, if it is known.
+        window: symbols that the model reads before each prediction; 0: all.
 
     """
-    best: Found | None = None
-    sizes = {traced.classes} if traced.target.kind == NUMBER else {traced.classes, traced.target.size}
-    counts: list[int] = []
-    for numbering, form in numberings(text, told, tables, sizes, counts):
-        tokens = form.tokens(form.normalise(text))
-        for scale in (traced.classes, traced.classes - 1, 1.0) if traced.target.kind == NUMBER else (1.0,):
-            got = nats(with_scale(traced, scale), numbering, tokens, length)
-            if best is None or got < best.nats:
-                best = Found(numbering, form, float(scale), got)
-    if best is None:
-        raise AdoptionError(
-            f"the data: expected a text of {traced.classes} different symbols, as the model has (with PAD and UNK), "
-            "got "
-            f"{' or '.join(map(str, sorted(set(counts))))}; give the text it was trained on (--target-sep for "
-            "words), or "
-            f"{WAY_OUT}"
-        )
-    known = unigram(best, text)
-    if not best.nats < LEARNT * known:
-        raise AdoptionError(
-            f"the data: expected a numbering under which the model's predictions are likely, got {best.nats:.2f} "
-            "nats a "
-            f"symbol with the best one (knowing only how frequent symbols are: {known:.2f}); {WAY_OUT}"
-        )
-    return best
+
+    def __init__(self, parts: ModelParts, text: str, hints: UserHints, tables: Sequence[Table], window: int) -> None:
+        self.parts = parts
+        self.hints = hints
+        self.tables = tables
+        self.context = window or CONTEXT
+        magnitudes = parts.target.kind == NUMBER
+        self.sizes = {parts.classes} if magnitudes else {parts.classes, parts.target.size}
+        self.scales = (parts.classes, parts.classes - 1, 1.0) if magnitudes else (1.0,)
+        self.models = {scale: numpy_model(with_scale(parts, scale)) for scale in self.scales}
+        self._known: dict[tuple[float, bytes], float] = {}
+        lowered = (True,) if hints.lowercase else (False, True) if text.lower() != text else (False,)
+        forms = [TextForm("char", hints.separators[1], lowercase) for lowercase in lowered]
+        normal = [form.normalise(text) for form in forms]
+        self.texts = [CutText(form, text, form.tokens(text)) for form, text in zip(forms, normal, strict=True)]
+
+    def run(self) -> TextResult:
+        """Finds the likeliest candidate.
+
+        Raises:
+            AdoptionError: no rule fits the model's size, or none makes its predictions likely.
+
+        """
+        tried = product(self.candidates(), self.scales)
+        found = [(self.cross_entropy(*candidate, scale), *candidate, scale) for candidate, scale in tried]
+        if not found:
+            counts = sorted({len(set(text.symbols)) for text in self.texts})
+            raise AdoptionError(
+                f"the data: expected a text of {self.parts.classes} different symbols, as the model has (with PAD and "
+                f"UNK), got {' or '.join(map(str, counts))}; give the text it was trained on (--target-sep for "
+                f"words), or {WAY_OUT}"
+            )
+        nats, text, numbering, scale = min(found, key=lambda entry: entry[0])
+        baseline = unigram_baseline(text.symbols)
+        if not nats < LEARNT * baseline:
+            raise AdoptionError(
+                f"the data: expected a numbering under which the model's predictions are likely, got {nats:.2f} nats "
+                f"a symbol with the best one (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+            )
+        return TextResult(text, numbering, float(scale), nats, baseline)
+
+    def candidates(self) -> Iterator[tuple[CutText, Numbering]]:
+        """Yields the vocabulary, or ids by all rules that fit the model's size, the usual ones first."""
+        for text in self.texts:
+            if self.tables:
+                yield text, from_table(self.tables[-1], self.hints, delimited=False)
+                continue
+            count = len(set(text.symbols))
+            heads = [head for head in HEADS if set(head) <= {PAD, UNK} and count + len(head) in self.sizes]
+            for order, head in product(ORDERS, heads):
+                yield text, NumberingRule(order, head).number([text.symbols], Segmentation("", text.form.lowercase))
+
+    def cross_entropy(self, text: CutText, numbering: Numbering, scale: float) -> float:
+        """Mean nats of the symbol after some windows, computed once; infinite where the ids cannot write the text."""
+        rows = windows(text.symbols, numbering, self.context, PLACES)
+        if len(rows) < PLACES // 2 or rows.max() >= min(self.sizes):
+            return np.inf
+        key = scale, rows.tobytes()
+        if key not in self._known:
+            ids = rows + SPECIAL_COUNT
+            values = log_probs_of(read(self.models[scale], ids[:, :-1]), ids[:, -1])
+            self._known[key] = float(-np.maximum(values, FLOOR).mean())
+        return self._known[key]
 
 
-def numberings(
-    text: str, told: Told, tables: Sequence[Table], sizes: set[int], counts: list[int]
-) -> Iterator[tuple[Numbering, TextForm]]:
-    """Yields numberings that fit the model's size, the likeliest first; the text's own sizes go to `counts`."""
-    for lower in (True,) if told.lowercase else (False, True) if text.lower() != text else (False,):
-        form = TextForm("char", told.separators[1], lower)
-        tokens = form.tokens(form.normalise(text))
-        if tables:
-            yield from_table(tables[-1], told, delimited=False), form
-            continue
-        counts.append(len(set(tokens)))
-        for order in ORDERS:
-            for head in HEADS:
-                if set(head) <= {PAD, UNK} and counts[-1] + len(head) in sizes:
-                    yield Scheme(order, head).number([tokens], Reading("", lower)), form
+def windows(symbols: Sequence[str], numbering: Numbering, length: int, count: int) -> np.ndarray:
+    """Draws places of a text: ids (at most `count`, length + 1), the last one to be predicted.
 
+    Raises:
+        AdoptionError: the text is not longer than a window.
 
-def places(tokens: Sequence[str], numbering: Numbering, length: int, count: int) -> np.ndarray:
-    """Draws places of a text: ids (count, length + 1), the last one what is to be predicted."""
-    ids = np.array([numbering.ids.get(token, -1 if numbering.unk is None else numbering.unk) for token in tokens])
+    """
+    ids = np.array([numbering.ids.get(symbol, -1 if numbering.unk is None else numbering.unk) for symbol in symbols])
     if len(ids) <= length:
         raise AdoptionError(
             f"the data: expected a text longer than the model's window of {length} symbols, got {len(ids)}"
@@ -222,51 +233,38 @@ def places(tokens: Sequence[str], numbering: Numbering, length: int, count: int)
     return rows[(rows >= 0).all(1)][:count]
 
 
-def nats(traced: Traced, numbering: Numbering, tokens: Sequence[str], length: int) -> float:
-    """Mean nats of the symbol after some windows; infinite where the numbering cannot write the text."""
-    rows = places(tokens, numbering, length or CONTEXT, PLACES)
-    if len(rows) < PLACES // 2 or rows.max() >= traced.classes or rows.max() >= traced.target.size:
-        return np.inf
-    config = sizes_of(traced)
-    blank: list[int | None] = [None] * SPECIAL_COUNT
-    ids = [*blank, *range(traced.classes)]
-    runtime = NumpyLanguageModel(config, weights_of(traced, config, [], ids, ids))
-    state = runtime.start(len(rows))
-    for column in rows[:, :-1].T + SPECIAL_COUNT:
-        logits, state = runtime.step(column, state)
-    found = log_softmax(logits)[np.arange(len(rows)), rows[:, -1] + SPECIAL_COUNT]
-    return float(-np.maximum(found, -30.0).mean())
+def numpy_model(parts: ModelParts) -> NumpyLanguageModel:
+    """Builds the NumPy runtime of a model; id i of the original is our id i + SPECIAL_COUNT."""
+    sizes = sizes_of(parts)
+    ids = [*[None] * SPECIAL_COUNT, *range(parts.classes)]
+    return NumpyLanguageModel(sizes, weights_of(parts, sizes, [], ids, ids))
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural-log probabilities, float64, of logits (N, V)."""
-    wide = np.asarray(logits, np.float64)
-    wide = wide - wide.max(-1, keepdims=True)
-    return wide - np.log(np.exp(wide).sum(-1, keepdims=True))
+def read(model: TextRuntime, ids: np.ndarray) -> np.ndarray:
+    """Feeds ids (B, T) to a model; returns the logits (B, V) of the symbol after them."""
+    state = model.start(len(ids))
+    if isinstance(model, RestartingLanguageModel):
+        # what comes before the window must make no difference
+        _, state = model.step(ids[:, -1], state)
+        return model.read(ids, state)[0]
+    for column in ids.T:
+        logits, state = model.step(column, state)
+    return logits
 
 
-def unigram(found: Found, text: str) -> float:
-    """Nats of a symbol for one who knows nothing but how frequent each is."""
-    counts = np.array(list(Counter(found.form.tokens(found.form.normalise(text))).values()))
-    shares = counts / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
+def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Log-probabilities (nats) float64 (B,) of one id for each row of logits (B, V)."""
+    return log_softmax(logits)[np.arange(len(ids)), ids]
 
 
-def difference(original: Original, found: Found, text: str, length: int, model: Any) -> float:
-    """Compares what a folder says at some places with what the original says there."""
-    assert isinstance(model, LanguageModel)
-    tokens = found.form.tokens(found.form.normalise(text))
-    rows = places(tokens, found.numbering, length or CONTEXT, CHECKED)
-    names = {number: symbol for symbol, number in found.numbering.ids.items()}
-    ids = np.array([[model.vocabulary.encode(names[number])[0] for number in row] for row in rows], np.int32)
-    state = model.runtime.start(len(ids))
-    if isinstance(model.runtime, RestartingLanguageModel):
-        # what stands before the window must make no difference
-        _, state = model.runtime.step(ids[:, -1], state)
-        logits, _ = model.runtime.read(ids[:, :-1], state)
-    else:
-        for column in ids[:, :-1].T:
-            logits, state = model.runtime.step(column, state)
-    ours = log_softmax(logits)[np.arange(len(ids)), ids[:, -1]]
+def log_probs(
+    original: OriginalModel, result: TextResult, length: int, models: Sequence[Any]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Computes log-probabilities (nats) of the symbols at some places: the original's, and each folder's model's."""
+    rows = windows(result.text.symbols, result.numbering, length, COMPARED)
+    symbols = {number: symbol for symbol, number in result.numbering.ids.items()}
+    first: LanguageModel = models[0]
+    ids = np.array([[first.vocabulary.encode(symbols[number])[0] for number in row] for row in rows], np.int32)
+    ours = [log_probs_of(read(model.runtime, ids[:, :-1]), ids[:, -1]) for model in models]
     theirs = original.log_probs(None, rows[:, :-1])[np.arange(len(rows)), -1, rows[:, -1]]
-    return float(np.abs(ours - theirs).max())
+    return theirs, ours

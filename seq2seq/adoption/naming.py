@@ -1,11 +1,11 @@
-"""Gives the original's symbols our ids: vocabularies, and for each id of ours the original's."""
+"""Maps the original's ids to ours: vocabularies of ours, and for each of our ids the original's."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from seq2seq.adoption.conversion import Ids
-from seq2seq.adoption.judging import Guess
+from seq2seq.adoption.judging import Candidate
 from seq2seq.adoption.numbering import Numbering
 from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.source_form import SourceForm
@@ -13,34 +13,37 @@ from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.vocabulary import Vocabulary
 
 
-class Named(NamedTuple):
-    """A translator's vocabularies, with the original's ids by ours."""
+class IdMapping(NamedTuple):
+    """A translator's vocabularies, with the original's id for each of our ids."""
 
     source: Vocabulary
     target: Vocabulary
     source_ids: Ids
     target_ids: Ids  # that the decoder reads
-    classes: Ids  # that it scores
-    form: SourceForm
+    classes: Ids  # that it predicts
+    form: SourceForm  # in our ids
 
 
-def name_all(guess: Guess, separators: tuple[str, str], classes: int, *, tidy: bool, backwards: bool) -> Named:
-    """Writes what was concluded in ids of ours.
+def map_ids(
+    candidate: Candidate, separators: tuple[str, str], classes: int, *, clean: bool, backwards: bool
+) -> IdMapping:
+    """Maps both sides.
 
     Args:
-        guess: in the original's ids.
+        candidate: in the original's ids.
         separators: of source and target symbols.
         classes: how many symbols the original predicts.
-        tidy: whether special spaces and apostrophes were made plain.
-        backwards: whether the encoder reads its rows from the end; ours reads turned rows from the beginning.
+        clean: whether special spaces and apostrophes become plain ones.
+        backwards: whether the original's encoder reads rows from the end. Ours reads from the beginning, so each row
+            is reversed before.
 
     """
-    symbols, source_ids, form = name_source(guess.source, guess.form, tidy=tidy)
+    symbols, source_ids, form = map_source(candidate.source, candidate.form, clean=clean)
     if backwards:
-        turned = form.after[::-1], form.before[::-1]
-        form = replace(form, before=turned[0], after=turned[1], left=not form.left, reversed=not form.reversed)
-    target, target_ids, columns = name_target(guess.target, classes)
-    return Named(
+        before, after = form.after[::-1], form.before[::-1]
+        form = replace(form, before=before, after=after, left=not form.left, reversed=not form.reversed)
+    target, target_ids, columns = map_target(candidate.target, classes)
+    return IdMapping(
         Vocabulary(symbols, separators[0]), Vocabulary(target, separators[1]), source_ids, target_ids, columns, form
     )
 
@@ -50,8 +53,8 @@ def ordered(ids: Mapping[str, int]) -> list[str]:
     return sorted(ids, key=lambda symbol: ids[symbol])
 
 
-def name_source(numbering: Numbering, form: SourceForm, *, tidy: bool) -> tuple[list[str], Ids, SourceForm]:
-    """Names a source's ids; what fills rows gets an id that nothing else needs."""
+def map_source(numbering: Numbering, form: SourceForm, *, clean: bool) -> tuple[list[str], Ids, SourceForm]:
+    """Lists a source's symbols, and the original's ids by ours; padding gets an id that nothing else needs."""
     symbols = ordered(numbering.ids)
     ours: dict[int, int] = {numbering.ids[symbol]: SPECIAL_COUNT + place for place, symbol in enumerate(symbols)}
     special: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
@@ -64,20 +67,13 @@ def name_source(numbering: Numbering, form: SourceForm, *, tidy: bool) -> tuple[
         free = next(place for place in (UNK, START, END) if special[place] is None)
         ours[form.fill] = free
         special[free] = None if form.fill == NOTHING else form.fill
-    named = SourceForm(
-        before=tuple(ours[number] for number in form.before),
-        after=tuple(ours[number] for number in form.after),
-        length=form.length,
-        fill=ours[form.fill],
-        left=form.left,
-        reversed=form.reversed,
-        clean=tidy,
-    )
-    return symbols, [*special.values(), *(numbering.ids[symbol] for symbol in symbols)], named
+    before, after = (tuple(ours[number] for number in numbers) for numbers in (form.before, form.after))
+    mapped = replace(form, before=before, after=after, fill=ours[form.fill], clean=clean)
+    return symbols, [*special.values(), *(numbering.ids[symbol] for symbol in symbols)], mapped
 
 
-def name_target(numbering: Numbering, classes: int) -> tuple[list[str], Ids, Ids]:
-    """Names a target's ids; every class of the original gets one, so that all probabilities sum to 1."""
+def map_target(numbering: Numbering, classes: int) -> tuple[list[str], Ids, Ids]:
+    """Lists a target's symbols, and the original's ids and classes by our ids; no class is lost: they sum to 1."""
     ids = {symbol: number for symbol, number in numbering.ids.items() if number != numbering.end}
     taken = set(ids.values())
     read: dict[int, int | None] = {PAD: None, UNK: numbering.unk, START: numbering.start, END: numbering.end}

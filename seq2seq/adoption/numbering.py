@@ -1,58 +1,60 @@
-"""How a model numbered its symbols: the rules that people use, each giving a numbering of a side's texts."""
+"""The rules by which people give ids to symbols: the texts of one side in, the id of each symbol out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
 
 from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.lines import clean
+from seq2seq.lines import clean, whole_number
 
 PAD, UNK, START, END = "pad", "unk", "start", "end"
-LARGEST_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """The original's ids of one side's symbols and of what surrounds them."""
+    """The original's ids of one side's symbols, and its special ids; None: it has none that is known."""
 
     ids: Mapping[str, int]
-    how: str  # in words
-    pad: int | None = None  # what fills rows, NOTHING: rows of zeros; None: nothing is known to
+    how: str  # the rule, in words
+    pad: int | None = None  # NOTHING: padding is a row of zeros
     unk: int | None = None
-    start: int | None = None  # before the symbols; NOTHING: a row of zeros
+    start: int | None = None  # NOTHING: a row of zeros
     end: int | None = None
 
-    def row(self, symbols: Sequence[str]) -> list[int] | None:
-        """Numbers the symbols of a line; None where one has no number."""
+    def encode(self, symbols: Sequence[str]) -> list[int] | None:
+        """Turns the symbols of a line into ids; None if one of them has no id."""
         found = [self.ids.get(symbol, self.unk) for symbol in symbols]
         return None if any(number is None for number in found) else found  # type: ignore[return-value]
 
-    @property
-    def taken(self) -> set[int]:
-        """Ids that symbols have."""
-        return set(self.ids.values())
+    @cached_property
+    def key(self) -> Hashable:
+        """Equal for numberings that give the same ids."""
+        return frozenset(self.ids.items()), self.start, self.end, self.pad, self.unk
 
 
 @dataclass(frozen=True)
-class Reading:
+class Segmentation:
     """How a line is cut into symbols."""
 
-    separator: str = ""
-    lower: bool = False
-    tidy: bool = True  # whether special spaces and apostrophes are made plain
+    separator: str = ""  # empty: symbols are characters
+    lowercase: bool = False
+    clean: bool = True  # whether special spaces and apostrophes become plain ones
 
     def __call__(self, text: str) -> list[str]:
         """Cuts a line."""
-        text = clean(text) if self.tidy else text
-        text = text.lower() if self.lower else text
+        text = clean(text) if self.clean else text
+        text = text.lower() if self.lowercase else text
         return [symbol for symbol in text.split(self.separator) if symbol] if self.separator else list(text)
 
-    def words(self) -> str:
-        """Says what is particular about it."""
-        return " of lower-cased text" if self.lower else ""
+
+def id_of(text: str, ids: Mapping[str, int]) -> int | None:
+    """Reads what a user calls an id: a symbol, or else a whole number from 0; None for any other text."""
+    number = ids.get(text, whole_number(text))
+    return number if number is not None and number >= 0 else None
 
 
 def by_code(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -82,14 +84,14 @@ ORDERS: dict[str, Callable[[Iterable[Sequence[str]]], list[str]]] = {
     "by frequency": by_frequency,
     "by frequency as TextVectorization does": by_frequency_and_code,
 }
-# what stands before the symbols
+# special ids before those of the symbols
 HEADS: tuple[tuple[str, ...], ...] = (
     (), (PAD,), (PAD, START, END), (PAD, UNK), (PAD, START, END, UNK), (PAD, UNK, START, END), (START, END),
     (UNK,), (PAD, START), (PAD, END), (START, END, PAD), (START, END, UNK), (UNK, START, END), (START, END, PAD, UNK),
 )  # fmt: skip
 AROUND_HEADS: tuple[tuple[str, ...], ...] = ((), (PAD,), (PAD, UNK), (UNK,))  # START and END are symbols there
 TAILS: tuple[tuple[str, ...], ...] = ((START, END), (START, END, PAD), (PAD, START, END), (PAD,))
-# symbols that people put around lines of the data
+# START and END, as people write them into lines of characters, and of words
 CHARACTERS = (("\t", "\n"), ("\n", "\n"), ("\t", "\t"), ("^", "$"), ("<", ">"), ("[", "]"), ("{", "}"), ("@", "$"))
 WORDS = (
     ("<start>", "<end>"), ("<s>", "</s>"), ("[start]", "[end]"), ("<sos>", "<eos>"), ("start_", "_end"),
@@ -106,43 +108,48 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """One rule, with what it knows of START, END and padding."""
+class NumberingRule:
+    """One rule that people use, with the ids that START, END and padding get by it."""
 
     order: str
     head: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
-    around: tuple[str, str] | None = None  # symbols that the data's lines were put between
+    around: tuple[str, str] | None = None  # START and END, where they are symbols of the data
     shared: bool = False  # whether both sides have one vocabulary
 
     @property
     def extra(self) -> int:
-        """How many ids are no symbols."""
+        """How many special ids there are before and after the symbols."""
         return len(self.head) + len(self.tail)
 
-    def number(self, rows: Sequence[Sequence[str]], reading: Reading, also: Sequence[Sequence[str]] = ()) -> Numbering:
-        """Numbers the symbols of rows, which are not yet put between START and END, and of others that never are."""
-        given: Iterable[Sequence[str]] = rows
-        if self.around is not None:
-            first, last = self.around
-            given = ([first, *row, last] for row in rows)
-        given = chain(also, given)
-        symbols = ORDERS[self.order](given)
-        ids = {symbol: number for number, symbol in enumerate(symbols, len(self.head))}
-        names = {name: number for number, name in enumerate(self.head)}
-        names |= {name: number for number, name in enumerate(self.tail, len(self.head) + len(symbols))}
-        start, end = names.get(START), names.get(END)
-        if self.around is not None:
-            start, end = ids[self.around[0]], ids[self.around[1]]
-            for name in set(self.around):
-                if not any(name in row for row in chain(rows, also)):
-                    del ids[name]
-        pad = names.get(PAD)
-        return Numbering(ids, self.words(len(symbols), reading), pad, names.get(UNK), start, end)
+    def number(
+        self, rows: Sequence[Sequence[str]], segmentation: Segmentation, *, also: Sequence[Sequence[str]] = ()
+    ) -> Numbering:
+        """Gives ids to the symbols of rows.
 
-    def words(self, count: int, reading: Reading) -> str:
-        """Says what the rule is."""
-        what = f"{count} symbols{reading.words()} {self.order} from {len(self.head)}"
+        Args:
+            rows: symbols of one side, without START and END: they are added if they are symbols of the data.
+            segmentation: how the rows were cut, for the description.
+            also: of a shared vocabulary, rows of the source, which have no START and END.
+
+        """
+        start, end = (list(self.around[:1]), list(self.around[1:])) if self.around else ([], [])
+        symbols = ORDERS[self.order](chain(also, ([*start, *row, *end] for row in rows)))
+        ids = {symbol: number for number, symbol in enumerate(symbols, len(self.head))}
+        special = {name: number for number, name in enumerate(self.head)}
+        special |= {name: number for number, name in enumerate(self.tail, len(self.head) + len(symbols))}
+        if self.around is not None:
+            special |= {name: ids[symbol] for name, symbol in zip((START, END), self.around, strict=True)}
+            for symbol in set(self.around):
+                if not any(symbol in row for row in chain(rows, also)):
+                    del ids[symbol]
+        how = self.describe(len(symbols), segmentation)
+        return Numbering(ids, how, *(special.get(name) for name in (PAD, UNK, START, END)))
+
+    def describe(self, count: int, segmentation: Segmentation) -> str:
+        """Says the rule in words; `count` is the number of symbols."""
+        case = " of lower-cased text" if segmentation.lowercase else ""
+        what = f"{count} symbols{case} {self.order} from {len(self.head)}"
         if self.head:
             what += f", after {', '.join(name.upper() for name in self.head)}"
         if self.tail:
@@ -152,37 +159,35 @@ class Scheme:
         return what + (", one numbering for source and target" if self.shared else "")
 
 
-def source_schemes(separator: str) -> Iterator[Scheme]:
-    """Rules for a source with a vocabulary of its own."""
+def source_rules(separator: str) -> Iterator[NumberingRule]:
+    """Yields rules for a source with a vocabulary of its own."""
     for order in ORDERS:
         for head in HEADS:
-            yield Scheme(order, head)
+            yield NumberingRule(order, head)
         for tail in TAILS:
-            yield Scheme(order, (), tail)
+            yield NumberingRule(order, (), tail)
         for around in WORDS if separator else CHARACTERS:
             for head in AROUND_HEADS[:3]:
-                yield Scheme(order, head, around=around)
+                yield NumberingRule(order, head, around=around)
 
 
-def target_schemes(separator: str, start: str | None, end: str | None) -> Iterator[Scheme]:
-    """Rules for a target, which must know START and END."""
-    pairs = [
-        (start or first, end or last)
-        for first, last in (WORDS if separator else CHARACTERS)
-    ]  # fmt: skip
+def target_rules(separator: str, start: str | None, end: str | None) -> Iterator[NumberingRule]:
+    """Yields rules for a target, which needs START and END."""
+    pairs = [(start or first, end or last) for first, last in (WORDS if separator else CHARACTERS)]
     for shared in (False, True):
         for order in ORDERS:
             for around in dict.fromkeys(pairs):
                 for head in AROUND_HEADS:
-                    yield Scheme(order, head, around=around, shared=shared)
+                    yield NumberingRule(order, head, around=around, shared=shared)
             if start is None and end is None:
                 for head in HEADS:
                     if START in head and END in head:
-                        yield Scheme(order, head, shared=shared)
+                        yield NumberingRule(order, head, shared=shared)
                 for tail in TAILS:
                     if START in tail:
-                        yield Scheme(order, (), tail, shared=shared)
-                        yield Scheme(order, (PAD,), tuple(name for name in tail if name != PAD), shared=shared)
+                        yield NumberingRule(order, (), tail, shared=shared)
+                        without = tuple(name for name in tail if name != PAD)
+                        yield NumberingRule(order, (PAD,), without, shared=shared)
 
 
 def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
@@ -195,10 +200,10 @@ def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
     return counts
 
 
-def rows_that_give(counts: np.ndarray, size: int) -> tuple[int, int] | None:
-    """Of which numbers of first rows the set has this size: the least and the most."""
+def rows_of_size(counts: np.ndarray, size: int) -> tuple[int, int]:
+    """The least and the most first rows that hold `size` different symbols; the least is above the most: none do."""
     first, last = np.searchsorted(counts, size, "left"), np.searchsorted(counts, size, "right")
-    return (int(first) + 1, int(last)) if first < last else None
+    return int(first) + 1, int(last)
 
 
 def roundest(low: int, high: int) -> int:

@@ -1,74 +1,100 @@
 """The original model as a function: rows of its own ids in, log-probabilities out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from seq2seq.adoption.parts import EMBEDDING, NUMBER, ONE_HOT, Table, Traced
+from seq2seq.adoption.parts import EMBEDDING, NUMBER, ONE_HOT, ModelParts, SymbolInput
 from seq2seq.backend import keras
+from seq2seq.decoding import log_softmax
 from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.diagnosis.feeding import call, main_output
 from seq2seq.errors import AdoptionError
 
 BATCH = 128
-SAME = 1e-5
+SAME = 1e-5  # difference of log-probabilities (nats) that rounding may make
+TINY = 1e-300
 Rows = Sequence[Sequence[int]]
 
 
-class Original:
-    """A model with what was traced of it.
+@dataclass(frozen=True)
+class OriginalModel:
+    """A Keras model and its parts.
 
     Args:
         model: the Keras model.
-        traced: its parts.
-        scale: of a model that reads magnitudes, what an id is divided by.
+        parts: what it consists of.
+        scale: of a model that reads ids as magnitudes, what an id is divided by.
 
     """
 
-    def __init__(self, model: Any, traced: Traced, *, scale: float = 1.0) -> None:
-        self.model = model
-        self.traced = traced
-        self.scale = scale
+    model: Any
+    parts: ModelParts
+    scale: float = 1.0
 
     def log_probs(self, sources: np.ndarray | None, targets: np.ndarray) -> np.ndarray:
         """Computes natural-log probabilities of every symbol after each step.
 
         Args:
-            sources: ids (B, S), filled as the encoder reads them; None: a language model.
-            targets: ids (B, T) that the decoder reads, START first; NOTHING is a row of zeros.
+            sources: int64 ids (B, S), padded as the encoder reads them; None: a language model.
+            targets: int64 ids (B, T) that the decoder reads, START first; NOTHING is a row of zeros.
 
         Returns:
             float64 (B, T, V), of a model that predicts one symbol for a window (B, 1, V).
 
         """
         steps = targets.shape[1]
-        width = self.traced.target.width
-        if width is not None and steps < width and not self.traced.single:
-            targets = np.pad(targets, [(0, 0), (0, width - steps)], constant_values=self.nothing(self.traced.target))
+        width = self.parts.target.width
+        if width is not None and steps < width and not self.parts.single:
+            targets = np.pad(targets, [(0, 0), (0, width - steps)], constant_values=self.padding_id(self.parts.target))
         found = []
         for begin in range(0, len(targets), BATCH):
             part = slice(begin, begin + BATCH)
             inputs: list[Any] = [None] * len(self.model.inputs)
-            inputs[self.traced.target.input] = self.encoded(targets[part], self.traced.target)
-            if sources is not None and self.traced.source is not None:
-                inputs[self.traced.source.input] = self.encoded(sources[part], self.traced.source)
+            inputs[self.parts.target.input] = self.encoded(targets[part], self.parts.target)
+            if sources is not None and self.parts.source is not None:
+                inputs[self.parts.source.input] = self.encoded(sources[part], self.parts.source)
             alone = isinstance(self.model, keras.Sequential)
             packed = inputs[0] if alone else keras.tree.pack_sequence_as(self.model.input, inputs)
-            scores = main_output(call(self.model, packed), self.traced.classes)[:, :steps].astype(np.float64)
-            if self.traced.logits:
-                scores -= scores.max(-1, keepdims=True)
-                found.append(scores - np.log(np.exp(scores).sum(-1, keepdims=True)))
-            else:
-                found.append(np.log(np.maximum(scores, 1e-300)))
+            scores = main_output(call(self.model, packed), self.parts.classes)[:, :steps].astype(np.float64)
+            found.append(log_softmax(scores) if self.parts.logits else np.log(np.maximum(scores, TINY)))
         return np.concatenate(found)
 
-    def nothing(self, table: Table) -> int:
-        """What fills rows where it makes no difference."""
+    def target_log_probs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool) -> np.ndarray:
+        """Computes log-probabilities (nats) of all rows' targets, teacher-forced, one row after the other.
+
+        Args:
+            rows: ids that the encoder reads, and START ... END.
+            masked: whether the encoder skips its padding; else only rows of equal length are computed together.
+
+        Returns:
+            float64 (N,), where N is the number of symbols after START in all rows.
+
+        """
+        source, target = self.parts.source, self.parts.target
+        assert source is not None
+        found: list[np.ndarray] = [np.zeros(0)] * len(rows)
+        groups: dict[int, list[int]] = {}
+        for number, (ids, _) in enumerate(rows):
+            groups.setdefault(0 if masked else len(ids), []).append(number)
+        for members in groups.values():
+            sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
+            log_probs = self.log_probs(
+                padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
+                padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
+            )
+            for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
+                found[number] = log_probs[place, np.arange(len(ids) - 1), ids[1:]]
+        return np.concatenate(found)
+
+    def padding_id(self, table: SymbolInput) -> int:
+        """The id to pad with where a model skips its padding, or no prediction depends on it."""
         return NOTHING if table.kind == ONE_HOT else 0
 
-    def encoded(self, ids: np.ndarray, table: Table) -> np.ndarray:
-        """Writes ids as an input takes them."""
+    def encoded(self, ids: np.ndarray, table: SymbolInput) -> np.ndarray:
+        """Turns ids (B, T) into what an input takes: ids, magnitudes or one-hot vectors."""
         if table.kind == EMBEDDING:
             return np.maximum(ids, 0).astype(np.int32)
         if table.kind == NUMBER:
@@ -85,7 +111,7 @@ class Original:
             AdoptionError: part of the model skips it and part reads it.
 
         """
-        source = self.traced.source
+        source = self.parts.source
         assert source is not None
         width = source.width or 9
         random = np.random.default_rng(0)
@@ -93,12 +119,12 @@ class Original:
             return False
         real = max(width // 2, 1)
         rows = random.integers(1, source.size, (4, real))
-        steps = min(4, self.traced.target.width or 4)
-        targets = random.integers(0, min(self.traced.target.size, self.traced.classes), (4, steps))
-        filling = np.full((4, width - real), self.nothing(source))
+        steps = min(4, self.parts.target.width or 4)
+        targets = random.integers(0, min(self.parts.target.size, self.parts.classes), (4, steps))
+        filling = np.full((4, width - real), self.padding_id(source))
         right = self.log_probs(np.concatenate([rows, filling], 1), targets)
         left = self.log_probs(np.concatenate([filling, rows], 1), targets)
-        # only where padding is skipped does its side make no difference
+        # padding on the left and on the right gives the same only if it is skipped
         ignored = bool(np.abs(right - left).max() < SAME)
         if source.masked and not ignored:
             raise AdoptionError(
@@ -108,8 +134,8 @@ class Original:
         return ignored
 
 
-def filled(rows: Rows, width: int, fill: int) -> np.ndarray:
-    """Puts rows into an array, right-padded."""
+def padded(rows: Rows, width: int, fill: int) -> np.ndarray:
+    """Puts rows into an array, int64 (N, width), right-padded."""
     found = np.full((len(rows), width), fill, np.int64)
     for number, row in enumerate(rows):
         found[number, : len(row)] = row

@@ -1,4 +1,4 @@
-"""What a traced model consists of: plain arrays with their places, and how single layers are read."""
+"""The parts of a model as plain arrays, and how single layers are read."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ ONE_HOT, EMBEDDING, NUMBER = "one-hot", "embedding", "number"
 FORWARD, BACKWARD = "forward", "backward"
 
 
-class Table(NamedTuple):
+class SymbolInput(NamedTuple):
     """How symbols enter a model."""
 
     kind: str  # ONE_HOT, EMBEDDING or NUMBER (an id as a magnitude)
@@ -49,27 +49,27 @@ class EncoderLayer(NamedTuple):
     backward: Cell | None
 
     @property
-    def ways(self) -> dict[str, Cell]:
+    def directions(self) -> dict[str, Cell]:
         """The cells by direction."""
         return {FORWARD: self.forward} | ({BACKWARD: self.backward} if self.backward else {})
 
 
-class Start(NamedTuple):
-    """What a decoder layer starts from: the states of an encoder layer, of these directions in this order."""
+class InitialState(NamedTuple):
+    """The initial state of a decoder layer: the states of an encoder layer, of these directions in this order."""
 
     layer: int
-    ways: tuple[str, ...]
+    directions: tuple[str, ...]
 
 
 class DecoderLayer(NamedTuple):
-    """One layer of the decoder; `start` None: from zeros."""
+    """One layer of the decoder; `start` None: its initial state is zeros."""
 
     cell: Cell
-    start: Start | None
+    start: InitialState | None
 
 
 @dataclass(frozen=True)
-class Attend:
+class AttentionParts:
     """Attention after the decoder, in the original's own widths."""
 
     kind: str  # "luong" or "bahdanau"
@@ -82,14 +82,14 @@ class Attend:
 
 
 @dataclass(frozen=True)
-class Traced:
-    """A model, taken apart."""
+class ModelParts:
+    """The parts of a model."""
 
-    source: Table | None  # None: a language model
-    target: Table
+    source: SymbolInput | None  # None: a language model
+    target: SymbolInput
     encoder: list[EncoderLayer]
     decoder: list[DecoderLayer]
-    attention: Attend | None
+    attention: AttentionParts | None
     kernel: np.ndarray  # (units, classes)
     bias: np.ndarray  # (classes,)
     logits: bool  # whether the model puts out logits instead of probabilities
@@ -100,11 +100,6 @@ class Traced:
     def classes(self) -> int:
         """How many symbols are predicted."""
         return len(self.bias)
-
-    @property
-    def masked(self) -> bool:
-        """Whether the graph masks the source's padding."""
-        return self.source is not None and self.source.masked
 
 
 def read_cell(layer: Any) -> Cell:
@@ -124,14 +119,13 @@ def read_cell(layer: Any) -> Cell:
         if (got := activation_of(layer, name)) != wanted:
             raise AdoptionError(
                 f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got "
-                f"{got!r}; "
-                "train with Keras's default activations to adopt the model"
+                f"{got!r}; train with Keras's default activations to adopt the model"
             )
     if kind == "gru" and not layer.reset_after:
         raise AdoptionError(
             f"{describe(layer)}: expected a GRU with reset_after=True, Keras's default, got reset_after=False; the "
-            "reset "
-            "gate stands elsewhere there, and weights cannot be turned into the other form: train with reset_after=True"
+            "reset gate stands elsewhere there, and weights cannot be turned into the other form: train with "
+            "reset_after=True"
         )
     if layer.stateful:
         raise AdoptionError(

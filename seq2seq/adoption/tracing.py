@@ -1,4 +1,4 @@
-"""Takes a functional model apart by its graph: a Keras model in, its parts with their weights out."""
+"""Reads the parts of a functional model off its graph: a Keras model in, plain arrays out."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from seq2seq.adoption.parts import (
     ONE_HOT,
     DecoderLayer,
     EncoderLayer,
-    Start,
-    Table,
-    Traced,
+    InitialState,
+    ModelParts,
+    SymbolInput,
     array,
     read_cell,
     read_dense,
@@ -27,8 +27,8 @@ from seq2seq.errors import AdoptionError
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
 
 
-def trace(model: Any, name: str) -> Traced:
-    """Takes a model apart.
+def trace(model: Any, name: str) -> ModelParts:
+    """Reads the parts of a model.
 
     Args:
         model: a functional or sequential Keras model, of one input (a language model) or of two (source and target).
@@ -51,29 +51,18 @@ def trace(model: Any, name: str) -> Traced:
             f"{len(model.inputs)} inputs: {', '.join(tensor.name for tensor in model.inputs)}; an inference decoder "
             "holds only half of the model"
         )
-    outputs = [tensor for tensor in model.outputs if tensor is not None]
+    outputs = [Place(tensor) for tensor in model.outputs if tensor is not None]
     if len(outputs) > 1 and len(model.inputs) == 1:
-        outputs = [tensor for tensor in outputs if kind_of(Place(tensor)) not in RECURRENT] or outputs
-    if kind_of(Place(outputs[0])) in RECURRENT:
+        outputs = [place for place in outputs if call_of(place).kind not in RECURRENT] or outputs
+    if call_of(outputs[0]).kind in RECURRENT:
         raise AdoptionError(
             f"{name}: expected a model that predicts symbols, got one that puts out "
-            f"{describe_call(call_of(Place(outputs[0])))}; "
-            "give the model that was fitted, not the inference encoder"
+            f"{describe(call_of(outputs[0]).layer)}; give the model that was fitted, not the inference encoder"
         )
-    return trace_output(model, Place(outputs[0]))
+    return trace_output(model, outputs[0])
 
 
-def kind_of(place: Place) -> str:
-    """Names the class of what made a tensor."""
-    return call_of(place).kind
-
-
-def describe_call(call: Call) -> str:
-    """Names the layer of a call."""
-    return describe(call.layer)
-
-
-def trace_output(model: Any, place: Place) -> Traced:
+def trace_output(model: Any, place: Place) -> ModelParts:
     """Follows the scores of symbols back to the inputs."""
     call, _ = peeled(place)
     softmax = 0
@@ -97,7 +86,7 @@ def trace_output(model: Any, place: Place) -> Traced:
     attention, top = read_attention(below, kernel, bias)
     top = top or below
     decoder, target_place = decoder_stack(top)
-    target = read_table(model, target_place)
+    target = read_symbol_input(model, target_place)
     starts = [start for _, start in decoder]
     reading = [place for several in starts if several for place in several if place is not None]
     memory = attention.memory if attention else None
@@ -107,52 +96,40 @@ def trace_output(model: Any, place: Place) -> Traced:
                 f"{describe(top.layer)}: expected a decoder that starts from the encoder's states, got one that starts "
                 "from zeros: it cannot know the source; give initial_state=... and train again"
             )
-        return Traced(None, target, [], [DecoderLayer(read_cell(layer), None) for layer, _ in decoder], None, kernel,
-                      bias, not softmax, single=not top.layer.return_sequences)  # fmt: skip
+        layers = [DecoderLayer(read_cell(layer), None) for layer, _ in decoder]
+        single = not top.layer.return_sequences
+        return ModelParts(None, target, [], layers, None, kernel, bias, not softmax, single=single)
     if not top.layer.return_sequences:
         raise AdoptionError(
             f"{describe(top.layer)}: expected a decoder with return_sequences=True, got one output a row"
         )
     chain = encoder_chain(reading, memory)
-    source = read_table(model, chain[0].inputs[0])
+    source = read_symbol_input(model, chain[0].inputs[0])
     if source.input == target.input:
         raise AdoptionError("expected two inputs, source and target, got one that both encoder and decoder read")
-    parts = [DecoderLayer(read_cell(layer), start_of(several, chain, layer)) for layer, several in decoder]
-    top_encoder = memory or chain[-1]
     if memory is not None and memory.layer is not chain[-1].layer:
-        raise AdoptionError(
-            f"{describe(top_encoder.layer)}: expected attention to the encoder's last layer, got another"
-        )
-    return Traced(
-        source,
-        target,
-        [encoder_layer(call, number, len(chain), memory is not None) for number, call in enumerate(chain)],
-        parts,
-        attention.attend if attention else None,
-        kernel,
-        bias,
-        not softmax,
-        backwards=bool(getattr(chain[0].layer, "go_backwards", False))
-        and type(chain[0].layer).__name__ != "Bidirectional",
-    )
+        raise AdoptionError(f"{describe(memory.layer)}: expected attention to the encoder's last layer, got another")
+    encoder = [encoder_layer(call, number, len(chain), memory is not None) for number, call in enumerate(chain)]
+    layers = [DecoderLayer(read_cell(layer), start_of(several, chain, layer)) for layer, several in decoder]
+    attend = attention.attend if attention else None
+    backwards = chain[0].kind != "Bidirectional" and bool(getattr(chain[0].layer, "go_backwards", False))
+    return ModelParts(source, target, encoder, layers, attend, kernel, bias, not softmax, backwards=backwards)
 
 
 def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None]], Place]:
-    """Follows the decoder down: its layers with what each starts from, the first one first, and what that one reads."""
+    """Follows the decoder to its input: its layers with their initial states, the lowest first, and the input."""
     layers: list[tuple[Any, list[Place | None] | None]] = []
     while True:
         layer = call.layer
         if call.kind == "Bidirectional":
             raise AdoptionError(
                 f"{describe(layer)}: what predicts symbols reads them in both directions, that is also those that "
-                "it is "
-                "to predict; such a model cannot write: train it without Bidirectional there"
+                "it is to predict; such a model cannot write: train it without Bidirectional there"
             )
         if call.kind not in RECURRENT:
             raise AdoptionError(
                 f"expected LSTM or GRU layers between the symbols and their scores, got {describe(layer)}; a bundle "
-                "has "
-                "no place for it: train without it to adopt the model"
+                "has no place for it: train without it to adopt the model"
             )
         read_cell(layer)
         if layer.go_backwards:
@@ -175,7 +152,7 @@ def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None
         call = below
 
 
-def read_table(model: Any, place: Place) -> Table:
+def read_symbol_input(model: Any, place: Place) -> SymbolInput:
     """Reads how symbols enter: an Embedding of ids, or vectors that are one-hot or a magnitude."""
     call, masked = peeled(place)
     vectors = None
@@ -187,8 +164,7 @@ def read_table(model: Any, place: Place) -> Table:
     if call.kind != "InputLayer":
         raise AdoptionError(
             f"expected symbols to enter by an Embedding or one-hot, got {describe(call.layer)} after the input; a "
-            "bundle "
-            "has no place for it: train without it to adopt the model"
+            "bundle has no place for it: train without it to adopt the model"
         )
     tensor = call.place.tensor
     number = next((i for i, given in enumerate(model.inputs) if given is tensor), None)
@@ -196,13 +172,13 @@ def read_table(model: Any, place: Place) -> Table:
         raise AdoptionError(f"{describe(call.layer)}: is not among the model's inputs")
     width = tensor.shape[1] if len(tensor.shape) > 1 else None
     if vectors is not None:
-        return Table(EMBEDDING, vectors, masked, number, width)
+        return SymbolInput(EMBEDDING, vectors, masked, number, width)
     size = tensor.shape[-1] if len(tensor.shape) == 3 else 1
     if size is None:
         raise AdoptionError(
             f"input {tensor.name!r}: expected a known last axis, the number of symbols, got {tensor.shape}"
         )
-    return Table(NUMBER if size == 1 else ONE_HOT, np.eye(size, dtype=np.float32), masked, number, width)
+    return SymbolInput(NUMBER if size == 1 else ONE_HOT, np.eye(size, dtype=np.float32), masked, number, width)
 
 
 def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
@@ -235,7 +211,7 @@ def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
 
 
 def state_parts(place: Place) -> list[tuple[Call, str, int]]:
-    """Reads one state as what it is made of: calls, directions, and 0 for h or 1 for c."""
+    """Lists the encoder states that a state consists of: the call, the direction, and 0 for h or 1 for c."""
     call, _ = peeled(place)
     layer = call.layer
     if call.kind == "Concatenate":
@@ -251,13 +227,12 @@ def state_parts(place: Place) -> list[tuple[Call, str, int]]:
         return [(call, FORWARD, max(call.output - 1, 0))]
     raise AdoptionError(
         f"expected a decoder that starts from the encoder's states, got one that starts from {describe(layer)}; a "
-        "bundle "
-        "passes states on as they are, of two directions concatenated"
+        "bundle passes states on as they are, of two directions concatenated"
     )
 
 
-def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -> Start | None:
-    """Reads what a decoder layer starts from."""
+def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -> InitialState | None:
+    """Reads the initial state of a decoder layer."""
     if not states or all(state is None for state in states):
         return None
     found = []
@@ -270,11 +245,11 @@ def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -
                 f"{describe(layer)}: expected initial_state=[h, c] of the encoder, got them in another order or one of "
                 "them twice; a bundle passes h on as h and c as c"
             )
-        found.append([(call.layer, way) for call, way, _ in parts])
+        found.append([(call.layer, direction) for call, direction, _ in parts])
     if any(parts != found[0] for parts in found) or len({id(source) for source, _ in found[0]}) > 1:
         raise AdoptionError(f"{describe(layer)}: expected h and c of one encoder layer, got a mixture of layers")
     number = next(i for i, call in enumerate(chain) if call.layer is found[0][0][0])
-    return Start(number, tuple(way for _, way in found[0]))
+    return InitialState(number, tuple(direction for _, direction in found[0]))
 
 
 def encoder_layer(call: Call, number: int, count: int, attended: bool) -> EncoderLayer:

@@ -1,121 +1,98 @@
-"""Adopts an encoder-decoder: the model, its pairs and what is told of them in, a translator's folder out."""
+"""Adopts an encoder-decoder: the model and its pairs in, a translator's folder out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seq2seq.adoption.choosing import Chosen, choose
+from seq2seq.adoption.choosing import SearchResult, VocabularySearch
 from seq2seq.adoption.conversion import sizes_of, weights_of
-from seq2seq.adoption.folder import RUNTIMES, write
-from seq2seq.adoption.judging import Judge, encoded, fits, forced
-from seq2seq.adoption.material import Texts, Told
-from seq2seq.adoption.naming import name_all
-from seq2seq.adoption.original import Original
+from seq2seq.adoption.folder import write
+from seq2seq.adoption.judging import Likelihood, fits
+from seq2seq.adoption.material import Adoption, Texts
+from seq2seq.adoption.naming import map_ids
 from seq2seq.adoption.parts import NUMBER
-from seq2seq.adoption.telling import by_arrays, by_tables
+from seq2seq.adoption.telling import from_arrays, from_tables
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.vocabularies import Table
-from seq2seq.errors import AdoptionError
-from seq2seq.inference import load
+from seq2seq.diagnosis.files import read_text
+from seq2seq.errors import AdoptionError, DataError, OptionError
+from seq2seq.inference import Translator
 
-CHECKED = 100  # rows that are compared with the original
+COMPARED = 100  # rows
 CANARY_LINES = 50
-DISTURBED = 1e-30  # probabilities below this are rounded by the original's own softmax
 
 
-def adopt_translator(
-    original: Original,
-    folder: Path,
-    pairs: Sequence[Pair],
-    told: Told,
-    *,
-    config: DataConfig,
-    data: Data | None,
-    tables: Sequence[Table],
-    record: dict[str, Any],
-    report: Callable[[str], None],
-) -> None:
+def adopt_translator(adoption: Adoption) -> None:
     """Writes the folder.
-
-    Args:
-        original: the model.
-        folder: receives the bundle.
-        pairs: the data, as it is in the file.
-        told: what the user said.
-        config: how the data is read, for the bundle.
-        data: the arrays it was trained on.
-        tables: vocabularies of source and target.
-        record: where the model came from, for config.json.
-        report: receives lines for the user.
 
     Raises:
         AdoptionError: something does not fit.
+        DataError: the data holds no pairs.
+        OptionError: the data has fewer rows than the user says.
 
     """
-    traced = original.traced
-    assert traced.source is not None
-    if NUMBER in (traced.source.kind, traced.target.kind):
+    parts, hints = adoption.original.parts, adoption.hints
+    assert parts.source is not None
+    pairs = read_rows(adoption.data, adoption.config)
+    if hints.rows is not None and hints.rows > len(pairs):
+        raise OptionError(f"--rows: expected at most the {len(pairs)} rows of {adoption.data}, got {hints.rows}")
+    if NUMBER in (parts.source.kind, parts.target.kind):
         raise AdoptionError(
             "expected symbols to enter an encoder-decoder one-hot or by an Embedding, got ids as magnitudes (an input "
             "with a last axis of 1), which say that symbol 5 is more than symbol 4; train with an Embedding layer"
         )
-    masked, judge = original.ignores_padding(), Judge(traced)
-    sizes = sizes_of(traced)
-    texts = Texts(pairs)
-    chosen: Chosen | None = None
-    if tables:
-        chosen = by_tables(judge, texts, told, tables, masked)
-    elif data is not None:
-        chosen = by_arrays(judge, texts, told, data, masked)
-        if chosen is None:
-            report("the arrays' rows are not the data's first rows: numberings are tried instead")
-    if chosen is None:
-        chosen = choose(judge, pairs, told, masked)
-    for note in chosen.notes:
-        report(note)
-    report(describe(chosen, masked))
-    reading = chosen.readings[1]
-    named = name_all(chosen.guess, told.separators, traced.classes, tidy=reading.tidy, backwards=traced.backwards)
-    sides = [texts.cut(side, chosen.readings[side])[: chosen.rows] for side in (0, 1)]
+    masked = adoption.original.ignores_padding()
+    search = VocabularySearch(Likelihood(parts), Texts(pairs), hints, masked=masked)
+    result = find_vocabularies(adoption, search)
+    for line in (*result.notes, describe(result, masked)):
+        adoption.report(line)
+    target = result.segmentations[1]
+    mapping = map_ids(result.candidate, hints.separators, parts.classes, clean=target.clean, backwards=parts.backwards)
+    sizes = sizes_of(parts)
+    longest = (max(map(len, search.texts.cut(side, result.segmentations[side])[: result.rows])) for side in (0, 1))
     bundle = Bundle(
-        path=folder,
+        path=adoption.folder,
         kind=TRANSLATOR,
-        data=replace(config, lowercase=reading.lower, max_source_length=None, max_target_length=None),
+        data=replace(adoption.config, lowercase=target.lowercase, max_source_length=None, max_target_length=None),
         model=sizes,
-        source_vocabulary=named.source,
-        target_vocabulary=named.target,
-        weights=weights_of(traced, sizes, named.source_ids, named.target_ids, named.classes),
+        source_vocabulary=mapping.source,
+        target_vocabulary=mapping.target,
+        weights=weights_of(parts, sizes, mapping.source_ids, mapping.target_ids, mapping.classes),
         record={
-            "lengths": {name: max(map(len, rows)) for name, rows in zip(("source", "target"), sides, strict=True)},
-            "source_form": named.form.to_dict(),
-            "adopted": {**record, "rows": chosen.rows, "notes": chosen.notes},
+            "lengths": dict(zip(("source", "target"), longest, strict=True)),
+            "source_form": mapping.form.to_dict(),
+            "adopted": {**adoption.record, "rows": result.rows, "notes": list(result.notes)},
         },
     )
-    lines = [pair.source for pair in pairs[: chosen.rows]]
-    step = max(1, len(lines) // CANARY_LINES)
-    sample = [pairs[number] for number in np.random.default_rng(1).permutation(chosen.rows)]
-    differences = write(
-        folder,
+    lines = [pair.source for pair in pairs[: result.rows]]
+    write(
+        adoption,
         bundle,
-        metrics={"adoption": {"nats_per_symbol": round(chosen.nats, 6), "rows": chosen.rows}},
-        lines=lines[::step],
-        check=lambda path: differences_of(original, chosen, path, sample, masked),
-    )
-    report(
-        f"log-probabilities of up to {CHECKED} rows differ from the original's by at most {differences[0]:.1e} (numpy) "
-        f"and {differences[1]:.1e} (keras) nats"
+        metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6), "rows": result.rows}},
+        lines=lines[:: max(1, len(lines) // CANARY_LINES)],
+        compare=lambda translators: log_probs(adoption, result, pairs, translators, masked=masked),
+        compared=f"of up to {COMPARED} rows",
     )
 
 
-def describe(chosen: Chosen, masked: bool) -> str:
+def find_vocabularies(adoption: Adoption, search: VocabularySearch) -> SearchResult:
+    """Takes the ids from vocabularies or arrays if there are any, and searches them otherwise."""
+    if adoption.tables:
+        return from_tables(search, adoption.tables)
+    if adoption.arrays is not None:
+        if (result := from_arrays(search, adoption.arrays)) is not None:
+            return result
+        adoption.report("the arrays' rows are not the data's first rows: numberings are tried instead")
+    return search.run()
+
+
+def describe(result: SearchResult, masked: bool) -> str:
     """Says how the encoder reads a line."""
-    form, what = chosen.guess.form, []
+    form, what = result.candidate.form, []
     if form.reversed:
         what.append("backwards")
     if form.before or form.after:
@@ -123,28 +100,48 @@ def describe(chosen: Chosen, masked: bool) -> str:
     if masked:
         what.append("its padding skipped")
     elif form.length:
-        names = {number: repr(symbol) for symbol, number in chosen.guess.source.ids.items()}
+        names = {number: repr(symbol) for symbol, number in result.candidate.source.ids.items()}
         with_what = "rows of zeros" if form.fill < 0 else names.get(form.fill, f"id {form.fill}")
         what.append(f"filled up to {form.length} symbols with {with_what}{' in front' if form.left else ''}")
     return f"the encoder reads a line {', '.join(what) if what else 'as it is'}"
 
 
-def differences_of(original: Original, chosen: Chosen, path: Path, sample: Sequence[Pair], masked: bool) -> list[float]:
-    """Compares a folder's teacher-forced log-probabilities with the original's, symbol by symbol, in each runtime."""
-    translators = [load(path, runtime=runtime) for runtime in RUNTIMES]
-    rows, taken = [], []
-    for pair in sample:
-        source = chosen.readings[0](translators[0].normalised(pair.source))
-        target = chosen.readings[1](pair.target)
-        row = encoded(chosen.guess, (source, target))
-        if source and row is not None and fits(original.traced, row):
+def log_probs(
+    adoption: Adoption, result: SearchResult, pairs: Sequence[Pair], translators: Sequence[Any], *, masked: bool
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Computes teacher-forced log-probabilities (nats) of some rows' targets: the original's, and each translator's."""
+    first: Translator = translators[0]
+    rows, compared = [], []
+    for number in np.random.default_rng(1).permutation(result.rows):
+        pair = pairs[number]
+        source = result.segmentations[0](first.normalised(pair.source))
+        target = result.segmentations[1](pair.target)
+        row = result.candidate.encode((source, target))
+        if source and row is not None and fits(adoption.original.parts, row):
             rows.append(row)
-            taken.append(Pair(pair.source, translators[0].target_vocabulary.separator.join(target)))
-        if len(rows) == CHECKED:
+            compared.append(Pair(pair.source, first.target_vocabulary.separator.join(target)))
+        if len(rows) == COMPARED:
             break
     if not rows:
         raise AdoptionError("the data: expected rows that the model has room for, got none to compare it with")
-    theirs = np.concatenate(forced(original, rows, masked))
-    sure = theirs > np.log(DISTURBED)
-    ours = [np.concatenate(translator.score(taken)) for translator in translators]
-    return [float(np.abs(values - theirs)[sure].max(initial=0.0)) for values in ours]
+    ours = [np.concatenate(translator.score(compared)) for translator in translators]
+    return adoption.original.target_log_probs(rows, masked=masked), ours
+
+
+def read_rows(path: Path, config: DataConfig) -> list[Pair]:
+    """Reads pairs as tutorials do, with every character as it is; rows without both columns are left out.
+
+    Raises:
+        DataError: it is not UTF-8, or holds no such row.
+
+    """
+    columns = config.source_col - 1, config.target_col - 1
+    rows = [line.split("\t") for line in read_text(path).split("\n")]
+    pairs = [Pair(row[columns[0]], row[columns[1]]) for row in rows if len(row) > max(columns)]
+    pairs = [Pair(*pair[::-1]) if config.reverse else pair for pair in pairs if pair.source and pair.target]
+    if not pairs:
+        raise DataError(
+            f"{path}: expected the pairs that the encoder-decoder was trained on, source<TAB>target, got no line with "
+            f"text in the columns {config.source_col} and {config.target_col}"
+        )
+    return pairs

@@ -125,6 +125,21 @@ def read_vocabulary_file(path: Path) -> Any:
         raise DataError(f"{path}: expected JSON, a list of symbols or a mapping from symbol to id: {error}") from error
 
 
+def read_text(path: Path) -> str:
+    """Reads a text as it is, but for a byte order mark.
+
+    Raises:
+        DataError: there is no such file, or it is not UTF-8.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8 text: {error}") from error
+
+
 def read_pairs(path: Path) -> list[tuple[str, str]]:
     """Reads source and target of each line; what comes after a second tab is left out.
 
@@ -132,13 +147,7 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
         DataError: it cannot be read, or no line holds a tab.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text: {error}") from error
-    rows = [line.rstrip("\r").split("\t") for line in text.split("\n") if "\t" in line]
+    rows = [line.rstrip("\r").split("\t") for line in read_text(path).split("\n") if "\t" in line]
     if not rows:
         raise DataError(f"{path}: expected lines of source<TAB>target, found no tab")
     return [(row[0], row[1]) for row in rows]
