@@ -17,7 +17,7 @@ MOST_LINES = 300
 # A file imports only files above it. This list is the layout of the package.
 LAYOUT = """
     __init__
-    errors special terminal threads
+    errors special terminal cores threads
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
