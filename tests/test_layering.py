@@ -17,7 +17,7 @@ MOST_LINES = 300
 # A file imports only files above it. This list is the layout of the package.
 LAYOUT = """
     __init__
-    errors special terminal cores threads
+    errors special terminal cores threads typed_json
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
@@ -33,7 +33,7 @@ LAYOUT = """
     runtimes.keras_runtime runtimes.keras_language runtimes.choice
     forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
-    checkpoints schedule task training profiling translation language
+    checkpoints run_folder schedule task run_record restart training profiling trainer translation language
     diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models
     diagnosis.explain diagnosis.padding diagnosis.report diagnosis.causes diagnosis.layout diagnosis.vocabularies
     diagnosis.association diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks

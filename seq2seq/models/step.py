@@ -88,14 +88,9 @@ def share_cores(shards: int) -> None:
         return
 
 
-def training_record(config: TrainingConfig, shards: int) -> dict[str, Any]:
-    """Says how a model was trained, for its folder: the options, and what a machine adds that changes its weights."""
-    return {
-        **config.to_dict(),
-        "shards": shards,
-        "gradients": gradient_type().name,
-        "repeatable": config.max_minutes is None,
-    }
+def training_record(config: TrainingConfig) -> dict[str, Any]:
+    """Says how a model was trained, for its folder: resolved options, and what a machine adds that changes weights."""
+    return {**config.to_dict(), "gradients": gradient_type().name, "repeatable": config.max_minutes is None}
 
 
 def symbol_nats(logits: Any, targets: Any) -> Any:
