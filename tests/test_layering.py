@@ -124,6 +124,11 @@ def test_only_the_backend_names_tensorflow_and_keras():
     assert named == {"backend"}
 
 
+def test_the_kinds_of_model_are_trained_without_knowing_each_other():
+    for one, other in (("language", "translation"), ("translation", "language")):
+        assert other not in own_imports(MODULES[one])
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_no_file_grows_beyond_what_one_reads_at_a_sitting(name):
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
