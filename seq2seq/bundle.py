@@ -5,13 +5,15 @@ import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from seq2seq.config import DataConfig, ModelConfig
+from seq2seq.config import Config, DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files import read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
+from seq2seq.source_form import SourceForm
+from seq2seq.typed_json import damaged, from_json
 from seq2seq.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
@@ -21,6 +23,16 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
 )  # fmt: skip
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
 EXCERPT = "validation.txt"
+MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT)
+Section = TypeVar("Section", bound=Config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """The longest lines of a translator's training data, in symbols."""
+
+    source: int
+    target: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,69 +51,49 @@ class Bundle:
 
 
 def save_bundle(
-    path: Path,
+    bundle: Bundle,
     *,
-    kind: str,
-    data: DataConfig,
-    model: ModelConfig,
-    source_vocabulary: Vocabulary | None,
-    target_vocabulary: Vocabulary,
-    weights: Mapping[str, np.ndarray],
     metrics: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
-    record: Mapping[str, Any],
-    excerpt: str = "",
-) -> Bundle:
-    """Writes all parts but the canary and `config.json`; `finish_bundle` makes the folder whole.
+    canary: Sequence[Mapping[str, Any]],
+) -> None:
+    """Writes a complete model folder, in place of the model that it holds.
+
+    `config.json` goes first and comes last, with the hash of every part: without it the folder is no model.
 
     Args:
-        path: the folder, which exists.
-        record: what else belongs into config.json, such as where the data came from.
-        excerpt: of a language model, some of the validation text.
+        bundle: its path exists.
+        metrics: scores by part of the data.
+        history: a row for each epoch.
+        canary: a few inputs and what the model says to them.
 
     """
-    parts = {TARGET_VOCABULARY: target_vocabulary}
-    if source_vocabulary is not None:
-        parts[SOURCE_VOCABULARY] = source_vocabulary
-    for name, vocabulary in parts.items():
-        write_json(path / name, vocabulary.to_json())
-    if excerpt:
-        write_atomically(path / EXCERPT, excerpt)
-    write_arrays(path / WEIGHTS, weights)
-    write_json(path / METRICS, metrics)
+    vocabularies = {SOURCE_VOCABULARY: bundle.source_vocabulary, TARGET_VOCABULARY: bundle.target_vocabulary}
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_atomically(path / HISTORY, table.getvalue())
-    return Bundle(
-        path=path,
-        kind=kind,
-        data=data,
-        model=model,
-        source_vocabulary=source_vocabulary,
-        target_vocabulary=target_vocabulary,
-        weights=weights,
-        record=record,
-        excerpt=excerpt,
-    )
-
-
-def finish_bundle(bundle: Bundle, canary: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the canary, then `config.json` with the hash of every part: from now on the folder is a model."""
-    write_json(bundle.path / CANARY, list(canary))
-    names = part_names(bundle.kind)
+    path = bundle.path
+    (path / CONFIG).unlink(missing_ok=True)
+    for name, vocabulary in vocabularies.items():
+        if vocabulary is not None:
+            write_json(path / name, vocabulary.to_json())
     if bundle.excerpt:
-        names.append(EXCERPT)
+        write_atomically(path / EXCERPT, bundle.excerpt)
+    write_arrays(path / WEIGHTS, bundle.weights)
+    write_json(path / METRICS, metrics)
+    write_atomically(path / HISTORY, table.getvalue())
+    write_json(path / CANARY, list(canary))
+    names = part_names(bundle.kind) + ([EXCERPT] if bundle.excerpt else [])
     write_json(
-        bundle.path / CONFIG,
+        path / CONFIG,
         {
             "format": FORMAT_VERSION,
             "kind": bundle.kind,
             "data": bundle.data.to_dict(),
             "model": bundle.model.to_dict(),
             **bundle.record,
-            "sha256": {name: sha256_of(bundle.path / name) for name in sorted(names)},
+            "sha256": {name: sha256_of(path / name) for name in sorted(names)},
         },
     )
 
@@ -119,11 +111,8 @@ def load_bundle(path: str | Path) -> Bundle:
         check_hash(path / name, expected)
     weights = read_arrays(path / WEIGHTS)
     where = str(path / CONFIG)
-    try:
-        data = DataConfig.from_dict(record["data"], where=where)
-        model = ModelConfig.from_dict(record["model"], where=where)
-    except OptionError as error:
-        raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
+    data = read_section(DataConfig, record["data"], where=where)
+    model = read_section(ModelConfig, record["model"], where=where)
     source = None
     if record["kind"] == TRANSLATOR:
         source = read_vocabulary(path / SOURCE_VOCABULARY)
@@ -165,10 +154,29 @@ def read_record(path: Path) -> dict[str, Any]:
         raise BundleError(
             f"{path / CONFIG}: is damaged: {wrong[0]} is {record.get(wrong[0])!r}; train again, or restore the file"
         )
+    if "lengths" in record:
+        from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
+    if "source_form" in record:
+        from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
     unlisted = [name for name in part_names(record["kind"]) if name not in record["sha256"]]
     if unlisted:
         raise BundleError(f"{path / CONFIG}: is damaged: no sha256 of {unlisted[0]}; train again, or restore the file")
     return record
+
+
+def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
+    """Reads one section of options that a file of ours holds; an option that it lacks has its default.
+
+    Raises:
+        BundleError: a key is unknown, or a value has the wrong type or is out of range.
+
+    """
+    if not isinstance(values, dict):
+        raise damaged(where, f"{kind.section} is {values!r}")
+    try:
+        return kind.from_dict(values, where=where)
+    except OptionError as error:
+        raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
 
 
 def part_names(kind: str) -> list[str]:
@@ -212,7 +220,7 @@ def kind_in(folder: Path) -> str | None:
     except BundleError:
         return None
     ours = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
-    return str(record["kind"]) if ours else None
+    return str(record["kind"]) if ours and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
 
 
 def newest_bundle(runs: Path, kind: str | None = None) -> Path:

@@ -228,6 +228,9 @@ class TrainingConfig(Config):
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
     seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+    shards: int | None = option(
+        None, "parts of a batch computed side by side; default: one a core, each of 8 rows or more", at_least=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Files that are whole or absent: written beside their name, flushed, and renamed."""
 
 import hashlib
+import itertools
 import json
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,44 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def replace_folder(beside: Path, path: Path) -> None:
-    """Gives a folder that was written beside its name that name, in place of one that has it."""
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(beside, path)
+def fresh_name(path: Path) -> Path:
+    """Finds a name beside a file or folder that nothing has: NAME.partial, or NAME.2.partial and so on."""
+    numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+    names = (path.with_name(f"{path.name}{number}{PARTIAL}") for number in numbers)
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def fresh_folder(path: Path) -> Path:
+    """Makes an empty folder beside a name, to be filled and then given that name."""
+    beside = fresh_name(path)
+    beside.mkdir(parents=True)
+    return beside
+
+
+def replace_folder(beside: Path, path: Path, *, remove: Callable[[Path], None]) -> None:
+    """Gives a folder that was written beside its name that name; a folder that has it is first renamed.
+
+    At every moment both are whole, under the name or beside it, until the new one has the name.
+
+    Args:
+        beside: the new folder.
+        path: the name.
+        remove: removes from the old folder what this program wrote; what is left moves into the new one.
+
+    """
+    if not path.exists():
+        os.replace(beside, path)
+        return
+    aside = fresh_name(path)
+    os.replace(path, aside)
+    try:
+        os.replace(beside, path)
+    except OSError:
+        os.replace(aside, path)
+        raise
+    remove(aside)
+    for left in aside.iterdir():
+        if not os.path.lexists(path / left.name):
+            os.replace(left, path / left.name)
+    if not any(aside.iterdir()):
+        aside.rmdir()

@@ -14,6 +14,7 @@ import numpy as np
 from seq2seq.batches import Ragged, cut_batches
 from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle
 from seq2seq.config import DecodingConfig
+from seq2seq.cores import core_count
 from seq2seq.corpus import Pair, normalise
 from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, Strategy, decode
 from seq2seq.errors import BundleError, DataError, OptionError
@@ -23,7 +24,7 @@ from seq2seq.runtimes.choice import Runtime, make_runtime
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator
 from seq2seq.source_form import SourceForm
 from seq2seq.special import END, START
-from seq2seq.threads import core_count, single_threaded_products, spread
+from seq2seq.threads import single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together

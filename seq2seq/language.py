@@ -1,29 +1,27 @@
-"""Trains a language model: from configurations to a finished model folder."""
+"""What training needs to know of a language model: its text, its options that depend on it, and how it is scored."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.alignment import check_shift
-from seq2seq.backend import keras, tf
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle, finish_bundle, save_bundle
+from seq2seq.backend import tf
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.canary import choose_text_canary
-from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import Dataset
+from seq2seq.checkpoints import Progress
+from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.generation import LanguageModel
 from seq2seq.models.language import TrainableLanguageModel
-from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
+from seq2seq.models.step import make_validation_step
 from seq2seq.models.weights import export_weights
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
-from seq2seq.task import Look, Scores, train_at_once
+from seq2seq.schedule import UNLIMITED_EPOCHS
+from seq2seq.task import Outcome, Run, Scores
 from seq2seq.texts import EncodedText, encode_text
-from seq2seq.training import Progress, fit
-from seq2seq.translation import UNLIMITED_EPOCHS, versions
 from seq2seq.windows import steps_per_pass, stream_count, training_windows, validation_windows
 
 TEMPERATURES = (0.2, 0.5, 1.0)  # of the samples after each epoch
@@ -32,6 +30,57 @@ EPOCH_SYMBOLS = 500_000  # of the validation part, scored after each epoch; the 
 SHORT = 300_000  # symbols of a training part
 SYMBOLS_A_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
 TARGET_SYMBOLS, FEWEST_EPOCHS, FEW_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 4, 20
+
+
+class PreparedText(NamedTuple):
+    """A text as a language model needs it."""
+
+    text: EncodedText
+
+    def sizes(self) -> dict[str, Any]:
+        """Counts the symbols and characters of each part."""
+        text = self.text
+        return {
+            "symbols": {"train": text.split, "validation": len(text.ids) - text.split},
+            "characters": {"train": text.train_characters, "validation": text.validation_characters},
+        }
+
+    def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
+        """Fills in the options that depend on the length of the training part."""
+        train = resolved_text_training(train, symbols=self.text.split)
+        assert train.epochs is not None
+        return resolved_text_model(model, symbols=self.text.split, epochs=train.epochs), train
+
+    def task(self, run: Run, record: Mapping[str, Any]) -> "LanguageTask":
+        """Builds the language model of a resolved run; `record` goes into its folder."""
+        bundle = Bundle(
+            path=run.folder,
+            kind=LANGUAGE_MODEL,
+            data=run.data,
+            model=run.model,
+            source_vocabulary=None,
+            target_vocabulary=self.text.vocabulary,
+            weights={},
+            record=record,
+            excerpt=self.text.excerpt,
+        )
+        return LanguageTask(bundle, self.text, run.train)
+
+
+def prepare_text(run: Run) -> PreparedText:
+    """Reads and encodes a text.
+
+    Raises:
+        DataError: the text cannot be used.
+        OptionError: a score that needs references.
+
+    """
+    metric = run.train.early_stop_metric
+    if metric not in (None, "loss"):
+        raise OptionError(
+            f"--early-stop-metric {metric}: a text has no references to score against; leave it out, or give loss"
+        )
+    return PreparedText(encode_text(run.dataset.paths["all"], run.data, run.folder))
 
 
 class LanguageTask:
@@ -47,11 +96,31 @@ class LanguageTask:
         self.steps_per_epoch = steps_per_pass(text.split, self.streams, config.window)
         self.validation_step = make_validation_step(self.model)
 
+    def describe(self) -> Iterator[str]:
+        """Says what is trained on what, and what is odd about it."""
+        text = self.text
+        held_out = len(text.ids) - text.split
+        yield (
+            f"text: {text.split:,} symbols train, {held_out:,} validation; {len(text.vocabulary)} different; "
+            f"{self.streams} streams, windows of {self.config.window}; "
+            f"parameters: {self.model.decoder.count_params():,}"
+        )
+        if text.unknown:
+            yield f"{text.unknown:,} of {held_out:,} symbols of the validation part are not in the vocabulary (UNK)"
+        if self.streams < (self.config.batch_size or 0):
+            yield f"the text is short: {self.streams} streams instead of --batch-size {self.config.batch_size}"
+
     def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
         """Yields [inputs, targets, weights] of each window of one pass, which begins at a random place."""
         offset = int(generator.integers(self.text.split))
         ids = self.text.ids[: self.text.split]
         return (list(window) for window in training_windows(ids, self.streams, self.config.window, offset))
+
+    @staticmethod
+    def check(arrays: list[np.ndarray]) -> None:
+        """Refuses windows that are not correctly shifted."""
+        inputs, targets, weights = arrays
+        check_shift(inputs, targets, weights, delimited=False)
 
     def initial_carry(self) -> list[np.ndarray]:
         """Every pass begins with states of zero."""
@@ -90,6 +159,19 @@ class LanguageTask:
         ]
         return Scores(self.nats(EPOCH_SYMBOLS)[0], {}, examples)
 
+    def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
+        """Scores the best weights on the whole validation part.
+
+        A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
+        """
+        held_out = len(self.text.ids) - self.text.split
+        if self.config.max_minutes is None and held_out > EPOCH_SYMBOLS:
+            nats, symbols = self.nats(held_out)
+        else:  # this is what the best epoch's validation found
+            nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
+        metrics = {"validation": text_scores(nats, symbols, self.text)}
+        return Outcome(metrics, choose_text_canary(LanguageModel(bundle)), [])
+
 
 def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
     """Fills in what depends on the length of the training part: smaller batches and more passes for a shorter text.
@@ -121,107 +203,6 @@ def resolved_text_model(config: ModelConfig, *, symbols: int, epochs: int) -> Mo
     return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
 
 
-def first_window_check(arrays: list[np.ndarray]) -> None:
-    """Refuses windows that are not correctly shifted."""
-    inputs, targets, weights = arrays
-    check_shift(inputs, targets, weights, delimited=False)
-
-
-def train_language_model(
-    folder: Path,
-    dataset: Dataset,
-    data_config: DataConfig,
-    model_config: ModelConfig,
-    config: TrainingConfig,
-    *,
-    signature: Mapping[str, Any],
-    started: float,
-    report: Callable[[str], None],
-    look: Look = train_at_once,
-) -> Bundle | None:
-    """Trains a language model into a folder that exists, going on where an earlier run stopped.
-
-    Args:
-        folder: receives checkpoints, then the finished model.
-        dataset: what `data_config.data` resolves to, a text.
-        data_config: how the text is read.
-        model_config: sizes.
-        config: how it is trained.
-        signature: what tells this run from another; recorded.
-        started: time.monotonic() of the command's start.
-        report: receives lines for the user.
-        look: sees the task before training and says whether to train; if not, there is no bundle.
-
-    Raises:
-        DataError: the text cannot be used.
-        OptionError: an option that only translators have.
-
-    """
-    if config.early_stop_metric not in (None, "loss"):
-        raise OptionError(
-            f"--early-stop-metric {config.early_stop_metric}: a text has no references to score against; "
-            "leave it out, or give loss"
-        )
-    text = encode_text(dataset.paths["all"], data_config, folder)
-    config = resolved_text_training(config, symbols=text.split)
-    assert config.batch_size is not None and config.epochs is not None
-    model_config = resolved_text_model(model_config, symbols=text.split, epochs=config.epochs)
-    shards = shard_count(config.batch_size)
-    share_cores(shards)
-    keras.utils.set_random_seed(config.seed)
-    bundle = Bundle(
-        path=folder,
-        kind=LANGUAGE_MODEL,
-        data=data_config,
-        model=model_config,
-        source_vocabulary=None,
-        target_vocabulary=text.vocabulary,
-        weights={},
-        record={
-            "trained_on": origin(dataset, text),
-            "train": training_record(config, shards),
-            "signature": dict(signature),
-            "versions": versions(),
-        },
-        excerpt=text.excerpt,
-    )
-    task = LanguageTask(bundle, text, config)
-    for line in describe(task):
-        report(line)
-    if not look(task, config):
-        return None
-    progress = fit(task, config, folder, started=started, report=report, check=first_window_check)
-    return finish(task, progress)
-
-
-def finish(task: LanguageTask, progress: Progress) -> Bundle:
-    """Scores the best weights on the whole validation part and writes the finished folder.
-
-    A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
-    """
-    bundle = task.bundle
-    held_out = len(task.text.ids) - task.text.split
-    if task.config.max_minutes is None and held_out > EPOCH_SYMBOLS:
-        nats, symbols = task.nats(held_out)
-    else:  # this is what the best epoch's validation found
-        nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
-    saved = save_bundle(
-        bundle.path,
-        kind=bundle.kind,
-        data=bundle.data,
-        model=bundle.model,
-        source_vocabulary=None,
-        target_vocabulary=bundle.target_vocabulary,
-        weights=export_weights(task.model.models),
-        metrics={"validation": text_scores(nats, symbols, task.text)},
-        history=progress.history,
-        record=bundle.record,
-        excerpt=bundle.excerpt,
-    )
-    finish_bundle(saved, choose_text_canary(LanguageModel(saved)))
-    return saved
-
-
 def text_scores(nats: float, symbols: int, text: EncodedText) -> dict[str, float]:
     """Gives the scores of the validation part by name.
 
@@ -240,30 +221,3 @@ def text_scores(nats: float, symbols: int, text: EncodedText) -> dict[str, float
         "symbols": symbols,
         "unknown_symbols": text.unknown,
     }
-
-
-def origin(dataset: Dataset, text: EncodedText) -> dict[str, Any]:
-    """Says where the text came from, for the model folder."""
-    return {
-        "name": dataset.name,
-        "origin": dataset.origin,
-        "paths": {part: str(path.absolute()) for part, path in dataset.paths.items()},
-        "sha256": dataset.sha256,
-        "licence": dataset.licence,
-        "symbols": {"train": text.split, "validation": len(text.ids) - text.split},
-        "characters": {"train": text.train_characters, "validation": text.validation_characters},
-    }
-
-
-def describe(task: LanguageTask) -> Iterator[str]:
-    """Says what is trained on what, and what is odd about it."""
-    text = task.text
-    held_out = len(text.ids) - text.split
-    yield (
-        f"text: {text.split:,} symbols train, {held_out:,} validation; {len(text.vocabulary)} different; "
-        f"{task.streams} streams, windows of {task.config.window}; parameters: {task.model.decoder.count_params():,}"
-    )
-    if text.unknown:
-        yield f"{text.unknown:,} of {held_out:,} symbols of the validation part are not in the vocabulary (UNK)"
-    if task.streams < (task.config.batch_size or 0):
-        yield f"the text is short: {task.streams} streams instead of --batch-size {task.config.batch_size}"

@@ -16,13 +16,12 @@ from seq2seq.models.step import (
     make_optimizer,
     make_train_step,
     make_validation_step,
-    shard_count,
     smoothed_nats,
     split_rows,
     symbol_nats,
 )
 from seq2seq.special import PAD
-from seq2seq.task import Task
+from seq2seq.task import Run, Task
 
 TIMED = 10  # batches that are timed, spread over all sizes
 REPEATS = 3
@@ -109,13 +108,13 @@ def measure(task: Task, config: TrainingConfig, batches: Sequence[Sequence[np.nd
 
     Args:
         task: model and data.
-        config: with a resolved batch size.
+        config: with resolved shards.
         batches: arrays.
         parts: also time what a step consists of; if not, forward, backward and update are 0.
 
     """
-    assert config.batch_size is not None
-    shards = shard_count(config.batch_size)
+    assert config.shards is not None
+    shards = config.shards
     variables = [variable for model in task.model.models for variable in model.variables]
     before = [variable.numpy() for variable in variables]
     step = make_train_step(task.model, make_optimizer(config), config, shards=shards)
@@ -243,27 +242,24 @@ def making_seconds(task: Task, config: TrainingConfig, most: int = 100) -> float
     return (time.perf_counter() - began) / max(count, 1)
 
 
-def look(task: Task, config: TrainingConfig, *, dry_run: bool, profile: bool, report: Callable[[str], None]) -> bool:
+def look(task: Task, run: Run) -> bool:
     """Says what `--dry-run` and `--profile` ask for.
 
     Args:
         task: model and data.
-        config: with a resolved batch size and number of epochs.
-        dry_run: describe batches, memory and time.
-        profile: describe where a step's time goes.
-        report: receives lines for the user.
+        run: with resolved configurations.
 
     Returns:
         Whether training goes on.
 
     """
-    if not (dry_run or profile):
+    if not (run.dry_run or run.profile):
         return True
-    sizes = sizes_of_epoch(task, config)
-    measured = measure(task, config, chosen_batches(task, config, sizes), parts=profile)
-    lines = [*describe_batches(sizes), *describe_cost(measured, sizes, config)] if dry_run else []
-    if profile:
-        lines += describe_parts(measured, making_seconds(task, config))
+    sizes = sizes_of_epoch(task, run.train)
+    measured = measure(task, run.train, chosen_batches(task, run.train, sizes), parts=run.profile)
+    lines = [*describe_batches(sizes), *describe_cost(measured, sizes, run.train)] if run.dry_run else []
+    if run.profile:
+        lines += describe_parts(measured, making_seconds(task, run.train))
     for line in lines:
-        report(line)
-    return not dry_run
+        run.report(line)
+    return not run.dry_run

@@ -3,7 +3,23 @@
 import math
 import time
 
+from seq2seq.checkpoints import Progress
 from seq2seq.config import TrainingConfig
+
+UNLIMITED_EPOCHS = 1_000_000  # where a run ends by steps or minutes alone
+
+
+def total_steps(config: TrainingConfig, steps_per_epoch: int) -> int:
+    """Counts the steps of a whole run; minutes may end it before.
+
+    Args:
+        config: its number of epochs is resolved.
+        steps_per_epoch: of one pass over the training part.
+
+    """
+    assert config.epochs is not None
+    total = config.epochs * steps_per_epoch
+    return total if config.max_steps is None else min(total, config.max_steps)
 
 
 class Clock:
@@ -37,3 +53,25 @@ def learning_rate(config: TrainingConfig, *, step: int, progress: float) -> floa
         "constant": 1.0,
     }[config.schedule]
     return config.learning_rate * rise * max(fall, 0.01)
+
+
+def describe_change(before: TrainingConfig, now: TrainingConfig, progress: Progress, *, steps_per_epoch: int) -> str:
+    """Says in one line how the learning rate goes on where a run is trained for longer than it was begun for.
+
+    Args:
+        before: how it was trained until now.
+        now: how it goes on.
+        progress: how far it has come.
+        steps_per_epoch: of one pass over the training part.
+
+    """
+
+    def described(config: TrainingConfig) -> str:
+        total = total_steps(config, steps_per_epoch)
+        clock = Clock(config, total_steps=total, started=time.monotonic(), before=progress.seconds)
+        rate = learning_rate(config, step=progress.step, progress=clock.progress(progress.step))
+        ends = [] if total >= UNLIMITED_EPOCHS * steps_per_epoch else [f"{total:,} steps"]
+        ends += [] if config.max_minutes is None else [f"{config.max_minutes:g} minutes"]
+        return f"{config.schedule} over {' or '.join(ends)}, {rate:.3g} at step {progress.step:,}"
+
+    return f"learning rate: was {described(before)}; is now {described(now)}"

@@ -7,7 +7,6 @@ for most of the time. One thread a product and one batch a core is faster.
 import contextlib
 import ctypes
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -66,13 +65,6 @@ def single_threaded_products() -> Iterator[None]:
             _Holders.count -= 1
             if not _Holders.count:
                 blas.set(_Holders.before)
-
-
-def core_count() -> int:
-    """Counts the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def spread(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int) -> list[Result]:

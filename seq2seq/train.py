@@ -10,6 +10,8 @@ from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.datasets import resolve
 from seq2seq.language_config import PRESETS, with_defaults
 from seq2seq.options import add_options, choices_of, configured, to_toml
+from seq2seq.run import look_only, train_into
+from seq2seq.task import Run
 
 EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
 
@@ -31,28 +33,27 @@ def run(argv: Sequence[str]) -> int:
         add_options(parser, config)
     args = parser.parse_args(argv)
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
-    kind = resolve(chosen.data.get("data", DataConfig.data)).kind
-    data = configured(DataConfig, with_defaults(kind, DataConfig, chosen.data))
-    model = configured(ModelConfig, with_defaults(kind, ModelConfig, chosen.model))
-    train = configured(TrainingConfig, with_defaults(kind, TrainingConfig, chosen.train))
-    if args.print_config:
-        print(to_toml({section.section: section.to_dict() for section in (data, model, train)}), end="")
-        return 0
-    from seq2seq.run import look_only, train_into
-
-    if args.dry_run:
-        look_only(data, model, train, profile=args.profile, started=started, report=say)
-        return 0
-    train_into(
-        Path(args.model) if args.model else None,
-        data,
-        model,
-        train,
-        overwrite=args.overwrite,
+    dataset = resolve(chosen.data.get("data", DataConfig.data))
+    data = configured(DataConfig, with_defaults(dataset.kind, DataConfig, chosen.data))
+    model = configured(ModelConfig, with_defaults(dataset.kind, ModelConfig, chosen.model))
+    train = configured(TrainingConfig, with_defaults(dataset.kind, TrainingConfig, chosen.train))
+    asked = Run(
+        folder=Path(args.model) if args.model else RUNS / dataset.name,
+        dataset=dataset,
+        data=data,
+        model=model,
+        train=train,
         started=started,
         report=say,
+        overwrite=args.overwrite,
         profile=args.profile,
     )
+    if args.print_config:
+        print(to_toml(asked.settings), end="")
+    elif args.dry_run:
+        look_only(asked)
+    else:
+        train_into(asked)
     return 0
 
 

@@ -4,99 +4,53 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seq2seq.backend import keras, tf
-from seq2seq.checkpoints import (
-    STATE,
-    WEIGHTS,
-    Progress,
-    best_weights,
-    current_checkpoint,
-    load_progress,
-    save_checkpoint,
-)
+from seq2seq.checkpoints import Progress, best_weights
 from seq2seq.config import TrainingConfig
-from seq2seq.errors import BundleError, DataError, Seq2SeqError
-from seq2seq.files import read_arrays
-from seq2seq.models.step import make_optimizer, make_train_step, shard_count
+from seq2seq.errors import DataError, Seq2SeqError
+from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
-from seq2seq.schedule import Clock, learning_rate
-from seq2seq.task import Scores, Task
+from seq2seq.restart import exported_state, restart_point
+from seq2seq.run_record import Saver
+from seq2seq.schedule import Clock, describe_change, learning_rate, total_steps
+from seq2seq.task import Run, Scores, Start, Task
 from seq2seq.terminal import LiveLine
 
 NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
 FIRST_EPOCHS = 2  # in which every model is bad in the ways that are symptoms later
 SAVE_SECONDS = 600.0  # between checkpoints within a long epoch
-CARRY = "carry."  # and a number: the name of a carried state in a checkpoint
 CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
 
 
-def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
-    """Names the state of every random generator in the models (dropout's)."""
-    return {
-        f"{layer.name}.{index}": variable
-        for model in models
-        for layer in model.layers
-        for index, variable in enumerate(layer.non_trainable_variables)
-    }
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A run under way: what every epoch works with."""
+
+    task: Task
+    config: TrainingConfig
+    optimizer: keras.optimizers.Optimizer
+    step: Callable[..., StepResult]
+    clock: Clock
+    saver: Saver
+
+    def save(self, progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
+        """Writes a checkpoint of the model as it is."""
+        models = self.task.model.models
+        state = exported_state(models, self.optimizer, carry)
+        self.saver.save(progress, weights=weights or export_weights(models), state=state)
 
 
-def restart_point(
-    checkpoint: Path, models: list[keras.Model], optimizer: keras.optimizers.Optimizer
-) -> tuple[Progress, list[np.ndarray]]:
-    """Puts models, optimiser and random states back to where a checkpoint left them.
-
-    Returns:
-        How far the run had come, and the states that were carried within an unfinished epoch.
-
-    Raises:
-        BundleError: the checkpoint is damaged, or another version wrote it.
-
-    """
-    import_weights(models, read_arrays(checkpoint / WEIGHTS), where=str(checkpoint))
-    state = read_arrays(checkpoint / STATE)
-    carry = [state.pop(f"{CARRY}{index}") for index in range(sum(name.startswith(CARRY) for name in state))]
-    named = training_state(models, optimizer)
-    for name in sorted(set(named) | set(state)):
-        expected, got = named.get(name), state.get(name)
-        if expected is None or got is None or tuple(expected.shape) != got.shape:
-            raise BundleError(
-                f"{checkpoint / STATE}: {name!r} does not fit this version of Keras or of this package; "
-                "go on with the version that wrote it, or give --overwrite to start anew"
-            )
-    for name, variable in named.items():
-        variable.assign(state[name])
-    return load_progress(checkpoint), carry
-
-
-def training_state(models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
-    """Names everything but weights that the next step depends on."""
-    slots = {f"optimizer.{index}": variable for index, variable in enumerate(optimizer.variables)}
-    return {**slots, **{f"seed.{name}": variable for name, variable in seed_states(models).items()}}
-
-
-def fit(
-    task: Task,
-    config: TrainingConfig,
-    folder: Path,
-    *,
-    started: float,
-    report: Callable[[str], None],
-    check: Callable[[list[np.ndarray]], None] = lambda arrays: None,
-) -> Progress:
-    """Trains until an end that `config` names, then leaves the best weights in the model.
+def fit(task: Task, run: Run, start: Start) -> Progress:
+    """Trains until an end that the run's options name, then leaves the best weights in the model.
 
     Args:
         task: model and data.
-        config: epochs and batch size must be resolved (not None).
-        folder: exists; checkpoints are written into it, and a run found there goes on.
-        started: time.monotonic() of the command's start, for --max-minutes.
-        report: receives lines for the user.
-        check: refuses the arrays of the first batch by raising.
+        run: epochs and shards must be resolved (not None); its folder exists and receives the checkpoints.
+        start: where the run begins.
 
     Returns:
         The progress at the end.
@@ -106,52 +60,41 @@ def fit(
         Seq2SeqError: the loss is not a number.
 
     """
-    assert config.epochs is not None and config.batch_size is not None
+    config, report = run.train, run.report
+    assert config.shards is not None
     optimizer = make_optimizer(config)
-    step = make_train_step(task.model, optimizer, config, shards=shard_count(config.batch_size))
-    checkpoint = current_checkpoint(folder)
-    progress, carry = restart_point(checkpoint, task.model.models, optimizer) if checkpoint else (Progress(), [])
-    if checkpoint:
+    step = make_train_step(task.model, optimizer, config, shards=config.shards)
+    progress = Progress()
+    carry: list[np.ndarray] = []
+    if start.checkpoint:
+        progress, carry = restart_point(start.checkpoint, task.model.models, optimizer)
         within = f" and {progress.within} steps" if progress.within else ""
         report(f"goes on after epoch {progress.epoch}{within}")
-    total = config.epochs * task.steps_per_epoch
-    if config.max_steps is not None:
-        total = min(total, config.max_steps)
-    clock = Clock(config, total_steps=total, started=started, before=progress.seconds)
-
-    def save(progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
-        state = training_state(task.model.models, optimizer) | {f"{CARRY}{i}": part for i, part in enumerate(carry)}
-        save_checkpoint(
-            folder,
-            progress,
-            weights=weights or export_weights(task.model.models),
-            state={name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()},
-        )
-
+    if start.before:
+        report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
+    total = total_steps(config, task.steps_per_epoch)
+    clock = Clock(config, total_steps=total, started=run.started, before=progress.seconds)
+    trainer = Trainer(task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start))
     while not over(progress, config, clock):
-        number = progress.epoch + 1
-        generator = np.random.default_rng([config.seed, number])
-        before = progress.step - progress.within
-        tally, progress = one_epoch(task, step, config, progress, clock, generator, check, carry=carry, save=save)
+        tally, reached = one_epoch(trainer, progress, carry)
         carry = []
-        if progress.step == before:  # the time was up before the first step
-            progress = load_progress(folder / f"checkpoint-{number - 1}")
+        if reached.step == progress.step - progress.within:  # the time was up before the first step
             break
         speed = tally.speed
         validation_began = time.monotonic()
         weights = export_weights(task.model.models)
-        check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", progress.step)
+        check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", reached.step)
         scores = task.validate()
-        check_finite(scores.loss, "the validation loss", progress.step)
+        check_finite(scores.loss, "the validation loss", reached.step)
         # the last validation, and at the end the greedy translation of both held-out parts
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
-        progress = judged(progress, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
-        save(progress, [], weights)
+        progress = judged(reached, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
+        trainer.save(progress, [], weights)
         symptoms = scores.symptoms if progress.epoch > FIRST_EPOCHS else ()
         warnings = (f"    warning {symptom}; python -m seq2seq.doctor --explain {symptom[:3]}" for symptom in symptoms)
         for line in (epoch_line(progress, config), *scores.examples, *warnings):
             report(line)
-    import_weights(task.model.models, best_weights(folder, progress), where=str(folder))
+    import_weights(task.model.models, best_weights(run.folder, progress), where=str(run.folder))
     return progress
 
 
@@ -207,22 +150,13 @@ class Tally:
         return (self.count - self.counted_before) / max(time.monotonic() - self.began, 1e-9)
 
 
-def one_epoch(
-    task: Task,
-    step: Callable[..., Any],
-    config: TrainingConfig,
-    progress: Progress,
-    clock: Clock,
-    generator: np.random.Generator,
-    check: Callable[[list[np.ndarray]], None],
-    *,
-    carry: list[Any],
-    save: Callable[[Progress, list[Any]], None],
-) -> tuple[Tally, Progress]:
+def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[Tally, Progress]:
     """Makes one pass over the data, or what is left of it, or as much as the run's end allows; saves now and then."""
+    task, config, clock = trainer.task, trainer.config, trainer.clock
     tally, line = Tally(progress.nats, progress.count), LiveLine()
     done, saved = progress.step, time.monotonic()
     carry = carry or task.initial_carry()
+    generator = np.random.default_rng([config.seed, progress.epoch + 1])
     for index, arrays in enumerate(task.epoch(generator), 1):
         if index <= progress.within:
             continue
@@ -230,9 +164,9 @@ def one_epoch(
         if share >= 1.0 and done:
             break
         if done == 0:
-            check(arrays)
+            task.check(arrays)
         rate = np.float32(learning_rate(config, step=done, progress=share))
-        result = step([tf.constant(array) for array in arrays], [tf.constant(state) for state in carry], rate)
+        result = trainer.step([tf.constant(array) for array in arrays], [tf.constant(state) for state in carry], rate)
         carry = result.carry
         tally.add(result.nats, result.count)
         done += 1
@@ -244,7 +178,7 @@ def one_epoch(
             )
             if time.monotonic() - saved > SAVE_SECONDS:
                 reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
-                save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
+                trainer.save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
                 saved = time.monotonic()
     tally.settle(done)
     line.clear()

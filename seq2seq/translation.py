@@ -1,41 +1,38 @@
-"""Trains a translator: from configurations to a finished model folder."""
+"""What training needs to know of a translator: its pairs, its options that depend on them, and how it is scored."""
 
 import dataclasses
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq import __version__
 from seq2seq.alignment import check_shift
-from seq2seq.backend import keras, tf
+from seq2seq.backend import tf
 from seq2seq.batches import EncodedPairs, encode_pairs, epoch, teacher_force
-from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
+from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.canary import choose_canary
+from seq2seq.checkpoints import Progress
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.corpus import Pair
 from seq2seq.datasets import Dataset, Splits, load_pairs
 from seq2seq.evaluation import metrics_of
 from seq2seq.inference import Output, Translator
 from seq2seq.metrics import chrf, exact_match
-from seq2seq.models.step import make_validation_step, shard_count, share_cores, training_record
+from seq2seq.models.step import make_validation_step
 from seq2seq.models.trainable import TrainableTranslator
-from seq2seq.models.translator import TranslatorModels, build_translator
-from seq2seq.models.weights import export_weights
+from seq2seq.models.translator import build_translator
 from seq2seq.runtimes.keras_runtime import KerasTranslator
+from seq2seq.schedule import UNLIMITED_EPOCHS
 from seq2seq.splits import References, group_references
 from seq2seq.symptoms import symptoms
-from seq2seq.task import Look, Scores, train_at_once
-from seq2seq.training import Progress, fit
+from seq2seq.task import Outcome, Run, Scores
 from seq2seq.vocabulary import Vocabulary
 
 VALIDATION_SOURCES = 300  # translated after each epoch
 EXAMPLES = 3
 FEW, SOME = 5000, 20_000  # training pairs
-TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS, UNLIMITED_EPOCHS = 6000, 10, 100, 1_000_000
+TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
 
 
 class PreparedPairs(NamedTuple):
@@ -47,6 +44,33 @@ class PreparedPairs(NamedTuple):
     train: EncodedPairs
     validation: EncodedPairs
     references: list[References]  # of the validation sources that are translated after each epoch
+
+    def sizes(self) -> dict[str, Any]:
+        """Counts the pairs of each part."""
+        return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
+
+    def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
+        """Fills in the options that depend on the number of training pairs."""
+        pairs = len(self.splits.train)
+        return resolved_model(model, pairs=pairs), resolved_training(train, pairs=pairs)
+
+    def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
+        """Builds the translator of a resolved run; `record` goes into its folder."""
+        lengths = {
+            "source": int(self.train.sources.lengths.max()) - 1,
+            "target": int(self.train.targets.lengths.max()) - 2,
+        }
+        bundle = Bundle(
+            path=run.folder,
+            kind=TRANSLATOR,
+            data=run.data,
+            model=run.model,
+            source_vocabulary=self.source_vocabulary,
+            target_vocabulary=self.target_vocabulary,
+            weights={},
+            record={"lengths": lengths, **record},
+        )
+        return TranslationTask(bundle, self, run.train)
 
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
@@ -104,21 +128,39 @@ def resolved_training(config: TrainingConfig, *, pairs: int) -> TrainingConfig:
 class TranslationTask:
     """A translator and its data, as training sees them."""
 
-    def __init__(
-        self, models: TranslatorModels, data: PreparedPairs, config: TrainingConfig, scorer: Translator
-    ) -> None:
+    def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig) -> None:
+        """`bundle` is still without weights; `config` is resolved."""
+        sizes = len(data.source_vocabulary), len(data.target_vocabulary)
+        models = build_translator(bundle.model, source_size=sizes[0], target_size=sizes[1])
+        self.bundle = bundle
         self.model = TrainableTranslator(models)
         self.data = data
         assert config.batch_size is not None
         self.batch_size = config.batch_size
-        self.scorer = scorer
+        self.scorer = Translator(bundle, step_model=KerasTranslator(models))
         self.steps_per_epoch = math.ceil(len(data.train.sources) / self.batch_size)
         self.validation_step = make_validation_step(self.model)
+
+    def describe(self) -> Iterator[str]:
+        """Says what is odd about the data, and what is trained on what."""
+        yield from self.data.splits.warnings
+        counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
+        parameters = sum(model.count_params() for model in self.model.models)
+        yield (
+            f"pairs: {counts}; symbols: {len(self.data.source_vocabulary)} source, "
+            f"{len(self.data.target_vocabulary)} target; parameters: {parameters:,}"
+        )
 
     def epoch(self, generator: np.random.Generator | None) -> Iterator[list[np.ndarray]]:
         """Yields [source_ids, inputs, targets, weights] of each batch of one pass."""
         for batch in epoch(self.data.train, self.batch_size, generator):
             yield [batch.source_ids, *teacher_force(batch.target_ids)]
+
+    @staticmethod
+    def check(arrays: list[np.ndarray]) -> None:
+        """Refuses arrays that are not correctly shifted."""
+        _, inputs, targets, weights = arrays
+        check_shift(inputs, targets, weights)
 
     def initial_carry(self) -> list[np.ndarray]:
         """A translator carries nothing from batch to batch."""
@@ -153,146 +195,15 @@ class TranslationTask:
             before_mistake=before_mistake,
         )
 
-
-def first_batch_check(arrays: list[np.ndarray]) -> None:
-    """Refuses arrays that are not correctly shifted."""
-    _, inputs, targets, weights = arrays
-    check_shift(inputs, targets, weights)
-
-
-def train_translator(
-    folder: Path,
-    dataset: Dataset,
-    data_config: DataConfig,
-    model_config: ModelConfig,
-    config: TrainingConfig,
-    *,
-    signature: Mapping[str, Any],
-    started: float,
-    report: Callable[[str], None],
-    look: Look = train_at_once,
-) -> Bundle | None:
-    """Trains a translator into a folder that exists, going on where an earlier run stopped.
-
-    Args:
-        folder: receives checkpoints, then the finished model.
-        dataset: what `data_config.data` resolves to.
-        data_config: how the data is read.
-        model_config: sizes.
-        config: how it is trained.
-        signature: what tells this run from another; recorded.
-        started: time.monotonic() of the command's start.
-        report: receives lines for the user.
-        look: sees the task before training and says whether to train; if not, there is no bundle.
-
-    Raises:
-        DataError: the data cannot be used.
-
-    """
-    data = prepare_pairs(dataset, data_config)
-    model_config = resolved_model(model_config, pairs=len(data.splits.train))
-    config = resolved_training(config, pairs=len(data.splits.train))
-    assert config.batch_size is not None
-    shards = shard_count(config.batch_size)
-    share_cores(shards)
-    keras.utils.set_random_seed(config.seed)
-    for line in data.splits.warnings:
-        report(line)
-    models = build_translator(
-        model_config, source_size=len(data.source_vocabulary), target_size=len(data.target_vocabulary)
-    )
-    report(describe(data, models))
-    record = {
-        "lengths": {
-            "source": int(data.train.sources.lengths.max()) - 1,
-            "target": int(data.train.targets.lengths.max()) - 2,
-        },
-        "trained_on": origin(dataset, data),
-        "train": training_record(config, shards),
-        "signature": dict(signature),
-        "versions": versions(),
-    }
-    bundle = Bundle(
-        path=folder,
-        kind=TRANSLATOR,
-        data=data_config,
-        model=model_config,
-        source_vocabulary=data.source_vocabulary,
-        target_vocabulary=data.target_vocabulary,
-        weights={},
-        record=record,
-    )
-    task = TranslationTask(models, data, config, Translator(bundle, step_model=KerasTranslator(models)))
-    if not look(task, config):
-        return None
-    progress = fit(task, config, folder, started=started, report=report, check=first_batch_check)
-    return finish(bundle, models, data, progress, report=report)
-
-
-def finish(
-    bundle: Bundle,
-    models: TranslatorModels,
-    data: PreparedPairs,
-    progress: Progress,
-    *,
-    report: Callable[[str], None],
-) -> Bundle:
-    """Scores the best weights on validation and test parts and writes the finished folder."""
-    weights = export_weights([models.encoder, models.decoder])
-    translator = Translator(dataclasses.replace(bundle, weights=weights))
-    metrics = {
-        "validation": metrics_of(translator, data.splits.validation),
-        "test": metrics_of(translator, data.splits.test),
-    }
-    saved = save_bundle(
-        bundle.path,
-        kind=bundle.kind,
-        data=bundle.data,
-        model=bundle.model,
-        source_vocabulary=bundle.source_vocabulary,
-        target_vocabulary=bundle.target_vocabulary,
-        weights=weights,
-        metrics=metrics,
-        history=progress.history,
-        record=bundle.record,
-    )
-    finish_bundle(saved, choose_canary(translator, [several.source for several in data.references]))
-    test = metrics["test"]
-    report(
-        f"test part, {test['n']} sources, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
-        f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
-    )
-    return saved
-
-
-def origin(dataset: Dataset, data: PreparedPairs) -> dict[str, Any]:
-    """Says where the data came from, for the model folder."""
-    return {
-        "name": dataset.name,
-        "origin": dataset.origin,
-        "paths": {part: str(path.resolve()) for part, path in dataset.paths.items()},
-        "sha256": dataset.sha256,
-        "licence": dataset.licence,
-        "pairs": {part: len(getattr(data.splits, part)) for part in ("train", "validation", "test")},
-    }
-
-
-def versions() -> dict[str, str]:
-    """Names the versions that trained a model."""
-    return {
-        "seq2seq": __version__,
-        "python": sys.version.split()[0],
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def describe(data: PreparedPairs, models: TranslatorModels) -> str:
-    """Says what is trained on what, in one line."""
-    counts = ", ".join(f"{len(getattr(data.splits, part))} {part}" for part in ("train", "validation", "test"))
-    parameters = models.encoder.count_params() + models.decoder.count_params()
-    return (
-        f"pairs: {counts}; symbols: {len(data.source_vocabulary)} source, {len(data.target_vocabulary)} target; "
-        f"parameters: {parameters:,}"
-    )
+    def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
+        """Scores the best weights on the validation and test parts, and says how well the test part was translated."""
+        translator = Translator(bundle)
+        splits = self.data.splits
+        metrics = {part: metrics_of(translator, getattr(splits, part)) for part in ("validation", "test")}
+        test = metrics["test"]
+        line = (
+            f"test part, {test['n']} sources, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
+            f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
+        )
+        canary = choose_canary(translator, [several.source for several in self.data.references])
+        return Outcome(metrics, canary, [line])

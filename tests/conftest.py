@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2seq.bundle import TRANSLATOR, Bundle, finish_bundle, save_bundle
+from seq2seq.bundle import TRANSLATOR, Bundle, save_bundle
 from seq2seq.canary import choose_canary
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
 from seq2seq.datasets import load_pairs, resolve
@@ -79,9 +79,8 @@ def random_bundle(folder, data, model, seed):
         },
     )
     bundle = lively(bundle, sources, seed)
-    parts = {field.name: getattr(bundle, field.name) for field in dataclasses.fields(Bundle)}
-    save_bundle(parts.pop("path"), metrics={}, history=[{"epoch": 1, "loss": 1.0}], **parts)
-    finish_bundle(bundle, choose_canary(Translator(bundle), sources))
+    canary = choose_canary(Translator(bundle), sources)
+    save_bundle(bundle, metrics={}, history=[{"epoch": 1, "loss": 1.0}], canary=canary)
     return folder
 
 

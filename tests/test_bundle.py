@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of, write_arrays
 from seq2seq.inference import Translator
 from seq2seq.loading import load
+from seq2seq.special import END
 from tests.conftest import random_bundle
 from tests.test_checkpoints import PowerCut, Scissors
 from tests.tiny_language import make_model
@@ -92,6 +94,15 @@ def test_an_unfinished_folder_says_how_to_finish_it(tmp_path):
             "cannot be used: --hidden-size: expected int, got 'many'; use the version",
         ),
         ({"model": {"depth": 3}}, "unknown key 'depth' in section 'model'; the keys are attention, "),
+        ({"lengths": [3, 4]}, "lengths: is damaged: expected keys and values, got [3, 4]; train again"),
+        ({"lengths": {"source": 3}}, "lengths: is damaged: no 'target'; train again"),
+        ({"lengths": {"source": 3, "target": 4, "memory": 5}}, "lengths: is damaged: unknown key 'memory'; train"),
+        ({"lengths": {"source": "3", "target": 4}}, "lengths: is damaged: source is '3'; train again"),
+        ({"source_form": {"revers": True}}, "source_form: is damaged: unknown key 'revers'; train again"),
+        ({"source_form": {"length": True}}, "source_form: is damaged: length is True; train again"),
+        ({"source_form": {"before": 1}}, "source_form: is damaged: before is 1; train again"),
+        ({"source_form": {"after": ["a"]}}, "source_form: is damaged: after is ['a']; train again"),
+        ({"source_form": {"clean": 1}}, "source_form: is damaged: clean is 1; train again"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(folder, changes, message):
@@ -99,6 +110,11 @@ def test_a_configuration_that_cannot_be_meant_is_refused(folder, changes, messag
     found = refusal(folder)
     assert found.startswith(f"{folder / CONFIG}: ")
     assert message in found
+
+
+def test_a_source_form_may_lack_what_is_as_in_ours(folder):
+    rewrite(folder, source_form={"reversed": True, "before": [2]})
+    assert Translator(load_bundle(folder)).source_form.row([5, 6]) == [2, 6, 5, END]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", b"\xff"])
@@ -175,6 +191,28 @@ def test_a_cut_between_any_two_writes_leaves_no_model_or_a_whole_one(tmp_path):
     assert (folder / CONFIG).exists() and after >= 14
 
 
+def test_a_cut_while_a_model_is_replaced_leaves_the_old_one_or_none_or_the_new(tiny_bundle, tmp_path):
+    old, new = tiny_bundle("old"), load_bundle(tiny_bundle("new", seed=2))
+    found = set()
+    for after in range(100):
+        folder = shutil.copytree(old, tmp_path / str(after))
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                Scissors(patch, after)
+                save_bundle(dataclasses.replace(new, path=folder), metrics={}, history=[], canary=[])
+            finished = True
+        except PowerCut:
+            finished = False
+        if (folder / CONFIG).exists():
+            weights = load_bundle(folder).weights
+            found.add("new" if np.array_equal(weights["logits.kernel"], new.weights["logits.kernel"]) else "old")
+        else:
+            found.add("none")
+        if finished:
+            break
+    assert finished and after >= 14 and found == {"old", "none", "new"}
+
+
 def test_nothing_in_a_folder_is_hidden_from_others(folder):
     mask = os.umask(0)
     os.umask(mask)
@@ -187,10 +225,8 @@ def test_history_is_a_table(folder):
 
 def test_a_history_of_no_epochs_is_an_empty_table(tmp_path, folder):
     bundle = load_bundle(folder)
-    parts = {name: getattr(bundle, name) for name in ("kind", "data", "model", "weights", "record")}
-    vocabularies = {name: getattr(bundle, name) for name in ("source_vocabulary", "target_vocabulary")}
     (tmp_path / "new").mkdir()
-    save_bundle(tmp_path / "new", metrics={}, history=[], **parts, **vocabularies)
+    save_bundle(dataclasses.replace(bundle, path=tmp_path / "new"), metrics={}, history=[], canary=[])
     assert (tmp_path / "new" / "history.csv").read_text() == "epoch\n"
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,9 +10,9 @@ import pytest
 
 from seq2seq.checkpoints import (
     CURRENT,
-    RUN,
     Progress,
     best_weights,
+    check_names_free,
     current_checkpoint,
     load_progress,
     locked,
@@ -19,7 +20,15 @@ from seq2seq.checkpoints import (
     save_checkpoint,
 )
 from seq2seq.errors import BundleError
-from seq2seq.files import read_arrays, read_json, write_arrays, write_atomically, write_json
+from seq2seq.files import (
+    fresh_folder,
+    read_arrays,
+    read_json,
+    replace_folder,
+    write_arrays,
+    write_atomically,
+    write_json,
+)
 
 
 class PowerCut(BaseException):
@@ -107,17 +116,147 @@ def test_current_must_name_a_checkpoint_that_is_there(tmp_path):
         current_checkpoint(tmp_path)
 
 
-def test_what_only_an_unfinished_run_needs_is_removed(tmp_path):
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "notes.txt"])
+def test_checkpoints_of_other_programs_are_left_alone(tmp_path, file):
+    for name in ("checkpoint-500", "checkpoint-7.partial", "checkpoint-notes", "checkpoint-6"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("theirs")
     save(tmp_path, 1)
-    write_json(tmp_path / RUN, {})
-    (tmp_path / "config.json").write_text("{}")
-    remove_checkpoints(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
-    remove_checkpoints(tmp_path)  # nothing to do
+    shutil.copy(tmp_path / "checkpoint-1" / "progress.json", tmp_path / "checkpoint-6")  # theirs beside one of ours
+    (tmp_path / "checkpoint-9").symlink_to(tmp_path / "checkpoint-1")
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    remove_checkpoints(tmp_path, keep={"checkpoint-1"})
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+    save(tmp_path, 2)
+    assert not (tmp_path / "checkpoint-1").exists() and (tmp_path / "checkpoint-2").exists()
+    assert sum(path.name == file for path in tmp_path.rglob("*")) == 4
+
+
+def test_a_checkpoint_takes_no_name_that_another_program_has(tmp_path):
+    (tmp_path / "checkpoint-2").mkdir()
+    (tmp_path / "checkpoint-2" / "weights.safetensors").write_text("theirs")
+    save(tmp_path, 1)
+    message = (
+        f"{tmp_path / 'checkpoint-2'}: has the name of a checkpoint, but is not one of this program alone; "
+        "move it away, or give another --model"
+    )
+    for action in (lambda: save(tmp_path, 2), lambda: check_names_free(tmp_path, epochs=2)):
+        with pytest.raises(BundleError) as error:
+            action()
+        assert str(error.value) == message
+    assert (tmp_path / "checkpoint-2" / "weights.safetensors").read_text() == "theirs"
+    check_names_free(tmp_path, epochs=1)
+
+
+def test_a_cut_while_checkpoints_are_removed_leaves_none_that_looks_whole(tmp_path):
+    for after in range(100):
+        folder = tmp_path / str(after)
+        folder.mkdir()
+        save(folder, 1)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                Scissors(patch, after)
+                remove_checkpoints(folder, keep=())
+            finished = True
+        except PowerCut:
+            finished = False
+        if (folder / "checkpoint-1").exists():
+            assert len(list((folder / "checkpoint-1").iterdir())) == 3
+        remove_checkpoints(folder, keep=())
+        assert [path.name for path in folder.iterdir()] == [CURRENT]
+        if finished:
+            break
+    assert finished and after >= 4
+
+
+def test_the_best_weights_may_be_those_of_the_finished_model(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2, best=1)
+    write_arrays(tmp_path / "weights.safetensors", arrays(1))
+    remove_checkpoints(tmp_path, keep={"checkpoint-2"})
+    progress = load_progress(tmp_path / "checkpoint-2")
+    assert best_weights(tmp_path, progress)["kernel"][0, 0] == 1
 
 
 def test_progress_is_plain_data():
     assert Progress(**dataclasses.asdict(Progress(epoch=3, best_score=-0.5))) == Progress(epoch=3, best_score=-0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 3}, "unknown key 'epochs'"),
+        ({"epoch": None}, "epoch is None"),
+        ({"step": True}, "step is True"),
+        ({"seconds": "3"}, "seconds is '3'"),
+        ({"history": {}}, "history is {}"),
+        ({"history": [{"epoch": "1"}]}, "history is [{'epoch': '1'}]"),
+    ],
+)
+def test_progress_that_is_not_ours_names_file_and_key(tmp_path, changes, message):
+    save(tmp_path, 1)
+    path = tmp_path / "checkpoint-1" / "progress.json"
+    record = read_json(path)
+    write_json(path, {**record, **changes})
+    with pytest.raises(BundleError) as error:
+        load_progress(path.parent)
+    assert str(error.value) == f"{path}: is damaged: {message}; train again, or restore the file"
+
+
+def test_progress_without_a_key_or_without_any_is_damaged(tmp_path):
+    save(tmp_path, 1)
+    path = tmp_path / "checkpoint-1" / "progress.json"
+    record = read_json(path)
+    for name in record:
+        write_json(path, {key: value for key, value in record.items() if key != name})
+        with pytest.raises(BundleError, match=f"progress.json: is damaged: no '{name}'; train again"):
+            load_progress(path.parent)
+    write_json(path, [1])
+    with pytest.raises(BundleError, match=r"progress.json: is damaged: expected keys and values, got \[1\]"):
+        load_progress(path.parent)
+
+
+# folders
+
+
+def folder_with(path, **files):
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_text(content)
+
+
+def remove_model_file(folder):
+    (folder / "model").unlink(missing_ok=True)
+
+
+def test_a_cut_while_a_folder_is_replaced_loses_neither_the_old_nor_what_is_not_ours(tmp_path):
+    for after in range(20):
+        home = tmp_path / str(after)
+        home.mkdir()
+        folder_with(home / "model", model="old", notes="mine")
+        folder_with(home / "model.partial", model="new")
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                Scissors(patch, after)
+                replace_folder(home / "model.partial", home / "model", remove=remove_model_file)
+            finished = True
+        except PowerCut:
+            finished = False
+        found = {path.read_text() for path in home.rglob("*") if path.is_file()}
+        assert "new" in found and "mine" in found
+        if not (home / "model").exists() or (home / "model" / "model").read_text() == "old":
+            assert "old" in found
+        if finished:
+            break
+    assert {path.name: path.read_text() for path in (home / "model").iterdir()} == {"model": "new", "notes": "mine"}
+    assert finished and after >= 4 and [path.name for path in home.iterdir()] == ["model"]
+
+
+def test_a_name_beside_is_one_that_nothing_has(tmp_path):
+    (tmp_path / "m.partial").mkdir()
+    (tmp_path / "m.2.partial").symlink_to("nowhere")
+    assert fresh_folder(tmp_path / "m") == tmp_path / "m.3.partial"
+    assert (tmp_path / "m.3.partial").is_dir()
 
 
 # one run at a time

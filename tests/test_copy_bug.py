@@ -15,7 +15,7 @@ import pytest
 from seq2seq.alignment import check_shift
 from seq2seq.backend import keras, tf
 from seq2seq.batches import Ragged, encode_pairs, shift, teacher_force
-from seq2seq.bundle import TRANSLATOR, finish_bundle, load_bundle, save_bundle
+from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle, save_bundle
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.corpus import Pair
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
@@ -232,19 +232,17 @@ def random_translator(tmp_path_factory) -> Translator:
     models = build_translator(TINY, source_size=SIZE, target_size=SIZE)
     weights = {name: 2 * array for name, array in export_weights([models.encoder, models.decoder]).items()}
     folder = tmp_path_factory.mktemp("model")
-    bundle = save_bundle(
-        folder,
+    bundle = Bundle(
+        path=folder,
         kind=TRANSLATOR,
         data=DataConfig(),
         model=TINY,
         source_vocabulary=VOCABULARY,
         target_vocabulary=VOCABULARY,
         weights=weights,
-        metrics={},
-        history=[],
         record={"lengths": {"source": 5, "target": 5}},
     )
-    finish_bundle(bundle, [])
+    save_bundle(bundle, metrics={}, history=[], canary=[])
     return Translator(load_bundle(folder))
 
 

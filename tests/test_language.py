@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from tiny_language import random_weights
 
 import seq2seq
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import bundled_path
+from seq2seq.datasets import bundled_path, resolve
 from seq2seq.errors import DataError, OptionError
 from seq2seq.language_config import PRESETS, with_defaults
 from seq2seq.texts import encode_text
@@ -142,15 +141,15 @@ def test_chunked_and_unchunked_reading_give_the_same_loss(trainable, tmp_path):
 
 
 def test_windows_that_are_not_shifted_are_refused():
-    from seq2seq.language import first_window_check
+    from seq2seq.language import LanguageTask
 
     inputs = np.random.default_rng(4).integers(4, 30, (4, 20))
     weights = np.ones((4, 20), np.float32)
-    first_window_check([inputs[:, :-1], inputs[:, 1:], weights[:, 1:]])
+    LanguageTask.check([inputs[:, :-1], inputs[:, 1:], weights[:, 1:]])
     with pytest.raises(DataError, match=r"the copy bug \(D01\): 100% of the targets equal the decoder's input"):
-        first_window_check([inputs, inputs, weights])
+        LanguageTask.check([inputs, inputs, weights])
     with pytest.raises(DataError, match=r"wrong shift \(D02\): targets line up with the inputs at shift \+2"):
-        first_window_check([inputs[:, :-2], inputs[:, 2:], weights[:, 2:]])
+        LanguageTask.check([inputs[:, :-2], inputs[:, 2:], weights[:, 2:]])
 
 
 # Whole runs
@@ -158,18 +157,19 @@ def test_windows_that_are_not_shifted_are_refused():
 
 def run_into(folder, text, *, data=None, model=None, report=lambda line: None, **train):
     from seq2seq.run import train_into
+    from seq2seq.task import Run
 
     file = folder.with_suffix(".txt")
     file.write_text(text, encoding="utf-8")
-    return train_into(
-        folder,
-        DataConfig(data=str(file), **(data or {})),
-        ModelConfig(**{**SIZES, **(model or {})}),
-        TrainingConfig(**{**TRAINING, **train}),
-        overwrite=False,
-        started=time.monotonic(),
+    run = Run(
+        folder=folder,
+        dataset=resolve(file),
+        data=DataConfig(data=str(file), **(data or {})),
+        model=ModelConfig(**{**SIZES, **(model or {})}),
+        train=TrainingConfig(**{**TRAINING, **train}),
         report=report,
     )
+    return train_into(run)
 
 
 PROSE = bundled_path("prose").read_text(encoding="utf-8")
@@ -185,7 +185,7 @@ def test_a_run_scores_its_validation_part_and_shows_samples(tmp_path):
     assert scores["bits_per_character"] == pytest.approx(scores["nats_per_symbol"] / np.log(2))
     assert scores["perplexity"] == pytest.approx(np.exp(scores["nats_per_symbol"]))
     assert [line[4:8] for line in lines if line.startswith("    ")] == ["0.2:", "0.5:", "1.0:"] * 2
-    assert not list(folder.glob("tmp*")) and not list(folder.glob("checkpoint-*"))
+    assert not list(folder.glob("tmp*"))
     model = seq2seq.load(folder)
     assert model.bundle.excerpt == PROSE[5400:6000]
     nats = -np.array(model_log_probs(model, PROSE[:6000], 5400))

@@ -17,7 +17,7 @@ MOST_LINES = 300
 # A file imports only files above it. This list is the layout of the package.
 LAYOUT = """
     __init__
-    errors special terminal threads encodings data_options
+    errors special terminal cores threads typed_json encodings data_options
     config language_config options
     files lines
     corpus splits dates downloads cache datasets
@@ -33,7 +33,7 @@ LAYOUT = """
     runtimes.keras_runtime runtimes.keras_language runtimes.choice
     forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
-    checkpoints schedule task training profiling translation language
+    checkpoints run_folder schedule task run_record restart training profiling trainer translation language
     diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models
     diagnosis.explain diagnosis.padding diagnosis.report diagnosis.causes diagnosis.layout diagnosis.vocabularies
     diagnosis.association diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks
@@ -122,6 +122,11 @@ def test_only_the_backend_names_tensorflow_and_keras():
         if {full.split(".")[0] for full in imported(path)} & {"tensorflow", "keras"}
     }
     assert named == {"backend"}
+
+
+def test_the_kinds_of_model_are_trained_without_knowing_each_other():
+    for one, other in (("language", "translation"), ("translation", "language")):
+        assert other not in own_imports(MODULES[one])
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -3,8 +3,9 @@ import threading
 import numpy as np
 import pytest
 
+from seq2seq.cores import core_count
 from seq2seq.inference import Translator, load
-from seq2seq.threads import blas_threads, core_count, single_threaded_products, spread
+from seq2seq.threads import blas_threads, single_threaded_products, spread
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first():

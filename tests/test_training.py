@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import time
 
 import numpy as np
@@ -12,15 +13,18 @@ import pytest
 from seq2seq import decode, train, translation
 from seq2seq.backend import keras, tf
 from seq2seq.bundle import CONFIG, load_bundle
-from seq2seq.checkpoints import CURRENT, RUN, current_checkpoint, load_progress
-from seq2seq.config import TrainingConfig
+from seq2seq.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.datasets import Dataset
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
 from seq2seq.files import read_arrays, write_arrays
 from seq2seq.inference import load
 from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights
-from seq2seq.schedule import Clock, learning_rate
-from seq2seq.training import Scores, fit
+from seq2seq.run_folder import RUN
+from seq2seq.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
+from seq2seq.task import Run, Scores, Start
+from seq2seq.training import fit
 
 SIZE, STEPS = 7, 6
 
@@ -68,6 +72,10 @@ class CountingTask:
         self.symptoms = symptoms
         self.epochs = 0
         self.seen = []
+        self.checked = []
+
+    def check(self, arrays):
+        self.checked.append(arrays)
 
     def epoch(self, generator):
         self.epochs += 1
@@ -87,13 +95,26 @@ class CountingTask:
         return Scores(loss, {"chrf": 10 * loss}, ["    an example"], self.symptoms)
 
 
-def run(folder, task, **options):
+def run(folder, task, *, before=None, **options):
     """Fits; returns progress, weights and the lines of the report."""
     folder.mkdir(exist_ok=True)
-    options = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "warmup_steps": 2, **options}
     lines = []
-    progress = fit(task, TrainingConfig(**options), folder, started=time.monotonic(), report=lines.append)
+    asked = run_of(folder, lines.append, **options)
+    progress = fit(task, asked, Start(current_checkpoint(folder), before=before))
     return progress, export_weights(task.model.models), lines
+
+
+def run_of(folder, report, **options):
+    options = {"epochs": 3, "batch_size": 4, "learning_rate": 0.1, "warmup_steps": 2, "shards": 1, **options}
+    return Run(
+        folder=folder,
+        dataset=Dataset("toy", "pairs", "path", {}, {}, None),
+        data=DataConfig(),
+        model=ModelConfig(),
+        train=TrainingConfig(**options),
+        started=time.monotonic(),
+        report=report,
+    )
 
 
 def assert_same(one, other):
@@ -233,6 +254,32 @@ def test_patience_ends_a_run_and_survives_an_interruption(tmp_path):
     assert (progress.epoch, progress.best_epoch) == (3, 1)
 
 
+@pytest.mark.parametrize("moment", [(1, 0), (1, 3), (2, 5)])
+def test_a_run_that_lasts_longer_goes_on_from_its_last_state(tmp_path, moment):
+    before = run(tmp_path / "1", CountingTask())[0]
+    shutil.copytree(tmp_path / "1", tmp_path / "2")
+    shorter = run_of(tmp_path, print).train
+    whole, weights, lines = run(tmp_path / "1", CountingTask(), epochs=5, before=shorter)
+    assert lines[:2] == [
+        "goes on after epoch 3",
+        "learning rate: was cosine over 18 steps, 0.001 at step 18; is now cosine over 30 steps, 0.0345 at step 18",
+    ]
+    assert whole.history[:3] == before.history and (whole.epoch, whole.step) == (5, 5 * STEPS)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "2", CountingTask(interrupt_in=moment), epochs=5, before=shorter)
+    assert_same(weights, run(tmp_path / "2", CountingTask(), epochs=5)[1])
+    one, two = (read_arrays(tmp_path / name / "checkpoint-5" / "state.safetensors") for name in "12")
+    assert_same(one, two)
+
+
+def test_a_change_of_minutes_is_said_in_minutes():
+    before, now = (TrainingConfig(epochs=UNLIMITED_EPOCHS, max_minutes=minutes) for minutes in (5.0, 7.5))
+    line = describe_change(before, now, Progress(step=300, seconds=300.0), steps_per_epoch=10)
+    assert line.startswith(
+        "learning rate: was cosine over 5 minutes, 8e-05 at step 300; is now cosine over 7.5 minutes"
+    )
+
+
 def test_max_steps_ends_in_the_middle_of_an_epoch(tmp_path):
     progress, *_ = run(tmp_path, CountingTask(), epochs=9, max_steps=STEPS + 2)
     assert (progress.epoch, progress.step) == (2, STEPS + 2)
@@ -262,10 +309,9 @@ def test_time_that_is_up_at_once_still_allows_one_step(tmp_path):
 
 
 def test_the_first_batch_is_checked_once(tmp_path):
-    checked = []
-    config = TrainingConfig(epochs=2, batch_size=4)
-    fit(CountingTask(), config, tmp_path, started=0.0, report=lambda line: None, check=checked.append)
-    assert len(checked) == 1 and len(checked[0]) == 3
+    task = CountingTask()
+    run(tmp_path, task, epochs=2)
+    assert len(task.checked) == 1 and len(task.checked[0]) == 3
 
 
 def test_symptoms_are_one_line_each_once_the_first_epochs_are_over(tmp_path):
@@ -384,10 +430,10 @@ def test_a_run_is_interrupted_continued_finished_and_begun_anew(command, tmp_pat
     assert (folder / "canary.json").read_bytes() == (tmp_path / "whole" / "canary.json").read_bytes()
     # what is finished is left as it is
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert "current" not in before and RUN not in before and not list(folder.glob("checkpoint-*"))
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-3"]  # to be trained for longer
     assert command() == (0, f"{folder}: is finished already; --overwrite starts anew\n")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert command("--epochs", "4")[0] == 2
+    assert command("--epochs", "2")[0] == 2
     # another seed, from the beginning
     code, said = command("--seed", "2", "--overwrite")
     assert code == 0 and "goes on" not in said

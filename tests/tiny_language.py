@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle, finish_bundle, save_bundle
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle, save_bundle
 from seq2seq.canary import choose_text_canary
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.files import sha256_of
@@ -33,16 +33,14 @@ def make_model(folder, text=SENTENCES * 20, *, seed=0, scale=0.8, data=None, exc
     sizes = {"hidden_size": 8, "embedding_size": 6, "bidirectional": False, "attention": "none", **sizes}
     model = ModelConfig(**sizes)
     encoded = encode_text(file, config, folder)
-    saved = save_bundle(
-        folder,
+    bundle = Bundle(
+        path=folder,
         kind=LANGUAGE_MODEL,
         data=config,
         model=model,
         source_vocabulary=None,
         target_vocabulary=encoded.vocabulary,
         weights=random_weights(model, len(encoded.vocabulary), seed, scale),
-        metrics={},
-        history=[{"epoch": 1, "loss": 1.0}],
         record={
             "trained_on": {
                 "name": file.stem,
@@ -55,6 +53,6 @@ def make_model(folder, text=SENTENCES * 20, *, seed=0, scale=0.8, data=None, exc
         },
         excerpt=encoded.excerpt if excerpt is None else excerpt,
     )
-    assert isinstance(saved, Bundle)
-    finish_bundle(saved, choose_text_canary(LanguageModel(saved)))
-    return LanguageModel(saved)
+    canary = choose_text_canary(LanguageModel(bundle))
+    save_bundle(bundle, metrics={}, history=[{"epoch": 1, "loss": 1.0}], canary=canary)
+    return LanguageModel(bundle)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from seq2seq import __version__
 from seq2seq.adoption.material import Adoption
 from seq2seq.backend import keras, tf
-from seq2seq.bundle import Bundle, finish_bundle, kind_in, load_bundle, save_bundle
+from seq2seq.bundle import Bundle, kind_in, load_bundle, save_bundle
 from seq2seq.canary import choose_canary, choose_text_canary
 from seq2seq.errors import AdoptionError, BundleError
-from seq2seq.files import PARTIAL, replace_folder
+from seq2seq.files import fresh_folder, replace_folder
 from seq2seq.generation import LanguageModel
 from seq2seq.inference import Translator
 from seq2seq.loading import load
+from seq2seq.run_folder import remove_ours
 
 TOLERANCE = 1e-4  # nats
 ROUNDED = 1e-30  # probabilities below this are rounded by a softmax in float32
@@ -58,29 +60,15 @@ def write(
         AdoptionError: the folder's log-probabilities are not the original's.
 
     """
-    folder = adoption.folder
-    beside = folder.with_name(folder.name + PARTIAL)
-    if beside.exists():
-        shutil.rmtree(beside)
-    beside.mkdir(parents=True)
+    home = adoption.folder.resolve()  # a link to a folder stays one
+    beside = fresh_folder(home)
     try:
-        saved = save_bundle(
-            beside,
-            kind=parts.kind,
-            data=parts.data,
-            model=parts.model,
-            source_vocabulary=parts.source_vocabulary,
-            target_vocabulary=parts.target_vocabulary,
-            weights=parts.weights,
-            metrics=metrics,
-            history=[],
-            record={**parts.record, "versions": versions()},
-            excerpt=parts.excerpt,
-        )
-        if parts.source_vocabulary is None:
-            finish_bundle(saved, choose_text_canary(LanguageModel(saved)))
+        bundle = replace(parts, path=beside, record={**parts.record, "versions": versions()})
+        if bundle.source_vocabulary is None:
+            canary = choose_text_canary(LanguageModel(bundle))
         else:
-            finish_bundle(saved, choose_canary(Translator(saved), lines))
+            canary = choose_canary(Translator(bundle), lines)
+        save_bundle(bundle, metrics=metrics, history=[], canary=canary)
         load_bundle(beside)
         theirs, ours = compare([load(beside, runtime=runtime) for runtime in RUNTIMES])
         differences = {name: difference(theirs, values) for name, values in zip(RUNTIMES, ours, strict=True)}
@@ -91,9 +79,9 @@ def write(
                     f"{largest:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
                     "nothing was written"
                 )
-        replace_folder(beside, folder)
+        replace_folder(beside, home, remove=remove_ours)
     finally:
-        if beside.exists():
+        if beside.exists():  # nothing but what was written above
             shutil.rmtree(beside)
     adoption.report(
         f"log-probabilities {compared} differ from the original's by at most "

@@ -1,12 +1,12 @@
 """One training step: forward, loss, gradients in parallel shards of the batch, update."""
 
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from seq2seq.backend import keras, tf
 from seq2seq.config import TrainingConfig
+from seq2seq.cores import core_count
 from seq2seq.models.recurrent import gradient_type
 
 DRIFT_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
@@ -66,7 +66,7 @@ def shard_count(batch_size: int) -> int:
     """
     if tf.config.list_physical_devices("GPU"):
         return 1
-    return max(1, min(os.cpu_count() or 1, batch_size // 8))
+    return max(1, min(core_count(), batch_size // 8))
 
 
 def split_rows(arrays: Sequence[Any], carry: Sequence[Any], shards: int) -> list[tuple[list[Any], list[Any]]]:
@@ -83,19 +83,14 @@ def share_cores(shards: int) -> None:
     """Gives each shard its own core; has no effect once TensorFlow has started."""
     try:
         tf.config.threading.set_inter_op_parallelism_threads(max(shards, 2))
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // shards))
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, core_count() // shards))
     except RuntimeError:
         return
 
 
-def training_record(config: TrainingConfig, shards: int) -> dict[str, Any]:
-    """Says how a model was trained, for its folder: the options, and what a machine adds that changes its weights."""
-    return {
-        **config.to_dict(),
-        "shards": shards,
-        "gradients": gradient_type().name,
-        "repeatable": config.max_minutes is None,
-    }
+def training_record(config: TrainingConfig) -> dict[str, Any]:
+    """Says how a model was trained, for its folder: resolved options, and what a machine adds that changes weights."""
+    return {**config.to_dict(), "gradients": gradient_type().name, "repeatable": config.max_minutes is None}
 
 
 def symbol_nats(logits: Any, targets: Any) -> Any:

@@ -1,0 +1,452 @@
+"""The life of a run's folder: begun, interrupted, gone on with, trained for longer, begun anew; nothing is lost."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from seq2seq import train, translation
+from seq2seq.bundle import CONFIG, kind_in, load_bundle
+from seq2seq.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.datasets import Dataset
+from seq2seq.errors import BundleError
+from seq2seq.files import read_json, write_json
+from seq2seq.inference import Translator
+from seq2seq.run_folder import RESOLVED, RUN, check_ours, is_run, remove_ours, strangers
+from seq2seq.run_record import Saver, finished_run, run_under_way
+from seq2seq.task import Run, Start
+from tests.test_checkpoints import PowerCut, Scissors, arrays
+
+ROWS = [f"{one}{other}\t{other.upper()}{one}\n" for one in "abcdefgh" for other in "abcdefgh"]
+OPTIONS = [
+    "--hidden-size", "4", "--embedding-size", "3", "--batch-size", "16", "--warmup-steps", "2",
+    "--no-bidirectional", "--attention", "none", "--rnn", "gru",
+]  # fmt: skip
+ANEW = "give another --model, or --overwrite to start anew"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with pairs.tsv, and a model trained on it for two epochs."""
+    home = tmp_path_factory.mktemp("trained")
+    (home / "pairs.tsv").write_text("".join(ROWS))
+    command = ["--data", str(home / "pairs.tsv"), "--model", str(home / "model"), *OPTIONS, "--epochs", "2"]
+    assert train.main(command) == 0
+    return home
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of the model that one test may change."""
+    return shutil.copytree(trained / "model", tmp_path / "model")
+
+
+@pytest.fixture
+def command(trained, tmp_path, capsys):
+    def command(*options, model="model"):
+        capsys.readouterr()
+        code = train.main(["--data", str(trained / "pairs.tsv"), "--model", str(tmp_path / model), *OPTIONS, *options])
+        return code, capsys.readouterr().err
+
+    return command
+
+
+@pytest.fixture
+def interrupted(monkeypatch, command):
+    """Runs the command and interrupts it at its n-th validation."""
+
+    def interrupted(validation, *options, **keywords):
+        validate, calls = translation.TranslationTask.validate, []
+
+        def validate_or_not(task):
+            calls.append(1)
+            if len(calls) == validation:
+                raise KeyboardInterrupt
+            return validate(task)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(translation.TranslationTask, "validate", validate_or_not)
+            code, said = command(*options, **keywords)
+        assert code == 130
+        return said
+
+    return interrupted
+
+
+def contents(folder):
+    """All files of a folder by name, with what they hold."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def same_weights(one, other):
+    one, other = load_bundle(one).weights, load_bundle(other).weights
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+# what is not ours
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"run.json": "{}", "thesis/chapter.txt": "years of work"},
+        {"run.json": '{"name": "x", "data": {}}', "checkpoint-500/pytorch_model.bin": "theirs"},
+        {"config.json": '{"architectures": []}', "current": "theirs"},
+        {"movie.partial": "theirs"},
+    ],
+)
+def test_a_folder_of_another_program_is_left_as_it_is(command, tmp_path, files, options):
+    for name, content in files.items():
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_text(content)
+    before = contents(tmp_path / "model")
+    code, said = command("--epochs", "1", *options)
+    first = sorted(files)[0].split("/")[0]
+    reason = "is not a model folder" if options else "is not empty and not a model folder"
+    assert code == 2 and f"{reason} (it holds {first!r}); " in said
+    assert contents(tmp_path / "model") == before
+
+
+def test_overwriting_names_what_is_not_ours_and_leaves_it(command, folder):
+    theirs = {"thesis/chapter.txt": "years", "notes.txt": "mine", "checkpoint-500/pytorch_model.bin": "theirs"}
+    for name, content in theirs.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    code, said = command("--epochs", "1", "--overwrite")
+    assert code == 0
+    assert f"{folder}: checkpoint-500, notes.txt, thesis: not written by this program, left alone\n" in said
+    assert {name: (folder / name).read_text() for name in theirs} == theirs
+    assert len(load_bundle(folder).record["trained_on"]["pairs"]) == 3
+
+
+@pytest.mark.parametrize(("name", "content"), [(RUN, "{}"), (CONFIG, '{"architectures": []}'), (CONFIG, "{")])
+def test_a_file_of_another_program_under_a_name_of_ours_is_not_overwritten(folder, name, content):
+    (folder / name).write_text(content)
+    for overwrite in (False, True):
+        with pytest.raises(BundleError) as error:
+            check_ours(folder, overwrite=overwrite)
+        assert str(error.value) == (
+            f"{folder / name}: is damaged, or another program wrote it; move it away, or give another --model"
+        )
+    assert (folder / name).read_text() == content
+
+
+def test_a_checkpoint_of_another_program_in_the_way_is_an_error_before_training(command, folder):
+    (folder / "checkpoint-1").mkdir()
+    (folder / "checkpoint-1" / "pytorch_model.bin").write_text("theirs")
+    before = contents(folder)
+    code, said = command("--epochs", "2", "--overwrite", "--seed", "2")
+    assert code == 2 and f"{folder / 'checkpoint-1'}: has the name of a checkpoint, but is not one of this" in said
+    assert contents(folder) == before
+
+
+def test_only_names_that_the_model_lists_go_with_it(tiny_bundle):
+    folder = tiny_bundle()
+    for name in ("validation.txt", "config.toml", "current"):  # names that other models and runs of ours have
+        (folder / name).write_text("mine")
+    remove_ours(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "current", "validation.txt"]
+
+
+def test_all_that_a_run_leaves_is_known_as_ours(trained):
+    assert strangers(trained / "model") == []
+    assert is_run(trained / "model") and kind_in(trained / "model") == "translator"
+    assert read_json(trained / "model" / RUN)["format"] == "seq2seq run 1"
+
+
+# starting anew
+
+
+def test_a_finished_model_survives_data_that_cannot_be_used(command, folder, tmp_path):
+    (tmp_path / "small.tsv").write_text("a\tb\n")
+    before = contents(folder)
+    code, said = command("--data", str(tmp_path / "small.tsv"), "--target-col", "3", "--overwrite")
+    assert code == 2 and "small.tsv" in said
+    assert contents(folder) == before
+
+
+def test_the_old_model_works_until_the_first_checkpoint_of_the_new_one_is_whole(command, interrupted, folder):
+    before = contents(folder)
+    options = ["--epochs", "2", "--seed", "2", "--hidden-size", "5"]
+    interrupted(1, *options, "--overwrite")
+    assert contents(folder) == before
+    interrupted(2, *options, "--overwrite")
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
+    code, said = command(*options)
+    assert code == 0 and "goes on after epoch 1\n" in said
+    assert command(*options, model="whole")[0] == 0
+    assert same_weights(folder, folder.with_name("whole"))
+
+
+def test_a_cut_while_a_new_run_takes_over_leaves_the_old_model_or_the_new_checkpoint(tmp_path, tiny_bundle):
+    old = tiny_bundle("old")
+    run = fake_run(tmp_path, "new")
+    progress = Progress(epoch=1, best_epoch=1)
+    for after in range(100):
+        folder = shutil.copytree(old, tmp_path / str(after))
+        saver = Saver(fake_run(folder, "old"), Start())
+        saver.save(Progress(epoch=1, step=9, best_epoch=1), weights=arrays(1), state=arrays(-1))
+        saver = Saver(fake_run(folder, "new"), Start(replaces=True))
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                Scissors(patch, after)
+                saver.save(progress, weights=arrays(2), state=arrays(-2))
+            finished = True
+        except PowerCut:
+            finished = False
+        there = run_under_way(folder)
+        is_new = there is not None and there.sha256 == run.dataset.sha256
+        if is_new:
+            assert load_progress(current_checkpoint(folder)) == progress
+        if kind_in(folder):
+            load_bundle(folder)
+        else:
+            assert is_new
+        if there and not is_new:
+            assert load_progress(current_checkpoint(folder)).step == 9
+        if finished:
+            break
+    assert finished and after > 20
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
+
+
+def fake_run(folder, digest):
+    return Run(
+        folder=folder,
+        dataset=Dataset("toy", "pairs", "path", {}, {"all": digest}, None),
+        data=DataConfig(),
+        model=ModelConfig(),
+        train=TrainingConfig(),
+        started=0.0,
+        report=lambda line: None,
+    )
+
+
+# training for longer
+
+
+def test_a_finished_model_is_trained_for_longer_and_stays_whole_meanwhile(command, interrupted, folder):
+    before = contents(folder)
+    said = interrupted(2, "--epochs", "4")
+    assert (
+        "goes on after epoch 2\nlearning rate: was cosine over 8 steps, 8e-05 at step 8; is now cosine over 16" in said
+    )
+    after = contents(folder)
+    assert {name for name in before if after.get(name) != before[name]} <= {
+        *(RUN, RESOLVED, CURRENT),
+        *(f"checkpoint-2/{name}" for name in (PROGRESS, STATE, WEIGHTS)),
+    }
+    assert Translator(load_bundle(folder)).translate(["ab"])
+    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    code, said = command("--epochs", "4")
+    assert code == 0 and "goes on after epoch 3\n" in said and "learning rate" not in said
+    assert load_bundle(folder).record["train"]["epochs"] == 4
+    assert (folder / "history.csv").read_text().count("\n") == 5
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-4"]
+
+
+def test_going_on_with_more_epochs_equals_itself_wherever_it_is_interrupted(command, interrupted, folder):
+    whole = shutil.copytree(folder, folder.with_name("whole"))
+    assert command("--epochs", "4", model="whole")[0] == 0
+    interrupted(1, "--epochs", "4")
+    interrupted(2, "--epochs", "4")
+    assert command("--epochs", "4")[0] == 0
+    assert same_weights(folder, whole)
+
+
+def test_fewer_epochs_than_done_are_refused_and_the_limit_is_named(command, folder):
+    code, said = command("--epochs", "1")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {folder}: has been trained for 2 epochs, and --epochs 1 is fewer; "
+        "give --epochs 2 or more, another --model, or --overwrite to start anew"
+    )
+
+
+def test_a_finished_model_without_its_checkpoint_says_why_it_cannot_go_on(command, folder):
+    shutil.rmtree(folder / "checkpoint-2")
+    for name in (RUN, CURRENT):
+        (folder / name).unlink()
+    code, said = command("--epochs", "3")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {folder}: cannot go on with more --epochs: it is finished and keeps no checkpoint, "
+        f"since an earlier version wrote it or its checkpoint was removed; {ANEW}"
+    )
+    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+
+
+def test_more_steps_go_on_too_and_patience_that_ended_a_run_is_named(command, tmp_path):
+    folder = tmp_path / "model"
+    assert command("--max-steps", "3")[0] == 0
+    code, said = command("--max-steps", "6")
+    assert code == 0
+    assert (
+        "learning rate: was cosine over 3 steps, 8e-05 at step 3; is now cosine over 6 steps, 0.004 at step 3" in said
+    )
+    assert load_progress(current_checkpoint(folder)).step == 6
+    record = read_json(folder / RUN)
+    write_json(folder / RUN, {**record, "train": {**record["train"], "patience": 1}})
+    checkpoint = current_checkpoint(folder)
+    progress = read_json(checkpoint / "progress.json")
+    write_json(checkpoint / "progress.json", {**progress, "epochs_without_better": 1})
+    code, said = command("--max-steps", "9", "--patience", "1")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {folder}: was ended by --patience 1 after epoch {progress['epoch']}, and more "
+        f"--max-steps would not change that; {ANEW}"
+    )
+
+
+# the same run
+
+
+def test_runs_are_compared_by_what_their_options_come_to(command, folder):
+    # pairs below 5000 have dropout 0.5, scored by chrf
+    same = ["--epochs", "2", "--dropout", "0.5", "--early-stop-metric", "chrf"]
+    code, said = command(*same)
+    assert code == 0 and said.endswith(f"{folder}: is finished already; --overwrite starts anew\n")
+    code, said = command("--learning-rate", "0.01")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {folder}: holds another run: train.epochs was 2, now the default (100); "
+        f"train.learning_rate was 0.008, now 0.01; {ANEW}"
+    )
+
+
+def test_options_that_a_record_lacks_have_their_defaults(command, folder):
+    record = read_json(folder / CONFIG)
+    for name in ("shards", "label_smoothing"):
+        del record["signature"]["train"][name]
+    write_json(folder / CONFIG, record)
+    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+
+
+def test_what_is_finished_needs_no_tensorflow(trained):
+    command = ["--data", str(trained / "pairs.tsv"), "--model", str(trained / "model"), *OPTIONS, "--epochs", "2"]
+    code = f"""
+import sys
+from seq2seq import train
+assert train.main({command!r}) == 0
+assert not {{"tensorflow", "keras"}} & set(sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == f"{trained / 'model'}: is finished already; --overwrite starts anew\n"
+
+
+def test_an_unfinished_run_of_the_first_version_goes_on(command, interrupted, folder, trained):
+    interrupted(2, "--epochs", "2", "--overwrite")
+    record = read_json(folder / RUN)
+    asked = {**record["train"], "epochs": 2, "shards": None, "early_stop_metric": None}
+    del record["format"], asked["shards"]
+    write_json(folder / RUN, {**record, "train": asked, "model": {**record["model"], "dropout": None}})
+    code, said = command("--epochs", "2")
+    assert code == 0 and "goes on after epoch 1\n" in said
+    assert same_weights(folder, trained / "model")
+
+
+def test_a_model_that_was_not_trained_here_is_no_run_to_go_on_with(command, tiny_bundle):
+    folder = tiny_bundle("model")
+    code, said = command("--epochs", "2")
+    assert code == 2 and said.endswith(f"error: {folder}: holds a model that was not trained here; {ANEW}\n")
+
+
+# records that are damaged
+
+
+def changed(section, **values):
+    return lambda record: {**record, section: {**record[section], **values}}
+
+
+def without(section):
+    return lambda record: {key: value for key, value in record.items() if key != section}
+
+
+@pytest.mark.parametrize("read", [run_under_way, finished_run])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changed("train", epoch=3), "unknown key 'epoch' in section 'train'"),
+        (changed("train", epochs="3"), "--epochs: expected int, got '3'"),
+        (changed("model", rnn=["gru"]), r"--rnn: expected str, got \['gru'\]"),
+        (changed("data", source_col=None), "--source-col: expected int, got None"),
+        (without("train"), "no 'train'|train is None"),
+        (lambda record: {**record, "model": 7}, "model is 7"),
+    ],
+)
+def test_a_record_that_is_not_ours_names_file_and_key(folder, read, change, message):
+    path = folder / (RUN if read is run_under_way else CONFIG)
+    write_json(path, change(read_json(path)))
+    with pytest.raises(BundleError, match=f"{re.escape(str(path))}: .*({message})"):
+        read(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: {**record, "extra": 1}, "is damaged: unknown key 'extra'; train again, or restore the file"),
+        (lambda record: {**record, "sha256": "x"}, "is damaged: sha256 is 'x'; train again, or restore the file"),
+        (
+            lambda record: {**record, "format": "seq2seq run 2"},
+            "has format 'seq2seq run 2', expected 'seq2seq run 1'; use the version of seq2seq that wrote it, "
+            "or --overwrite to start anew",
+        ),
+    ],
+)
+def test_a_run_with_other_keys_or_of_another_format_is_refused(folder, change, message):
+    write_json(folder / RUN, change(read_json(folder / RUN)))
+    with pytest.raises(BundleError) as error:
+        run_under_way(folder)
+    assert str(error.value) == f"{folder / RUN}: {message}"
+
+
+@pytest.mark.parametrize(("value", "message"), [("x", "signature is 'x'"), ({}, "sha256 is None")])
+def test_a_model_whose_signature_is_damaged_is_refused(folder, value, message):
+    write_json(folder / CONFIG, {**read_json(folder / CONFIG), "signature": value})
+    with pytest.raises(BundleError, match=f"config.json: is damaged: {message}; train again"):
+        finished_run(folder)
+
+
+# shards
+
+
+def test_a_process_on_one_core_cuts_no_batch():
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from seq2seq.models.step import shard_count
+assert shard_count(64) == 1
+"""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this system has no affinity")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_run_goes_on_with_its_shards_on_another_machine(command, interrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.models.step.core_count", lambda: 2)
+    assert command("--epochs", "2", model="whole")[0] == 0
+    interrupted(2, "--epochs", "2")
+    assert read_json(tmp_path / "model" / RUN)["train"]["shards"] == 2
+    monkeypatch.setattr("seq2seq.models.step.core_count", lambda: 1)
+    assert command("--epochs", "2")[0] == 0
+    assert same_weights(tmp_path / "model", tmp_path / "whole")
+    assert json.loads((tmp_path / "model" / CONFIG).read_text())["train"]["shards"] == 2
+    code, said = command("--epochs", "2", "--shards", "1")
+    assert code == 2 and "holds another run: train.shards was 2, now 1; " in said
+
+
+def test_more_shards_than_rows_are_refused(command):
+    code, said = command("--shards", "17", "--epochs", "1")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        "seq2seq train: error: --shards 17: expected at most one for each row of a batch; give 16 or fewer"
+    )
