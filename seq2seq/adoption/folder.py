@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from seq2seq import __version__
-from seq2seq.adoption.material import Adoption
 from seq2seq.backend import keras, tf
 from seq2seq.bundle import Bundle, kind_in, load_bundle, save_bundle
 from seq2seq.canary import choose_canary, choose_text_canary
@@ -44,23 +43,31 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
 
 
 def write(
-    adoption: Adoption, parts: Bundle, *, metrics: dict[str, Any], lines: list[str], compare: Comparison, compared: str
+    folder: Path,
+    parts: Bundle,
+    *,
+    metrics: dict[str, Any],
+    lines: list[str],
+    compare: Comparison,
+    compared: str,
+    report: Callable[[str], None],
 ) -> None:
     """Writes a whole folder beside its name, compares it with the original, and renames it.
 
     Args:
-        adoption: where it goes, and who hears of the differences.
+        folder: where it goes.
         parts: all but the path.
         metrics: for metrics.json.
         lines: of a translator, sources for its canary.
         compare: computes the original's log-probabilities (nats) of some symbols, and those of each given model.
         compared: what is compared, in words.
+        report: receives the differences, in a line.
 
     Raises:
         AdoptionError: the folder's log-probabilities are not the original's.
 
     """
-    home = adoption.folder.resolve()  # a link to a folder stays one
+    home = folder.resolve()  # a link to a folder stays one
     beside = fresh_folder(home)
     try:
         bundle = replace(parts, path=beside, record={**parts.record, "versions": versions()})
@@ -83,7 +90,7 @@ def write(
     finally:
         if beside.exists():  # nothing but what was written above
             shutil.rmtree(beside)
-    adoption.report(
+    report(
         f"log-probabilities {compared} differ from the original's by at most "
         f"{' and '.join(f'{largest:.1e} ({runtime})' for runtime, largest in differences.items())} nats"
     )

@@ -74,12 +74,13 @@ def adopt_language_model(adoption: Adoption) -> None:
     report(f"nats of a symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
     original = replace(adoption.original, scale=result.scale)
     write(
-        adoption,
+        adoption.folder,
         bundle_of(adoption, result, window),
         metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6)}},
         lines=[],
         compare=lambda models: log_probs(original, result, window or CONTEXT, models),
         compared=f"at {COMPARED} places",
+        report=adoption.report,
     )
 
 

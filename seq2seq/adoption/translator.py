@@ -70,12 +70,13 @@ def adopt_translator(adoption: Adoption) -> None:
     )
     lines = [pair.source for pair in pairs[: result.rows]]
     write(
-        adoption,
+        adoption.folder,
         bundle,
         metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6), "rows": result.rows}},
         lines=lines[:: max(1, len(lines) // CANARY_LINES)],
         compare=lambda translators: log_probs(adoption, result, pairs, translators, masked=masked),
         compared=f"of up to {COMPARED} rows",
+        report=adoption.report,
     )
 
 
