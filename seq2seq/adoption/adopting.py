@@ -13,13 +13,12 @@ from seq2seq.adoption.translator import adopt_translator
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
 from seq2seq.datasets import resolve
-from seq2seq.diagnosis.files import collect, read_npz, read_vocabulary_file
-from seq2seq.diagnosis.layout import sort_out
-from seq2seq.diagnosis.models import TRAIN, load_model, sort_models
-from seq2seq.diagnosis.opening import quiet
-from seq2seq.diagnosis.vocabularies import Table, read_table
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.files import sha256_of
+from seq2seq.foreign.files import collect, read_npz, read_vocabulary_file
+from seq2seq.foreign.layout import sort_out
+from seq2seq.foreign.models import TRAIN, load_model, quiet, sort_models
+from seq2seq.foreign.vocabularies import Table, read_table
 from seq2seq.loading import load
 
 

@@ -11,8 +11,8 @@ from seq2seq.adoption.material import Option, Texts, Told, options
 from seq2seq.adoption.numbering import Numbering, Reading, roundest, source_schemes, target_schemes
 from seq2seq.adoption.parts import ONE_HOT
 from seq2seq.corpus import Pair
-from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
 from seq2seq.source_form import SourceForm
 
 FEW, MANY = 32, 200  # rows that guesses are judged by: at first, in the end

@@ -19,9 +19,9 @@ from seq2seq.adoption.parts import NUMBER, Traced
 from seq2seq.adoption.telling import from_table
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.config import DataConfig
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError, DataError
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.generation import LanguageModel
 from seq2seq.loading import load
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel

@@ -8,11 +8,11 @@ from seq2seq.adoption.choosing import Chosen, check_learnt, fill
 from seq2seq.adoption.judging import Guess, Judge
 from seq2seq.adoption.material import Texts, Told
 from seq2seq.adoption.numbering import END, NAMES, PAD, START, UNK, Numbering, Reading, shown
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.source_form import SourceForm
 
 AGREE = 0.995  # share of positions at which an array and its text must agree

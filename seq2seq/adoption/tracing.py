@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from seq2seq.adoption.attending import read_attention
-from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 from seq2seq.adoption.parts import (
     BACKWARD,
     EMBEDDING,
@@ -23,6 +22,7 @@ from seq2seq.adoption.parts import (
 )
 from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
 

@@ -19,9 +19,9 @@ from seq2seq.adoption.telling import by_arrays, by_tables
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.inference import load
 
 CHECKED = 100  # rows that are compared with the original

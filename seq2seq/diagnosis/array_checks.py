@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
 from seq2seq.diagnosis.association import check_association
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side, commonest
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Finding, finding
+from seq2seq.foreign.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side, commonest
 
 ROWS_SHOWN = 8
 ID_BYTES = 4

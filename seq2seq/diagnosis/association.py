@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.report import HARMFUL, Finding, finding
+from seq2seq.foreign.padding import Side
 
 FEWEST_ROWS, MOST_ROWS = 200, 2000
 FEWEST_DISTINCT = 50  # different sources, and different targets, without which nothing is concluded

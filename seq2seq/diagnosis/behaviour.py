@@ -3,12 +3,12 @@
 import numpy as np
 
 from seq2seq.diagnosis.causes import LOOKS_AHEAD
-from seq2seq.diagnosis.feeding import scrambled
-from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.running import Run, run_free, run_windows
 from seq2seq.diagnosis.sample import FREE_ROWS, Sample
 from seq2seq.diagnosis.shifts import agreement
+from seq2seq.foreign.feeding import scrambled
+from seq2seq.foreign.layout import Data
 from seq2seq.symptoms import LOOPS, loop_period, loop_share, positional_accuracy
 
 NONE_AT_ALL = 1e-6  # change of a probability that is rounding

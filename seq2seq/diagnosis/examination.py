@@ -6,8 +6,6 @@ from typing import Any
 
 from seq2seq.diagnosis.array_checks import check_arrays
 from seq2seq.diagnosis.causes import ordered
-from seq2seq.diagnosis.files import read_npz, read_pairs, read_vocabulary_file
-from seq2seq.diagnosis.layout import DECODER, ENCODER, Data, parts_of, sort_out
 from seq2seq.diagnosis.report import Finding, Report
 from seq2seq.diagnosis.shifts import check_shifts
 from seq2seq.diagnosis.split_checks import (
@@ -17,8 +15,11 @@ from seq2seq.diagnosis.split_checks import (
     split_of_files,
     split_of_pairs,
 )
-from seq2seq.diagnosis.vocabularies import Table, check_known, check_order, check_pairs, check_range, read_table
+from seq2seq.diagnosis.vocabulary_checks import check_known, check_order, check_pairs, check_range
 from seq2seq.errors import OptionError
+from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
+from seq2seq.foreign.layout import DECODER, ENCODER, Data, parts_of, sort_out
+from seq2seq.foreign.vocabularies import Table, read_table
 
 Symbol = str | int
 

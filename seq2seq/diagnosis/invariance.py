@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import ONE_HOT
-from seq2seq.diagnosis.models import is_functional, shapes
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
+from seq2seq.foreign.arrays import ONE_HOT
+from seq2seq.foreign.models import is_functional, shapes
 
 ROWS, ALONE = 24, 5
 ROUNDING = 1e-3

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from seq2seq.backend import keras
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.feeding import are_probabilities
-from seq2seq.diagnosis.models import is_functional
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.feeding import are_probabilities
+from seq2seq.foreign.models import is_functional
 
 CLOSE = 0.02  # relative difference of two losses that are the same
 CHANGED = 1e-6  # relative difference that shows that something counts

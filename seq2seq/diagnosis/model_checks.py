@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import IDS
 from seq2seq.diagnosis.behaviour import (
     CAUSAL,
     check_free_run,
@@ -16,19 +15,20 @@ from seq2seq.diagnosis.behaviour import (
     free_run,
     future_effect,
 )
-from seq2seq.diagnosis.feeding import Teacher, make_teacher
 from seq2seq.diagnosis.invariance import check_batch, check_tight
-from seq2seq.diagnosis.layout import DECODER as DECODER_INPUT
-from seq2seq.diagnosis.layout import ENCODER as ENCODER_INPUT
-from seq2seq.diagnosis.layout import Data
 from seq2seq.diagnosis.losses import check_loss
-from seq2seq.diagnosis.models import DECODER, ENCODER, TRAIN, consumers, layers_of, shapes
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import FREE_ROWS, Sample, spread
 from seq2seq.diagnosis.shifts import agreement
-from seq2seq.diagnosis.stepping import Stepper, make_stepper
 from seq2seq.diagnosis.weights import check_weights, foreign_weights
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import IDS
+from seq2seq.foreign.feeding import Teacher, make_teacher
+from seq2seq.foreign.layout import DECODER as DECODER_INPUT
+from seq2seq.foreign.layout import ENCODER as ENCODER_INPUT
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, consumers, layers_of, shapes
+from seq2seq.foreign.stepping import Stepper, make_stepper
 
 NUMERIC = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Dense", "TimeDistributed", "Conv1D", "Rescaling",
            "Normalization")  # fmt: skip

@@ -1,16 +1,13 @@
 """Opens the models of an examination and hands them to the checks; the first module that needs Keras."""
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
 from seq2seq.diagnosis.model_checks import Outcome, check_models
-from seq2seq.diagnosis.models import TRAIN, is_functional, load_model, sort_models
 from seq2seq.errors import OptionError
+from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.models import TRAIN, is_functional, load_model, quiet, sort_models
 
 
 def examine_models(
@@ -40,22 +37,6 @@ def examine_models(
     outcome.notes[:0] = notes
     outcome.inferred[:0] = inferred
     return outcome
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps TensorFlow and Keras from warning about inference models without a loss and the many shapes tried."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data: Data | None) -> Sequence[str] | None:

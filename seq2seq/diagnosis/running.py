@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.diagnosis.feeding import Teacher, fill_id
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.stepping import Stepper
+from seq2seq.foreign.feeding import Teacher, fill_id
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.stepping import Stepper
 
 MOST_STEPS = 48
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from seq2seq.alignment import SHIFTS
-from seq2seq.diagnosis.arrays import VECTORS
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.report import BROKEN, Finding, finding
+from seq2seq.foreign.arrays import VECTORS
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
 
 ENOUGH = 0.15  # share of the positions that a shift must compare to count
 FARTHEST = 12  # steps, the largest shift that is looked for

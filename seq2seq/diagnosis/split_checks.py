@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.report import HARMFUL, Finding, finding
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
 
 LEAK = 0.01  # share of validation sources seen in training that is worth a word
 APART = 0.5  # overlap of length histograms below which the parts differ

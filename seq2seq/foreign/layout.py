@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING, read
-from seq2seq.diagnosis.padding import Side, infer_end, infer_start, with_padding
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import NOTHING, read
+from seq2seq.foreign.padding import Side, infer_end, infer_start, with_padding
 
 ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
 PATTERNS = (

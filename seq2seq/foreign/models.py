@@ -1,8 +1,11 @@
 """Opens Keras models safely and concludes which one trains, which one encodes and which one decodes."""
 
+import contextlib
+import logging
 import re
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,22 @@ from seq2seq.errors import DataError
 
 WEIGHTS_ALONE = "expected a whole model, got weights alone; save it with model.save('model.keras')"
 TRAIN, ENCODER, DECODER = "train_model", "encoder", "decoder"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow and Keras from warning about inference models without a loss and the many shapes tried."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from seq2seq.backend import keras, tf
-from seq2seq.diagnosis.arrays import NOTHING, ONE_HOT
-from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
-from seq2seq.diagnosis.models import consumers, is_functional, layers_of, shapes
-from seq2seq.diagnosis.padding import Side
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import NOTHING, ONE_HOT
+from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.models import consumers, is_functional, layers_of, shapes
+from seq2seq.foreign.padding import Side
 
 BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
 Feed = Callable[[Any], Any]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from seq2seq.backend import keras
-from seq2seq.diagnosis.arrays import ONE_HOT
-from seq2seq.diagnosis.feeding import call, probabilities
-from seq2seq.diagnosis.models import consumers, is_functional, shapes
-from seq2seq.diagnosis.padding import Side
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import ONE_HOT
+from seq2seq.foreign.feeding import call, probabilities
+from seq2seq.foreign.models import consumers, is_functional, shapes
+from seq2seq.foreign.padding import Side
 
 Shape = tuple[int | None, ...]
 

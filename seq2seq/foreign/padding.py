@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING, VECTORS, Sequences
+from seq2seq.foreign.arrays import NOTHING, VECTORS, Sequences
 
 COMMON = 0.98  # share of rows that makes a symbol the rule
 

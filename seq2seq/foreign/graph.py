@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seq2seq.backend import keras
-from seq2seq.errors import AdoptionError
+from seq2seq.errors import DataError
 
 # layers that change nothing when a model is used, or that only mask
 TRANSPARENT = (
@@ -46,7 +46,7 @@ def call_of(place: Place) -> Call:
         if not isinstance(layer, keras.Model):
             break
         if not getattr(layer, "inputs", None):
-            raise AdoptionError(
+            raise DataError(
                 f"{describe(layer)}: is a subclassed model inside, whose layers cannot be followed; build it with "
                 "the functional API"
             )
