@@ -9,7 +9,7 @@ from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.foreign.feeding import are_probabilities
-from seq2seq.foreign.models import is_functional
+from seq2seq.foreign.graph import softmax_layers
 
 CLOSE = 0.02  # relative difference of two losses that are the same
 CHANGED = 1e-6  # relative difference that shows that something counts
@@ -126,14 +126,14 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
         and centred.max() - centred.min() > 0.4
         and classes > 2
     )
-    layers = softmax_chain(model)
-    if not in_numbers and not layers:
+    layers = softmax_layers(model)
+    if not in_numbers and len(layers) < 2:
         return []
     evidence: dict[str, Any] = {
         "largest probability": float(scores.max()) if len(scores) else 0.0,
         "largest that softmax of probabilities can give": float(bound),
     }
-    if layers:
+    if len(layers) > 1:
         evidence["layers"] = layers
     return [
         finding(
@@ -145,31 +145,6 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
             mend="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
         )
     ]
-
-
-def softmax_chain(model: Any) -> list[str]:
-    """Names two layers of a graph that apply softmax one after the other."""
-    if not is_functional(model):
-        return []
-    for operation in getattr(model, "operations", []):
-        if not applies_softmax(operation):
-            continue
-        for node in getattr(operation, "_inbound_nodes", []):
-            for tensor in node.input_tensors:
-                producer = tensor._keras_history.operation
-                while type(producer).__name__ in ("Dropout", "Reshape", "Identity"):
-                    producer = producer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-                if applies_softmax(producer):
-                    return [producer.name, operation.name]
-    return []
-
-
-def applies_softmax(operation: Any) -> bool:
-    """Says whether a layer's output went through softmax."""
-    layer = getattr(operation, "layer", operation) if type(operation).__name__ == "TimeDistributed" else operation
-    if type(layer).__name__ == "Softmax":
-        return True
-    return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
 
 
 def loss_name(model: Any) -> str:

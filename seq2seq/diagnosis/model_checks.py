@@ -24,10 +24,11 @@ from seq2seq.diagnosis.weights import check_weights, foreign_weights
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import IDS
 from seq2seq.foreign.feeding import Teacher, make_teacher
+from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.layout import DECODER as DECODER_INPUT
 from seq2seq.foreign.layout import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.layout import Data
-from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, consumers, layers_of, shapes
+from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, layers_of, shapes
 from seq2seq.foreign.stepping import Stepper, make_stepper
 
 NUMERIC = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Dense", "TimeDistributed", "Conv1D", "Rescaling",

@@ -11,8 +11,9 @@ import numpy as np
 from seq2seq.backend import keras, tf
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import NOTHING, ONE_HOT
+from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.layout import DECODER, ENCODER, Data
-from seq2seq.foreign.models import consumers, is_functional, layers_of, shapes
+from seq2seq.foreign.models import is_functional, layers_of, shapes
 from seq2seq.foreign.padding import Side
 
 BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch

@@ -150,23 +150,6 @@ def is_functional(model: Any) -> bool:
     return bool(shapes(model, "inputs")) and bool(shapes(model, "outputs"))
 
 
-def consumers(model: Any, index: int) -> list[Any]:
-    """Layers that read an input, through layers that only reshape, mask or cast it."""
-    if not is_functional(model):
-        return []
-    wanted = {id(model.inputs[index])}
-    found = []
-    for operation in getattr(model, "operations", model.layers):
-        for node in getattr(operation, "_inbound_nodes", []):
-            if not any(id(tensor) in wanted for tensor in node.input_tensors):
-                continue
-            if type(operation).__name__ in ("Masking", "Reshape", "Cast", "NotEqual", "ExpandDims", "Squeeze"):
-                wanted |= {id(tensor) for tensor in node.output_tensors}
-            elif type(operation).__name__ != "InputLayer" and operation not in found:
-                found.append(operation)
-    return found
-
-
 def layers_of(model: Any) -> list[Any]:
     """All layers, those inside nested models and wrappers too."""
     found = []

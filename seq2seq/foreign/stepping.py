@@ -11,7 +11,8 @@ from seq2seq.backend import keras
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import ONE_HOT
 from seq2seq.foreign.feeding import call, probabilities
-from seq2seq.foreign.models import consumers, is_functional, shapes
+from seq2seq.foreign.graph import consumers
+from seq2seq.foreign.models import is_functional, shapes
 from seq2seq.foreign.padding import Side
 
 Shape = tuple[int | None, ...]
