@@ -69,7 +69,7 @@ def check_start(data: Data) -> list[Finding]:
                     evidence,
                     title="START is among the targets",
                     effect="the model learns to emit START, which decoding takes for text",
-                    mend="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
+                    fix="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
                 )
             )
     return found
@@ -125,7 +125,7 @@ def check_end(data: Data) -> list[Finding]:
             evidence,
             title=title,
             effect="on such rows the model learns not to stop",
-            mend="row = row[: width - 1] + [END]  # or drop rows that are too long",
+            fix="row = row[: width - 1] + [END]  # or drop rows that are too long",
         )
     ]
 
@@ -160,8 +160,8 @@ def check_sources(data: Data) -> list[Finding]:
         return []
     evidence = {"distinct sources": distinct, "rows": len(source.ids)}
     title = "all sources are the same: there is nothing to learn from them"
-    mend = "print(len(np.unique(encoder_input, axis=0)))  # find the loop that should fill it"
-    return [finding("D05", BROKEN, evidence, title=title, mend=mend)]
+    fix = "print(len(np.unique(encoder_input, axis=0)))  # find the loop that should fill it"
+    return [finding("D05", BROKEN, evidence, title=title, fix=fix)]
 
 
 def check_form(sequences: Sequences) -> list[Finding]:

@@ -44,7 +44,7 @@ def check_association(source: Side, targets: Side) -> list[Finding]:
             evidence,
             title="sources tell no more about their targets than those of other rows do",
             effect="there is nothing to learn but the training rows by heart: new sentences get unrelated output",
-            mend="order = generator.permutation(len(x)); x, d, y = x[order], d[order], y[order]  # all in one order",
+            fix="order = generator.permutation(len(x)); x, d, y = x[order], d[order], y[order]  # all in one order",
         )
     ]
 

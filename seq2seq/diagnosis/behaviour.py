@@ -124,7 +124,7 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
         evidence[LOOKS_AHEAD] = ahead
     title = "the decoder sees the symbols that it must predict" if ahead > CAUSAL else ""
     if check_peeking(sample):
-        return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
+        return [finding("D06", BROKEN, evidence, title=title, fix=LOOK_BACK)]
     if free < 0.5 * before and before > chance + 0.1:
         complete = ahead > CAUSAL or free <= chance + 0.15 * max(sample.accuracy - chance, 0)
         return [finding("D06", BROKEN if complete else HARMFUL, evidence, title=title)]
@@ -152,7 +152,7 @@ def check_peeking(sample: Sample) -> list[Finding]:
     }
     what = "model" if data.source is None else "decoder"
     title = f"the {what} sees the symbols that it must predict"
-    return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
+    return [finding("D06", BROKEN, evidence, title=title, fix=LOOK_BACK)]
 
 
 def future_effect(sample: Sample) -> float:

@@ -20,6 +20,7 @@ from seq2seq.errors import OptionError
 from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
 from seq2seq.foreign.layout import DECODER, ENCODER, Data, parts_of, sort_out
 from seq2seq.foreign.vocabularies import Table, read_table
+from seq2seq.lines import whole_number
 
 Symbol = str | int
 
@@ -155,8 +156,8 @@ def mark(what: str, symbol: Symbol, table: Table | None) -> int:
         return table.ids[symbol]
     if symbol == "zeros":
         return -1
-    if symbol.lstrip("-").isdigit():
-        return int(symbol)
+    if (number := whole_number(symbol)) is not None:
+        return number
     place = f"{table.name} does not have it" if table is not None else "there is no vocabulary"
     raise OptionError(f"--{what} {symbol!r}: expected an id or a symbol of the vocabulary, and {place}; give the id")
 

@@ -44,7 +44,7 @@ def check_batch(sample: Sample) -> list[Finding]:
             evidence,
             title="results depend on the other rows of the batch",
             effect="a sentence decodes differently alone and beside others",
-            mend="no statistics over the batch axis in inference: call layers with training=False, stateful=False",
+            fix="no statistics over the batch axis in inference: call layers with training=False, stateful=False",
         )
     ]
 

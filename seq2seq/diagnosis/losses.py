@@ -102,11 +102,11 @@ def check_softmax(sample: Sample, model: Any) -> list[Finding]:
         return []
     if gives == PROBABILITIES:
         title = "softmax is applied twice: by the model and by the loss"
-        mend = "loss=keras.losses.SparseCategoricalCrossentropy()  # without from_logits=True"
+        fix = "loss=keras.losses.SparseCategoricalCrossentropy()  # without from_logits=True"
     else:
         title = "the model puts out logits, the loss expects probabilities"
-        mend = "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
-    return [finding("D13", BROKEN, evidence, title=title, mend=mend)]
+        fix = "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+    return [finding("D13", BROKEN, evidence, title=title, fix=fix)]
 
 
 def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
@@ -142,7 +142,7 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
             evidence,
             title="softmax is applied twice in the model",
             effect="no probability can exceed the bound: the loss stays high and sampling is nearly uniform",
-            mend="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
+            fix="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
         )
     ]
 

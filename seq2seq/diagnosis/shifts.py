@@ -207,5 +207,5 @@ def check_windows(inputs: Side, targets: Side) -> tuple[list[Finding], list[str]
     title = "the target is the last symbol of the window itself" if best == 0 else (
         f"the target is the symbol at {best:+d} from the window's last instead of +1"
     )  # fmt: skip
-    mend = "x.append(text[i : i + length]); y.append(text[i + length])"
-    return [finding(code, BROKEN, evidence, title=title, mend=mend)], []
+    fix = "x.append(text[i : i + length]); y.append(text[i + length])"
+    return [finding(code, BROKEN, evidence, title=title, fix=fix)], []

@@ -114,7 +114,7 @@ def check_unseen(train: Data, validation: Data) -> list[Finding]:
                     evidence,
                     title="validation holds symbols that training never showed",
                     effect="the model has no idea of them: their weights are as they were at the start",
-                    mend="shuffle before the split, or map rare symbols to UNK",
+                    fix="shuffle before the split, or map rare symbols to UNK",
                 )
             )
     return found

@@ -58,7 +58,7 @@ def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> lis
         "largest difference of a probability": largest,
         "rows": len(differences),
     }
-    title, mend = "inference models are wired otherwise than in training", ""
+    title, fix = "inference models are wired otherwise than in training", ""
     if foreign:
         title = "inference models hold weights of their own"
     if not foreign:
@@ -67,17 +67,17 @@ def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> lis
                 if by_step(sample, stepper).max(initial=0.0) <= SAME:
                     evidence["agrees when exchanged"] = what
                     title = "inference models swap the states: " + what
-                    mend = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
+                    fix = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
                     break
             except Exception:  # a wiring that the models refuse is not the one
                 continue
-        if not mend and without_padding(sample, sample.stepper):
+        if not fix and without_padding(sample, sample.stepper):
             evidence["agrees"] = "where sources have no padding"
             title = "inference models lose the mask: they read the padding that training left out"
-            mend = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
-            return [finding("D07", HARMFUL, evidence, title=title, mend=mend)]
+            fix = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
+            return [finding("D07", HARMFUL, evidence, title=title, fix=fix)]
     severity = BROKEN if foreign or largest > CLOSE else HARMFUL
-    return [finding("D07", severity, evidence, title=title, mend=mend)]
+    return [finding("D07", severity, evidence, title=title, fix=fix)]
 
 
 def without_padding(sample: Sample, stepper: Stepper) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import DataError
+from seq2seq.lines import whole_number
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.vocabulary import SPECIAL_NAMES, Vocabulary
 
@@ -42,8 +43,9 @@ def read_table(value: Any, name: str) -> Table:
     if isinstance(value, Mapping) and value:
         if all(isinstance(number, (int, np.integer)) for number in value.values()):
             return Table(name, {str(symbol): int(number) for symbol, number in value.items()})
-        if all(str(number).lstrip("-").isdigit() for number in value):
-            return Table(name, {str(symbol): int(number) for number, symbol in value.items()})
+        numbers = [number for text in value if (number := whole_number(str(text))) is not None]
+        if len(numbers) == len(value):
+            return Table(name, {str(symbol): number for number, symbol in zip(numbers, value.values(), strict=True)})
     if isinstance(value, (list, tuple)) and value and all(isinstance(symbol, str) for symbol in value):
         return Table(name, {symbol: number for number, symbol in enumerate(value)})
     raise DataError(
