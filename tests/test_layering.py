@@ -35,7 +35,8 @@ LAYOUT = """
     quoting evaluation sweeping plots canary
     checkpoints schedule task training profiling translation language
     foreign foreign.arrays foreign.files foreign.vocabularies foreign.padding foreign.layout
-    foreign.models foreign.graph foreign.feeding foreign.stepping
+    foreign.models foreign.graph foreign.feeding foreign.ids foreign.free_running
+    foreign.stepping
     diagnosis.catalogue diagnosis.explain diagnosis.report diagnosis.causes
     diagnosis.vocabulary_checks diagnosis.association diagnosis.array_checks diagnosis.shifts diagnosis.split_checks
     diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses

@@ -4,7 +4,7 @@ import numpy as np
 
 from seq2seq.diagnosis.causes import LOOKS_AHEAD
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
-from seq2seq.diagnosis.running import Run, run_free, run_windows
+from seq2seq.diagnosis.running import Run, run_language_model, run_translator, run_windows
 from seq2seq.diagnosis.sample import FREE_ROWS, Sample
 from seq2seq.diagnosis.shifts import agreement
 from seq2seq.foreign.feeding import scrambled
@@ -76,12 +76,14 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
     given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
     if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or future_effect(sample) > CAUSAL):
         return None  # not a language model: it reads all of its input before it answers
-    longest = int(data.targets.lengths()[sample.rows[:count]].max())
-    begins = ids[:, :given].copy()
-    if data.source is not None:
-        begins[:, 0] = data.start if data.start is not None else data.inputs.first()[sample.rows[:count]]
-    steps = min(longest + 1, STEPS) if data.source is not None else min(ids.shape[1] - given + 1, STEPS)
-    return run_free(sample.teacher, sample.stepper, data, sample.source(count), begins, steps), given
+    chosen = sample.rows[:count]
+    if data.source is None:
+        assert sample.teacher is not None
+        steps = min(ids.shape[1] - given + 1, STEPS)
+        return run_language_model(sample.teacher, data, ids[:, :given], steps), given
+    steps = min(int(data.targets.lengths()[chosen].max()) + 1, STEPS)
+    starts = np.full(count, data.start) if data.start is not None else data.inputs.first()[chosen]
+    return run_translator(sample.teacher, sample.stepper, data, sample.source(count), starts, steps), given
 
 
 def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
@@ -92,13 +94,13 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     """
     if given == 0 or not sample.learnt:
         return check_peeking(sample)
-    count = len(run.ids)
+    count = len(run.outputs)
     if sample.data.source is None:
         since = given - 1
-        steps = run.ids.shape[1]
+        steps = len(run.written[0])
         right = sample.right[:count, since : since + steps]
         references = [row[since : since + steps].tolist() for row in sample.targets[:count]]
-        outputs = run.ids.tolist()
+        outputs = run.written
         lengths = [len(reference) for reference in references]
     else:
         right = sample.right[:count]

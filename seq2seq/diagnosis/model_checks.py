@@ -23,7 +23,7 @@ from seq2seq.diagnosis.shifts import agreement
 from seq2seq.diagnosis.weights import check_weights, foreign_weights
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import IDS
-from seq2seq.foreign.feeding import Teacher, make_teacher
+from seq2seq.foreign.feeding import Teacher, make_teacher, order_in_words
 from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.layout import DECODER as DECODER_INPUT
 from seq2seq.foreign.layout import ENCODER as ENCODER_INPUT
@@ -145,13 +145,16 @@ def find_teacher(train: Any, data: Data, outcome: Outcome, order: Sequence[str] 
         outcome.notes.append("the training model (D07, D08, D09, D13): none was given; pass --train-model")
         return None
     try:
-        return make_teacher(train, data, outcome.inferred, order)
+        teacher = make_teacher(train, data, order)
     except DataError as error:
         beyond = out_of_range(error)
         outcome.findings += beyond
         if not beyond:
             outcome.notes.append(f"what the training model does (D05 to D09, D13, D14): {error}")
         return None
+    if not order:
+        outcome.inferred.append(order_in_words(teacher, data))
+    return teacher
 
 
 def out_of_range(error: Exception) -> list[Finding]:
@@ -179,7 +182,9 @@ def find_stepper(encoder: Any, decoder: Any, teacher: Teacher | None, data: Data
         classes = data.targets.sequences.classes if data.targets is not None else 0
         if teacher is not None:
             classes = next((shape[-1] for shape in shapes(teacher.model, "outputs") if shape[-1]), classes)
-        return make_stepper(encoder, decoder, data.inputs, classes, outcome.inferred)
+        stepper = make_stepper(encoder, decoder, data.inputs, classes=classes, end=data.end)
+        outcome.inferred.append(stepper.wiring)
+        return stepper
     except DataError as error:
         outcome.notes.append(f"the inference models step by step (D07): {error}")
         return None
