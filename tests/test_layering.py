@@ -37,10 +37,10 @@ LAYOUT = """
     foreign foreign.arrays foreign.files foreign.vocabularies foreign.padding foreign.layout
     foreign.models foreign.graph foreign.feeding foreign.ids foreign.free_running
     foreign.stepping
-    diagnosis.catalogue diagnosis.explain diagnosis.report diagnosis.causes
-    diagnosis.vocabulary_checks diagnosis.association diagnosis.array_checks diagnosis.shifts diagnosis.split_checks
-    diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses
-    diagnosis.weights diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
+    diagnosis.catalogue diagnosis.explain diagnosis.report diagnosis.causes diagnosis.examination
+    diagnosis.vocabulary_checks diagnosis.association diagnosis.shifts diagnosis.array_checks diagnosis.split_checks
+    diagnosis.sample diagnosis.running diagnosis.behaviour diagnosis.invariance diagnosis.losses diagnosis.weights
+    diagnosis.model_checks diagnosis.examining_models diagnosis.bundles diagnosis.examining diagnosis
     adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
     adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
     adoption.folder adoption.translator adoption.language adoption.adopting adoption

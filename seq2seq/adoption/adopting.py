@@ -120,7 +120,7 @@ def adopt_files(paths: Sequence[Path], data: str, folder: Path, *, allow_lambda:
     data_path(data)
     with quiet():
         models = {path.name: load_model(path, allow_lambda=allow_lambda)[0] for path in found.models}
-    parts = sort_models(models, {}, [])
+    parts = sort_models(models)
     if TRAIN not in parts:
         raise AdoptionError(
             f"expected the model that was fitted, got {' and '.join(models)}, which seem to be an inference encoder "

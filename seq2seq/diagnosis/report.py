@@ -24,6 +24,31 @@ class Finding:
     because_of: str | None = None  # the code of the finding that this one follows from
 
 
+@dataclass(frozen=True)
+class NotExamined:
+    """Something that a check could not look at."""
+
+    what: str  # with what to pass
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A model has shown what arrays alone only suggest, so earlier findings of this code do not count."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """How many rows a check looked at."""
+
+    what: str  # what was done with them
+    rows: int
+
+
+Result = Finding | NotExamined | Settled | Examined  # what checks return
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """All that an examination says."""

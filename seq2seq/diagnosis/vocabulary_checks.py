@@ -4,10 +4,31 @@ from collections.abc import Sequence
 
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.foreign.arrays import MAGNITUDES
+from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
 from seq2seq.foreign.vocabularies import Table
 
 SHOWN = 8
+
+
+def check_vocabularies(
+    tables: Sequence[Table], data: Data | None, texts: Sequence[tuple[str, str]] | None
+) -> list[Finding]:
+    """D11: vocabularies against each other, against arrays and against pairs."""
+    if not tables:
+        return []
+    found = check_order(tables)
+    for part, table in {"source": tables[0], "inputs": tables[-1], "targets": tables[-1]}.items():
+        side = getattr(data, part, None)
+        if side is None:
+            continue
+        found += check_range(table, side)
+        if texts is not None:
+            found += check_pairs(table, side, [pair[part != "source"] for pair in texts])
+    if texts is not None:
+        found += check_known(tables[0], [source for source, _ in texts], "sources")
+        found += check_known(tables[-1], [target for _, target in texts], "targets")
+    return found
 
 
 def check_order(tables: Sequence[Table]) -> list[Finding]:

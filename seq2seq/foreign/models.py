@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seq2seq.backend import keras
@@ -94,13 +95,15 @@ def config_of(path: Path) -> str:
         raise DataError(f"{path}: expected a Keras model (.keras or .h5), got something else: {error}") from error
 
 
-def sort_models(models: Mapping[str, Any], given: Mapping[str, Any], inferred: list[str]) -> dict[str, Any]:
+def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Gives each model its part, from names where they tell and from signatures elsewhere.
 
     Args:
         models: models whose part is unknown, by name.
         given: models by part.
-        inferred: what is concluded is added here.
+
+    Returns:
+        All models by part; one that seems to have the part of a given one is left out.
 
     Raises:
         DataError: two models seem to have the same part.
@@ -116,7 +119,6 @@ def sort_models(models: Mapping[str, Any], given: Mapping[str, Any], inferred: l
                 f"two models seem to be the {part}; say which is which with --train-model, --encoder and --decoder"
             )
         parts[part] = model
-        inferred.append(f"{name} is the {part.replace('_', ' ')}")
     return parts
 
 
