@@ -8,12 +8,12 @@ from seq2seq.backend import keras
 from seq2seq.decoding import Beam, Greedy, decode
 from seq2seq.errors import AdoptionError, DataError
 from seq2seq.foreign.arrays import NOTHING, read
-from seq2seq.foreign.feeding import make_teacher
 from seq2seq.foreign.free_running import GrowingRows, SlidingWindows
-from seq2seq.foreign.graph import Place, call_of, softmax_layers
+from seq2seq.foreign.graph import Place, call_of, consumers, softmax_layers
 from seq2seq.foreign.ids import ForeignIds
+from seq2seq.foreign.inference_models import make_stepper
 from seq2seq.foreign.layout import sort_out
-from seq2seq.foreign.stepping import make_stepper
+from seq2seq.foreign.teacher_forcing import make_teacher
 from seq2seq.special import END, PAD, SPECIAL_COUNT, UNK
 from tests.defective.recipes import embedding_models, id_arrays, toy_pairs
 
@@ -29,8 +29,20 @@ def test_a_subclassed_model_inside_a_model_is_named():
 
     given = keras.Input((4, 5))
     model = keras.Model(given, Inner()(given))
+    assert softmax_layers(model) == []
     with pytest.raises(DataError, match=r"layer 'inner' \(Inner\): is a subclassed model inside, whose layers cannot"):
         call_of(Place(model.outputs[0]))
+
+
+def test_a_model_inside_that_is_called_with_more_than_its_inputs_is_named():
+    inner = keras.Input((4,), name="a")
+    layer = keras.Model({"a": inner}, keras.layers.Softmax()(inner), name="inner")
+    given = [keras.Input((4,)), keras.Input((4,))]
+    model = keras.Model(given, keras.layers.Add()([layer({"a": given[0], "b": given[1]}), given[1]]))
+    assert [one.name for one in consumers(model, 0)] == ["inner"]
+    assert softmax_layers(model) == []
+    with pytest.raises(DataError, match=r"layer 'inner' \(Functional\): is called with 2 tensors and has 1 inputs"):
+        call_of(Place(layer._inbound_nodes[-1].output_tensors[0]))
 
 
 def scored(*activations):

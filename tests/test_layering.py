@@ -35,8 +35,8 @@ LAYOUT = """
     quoting evaluation sweeping plots canary
     checkpoints schedule task training profiling translation language
     foreign foreign.arrays foreign.files foreign.vocabularies foreign.padding foreign.layout
-    foreign.models foreign.graph foreign.feeding foreign.ids foreign.free_running
-    foreign.stepping
+    foreign.models foreign.graph foreign.teacher_forcing foreign.ids foreign.free_running
+    foreign.inference_models
     diagnosis.catalogue diagnosis.explain diagnosis.report diagnosis.causes diagnosis.examination
     diagnosis.vocabulary_checks diagnosis.association diagnosis.shifts diagnosis.array_checks diagnosis.split_checks
     diagnosis.sample diagnosis.running diagnosis.behaviour diagnosis.invariance diagnosis.losses diagnosis.weights

@@ -9,7 +9,7 @@ from seq2seq.adoption.parts import EMBEDDING, NUMBER, ONE_HOT, Table, Traced
 from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.arrays import NOTHING
-from seq2seq.foreign.feeding import call, main_output
+from seq2seq.foreign.teacher_forcing import call, main_output
 
 BATCH = 128
 SAME = 1e-5

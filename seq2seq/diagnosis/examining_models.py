@@ -15,12 +15,12 @@ from seq2seq.diagnosis.report import BROKEN, Examined, NotExamined, Result, find
 from seq2seq.diagnosis.sample import Sample, spread
 from seq2seq.diagnosis.weights import check_values, check_weights
 from seq2seq.errors import DataError, OptionError
-from seq2seq.foreign.feeding import Teacher, make_teacher, order_in_words
+from seq2seq.foreign.inference_models import Stepper, make_stepper
 from seq2seq.foreign.layout import DECODER as DECODER_INPUT
 from seq2seq.foreign.layout import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, is_functional, load_model, quiet, shapes, sort_models
-from seq2seq.foreign.stepping import Stepper, make_stepper
+from seq2seq.foreign.teacher_forcing import Teacher, make_teacher, order_in_words
 
 
 class Check(NamedTuple):

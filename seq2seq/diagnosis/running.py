@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.decoding import Greedy, State, StepModel, decode
-from seq2seq.foreign.feeding import Teacher
 from seq2seq.foreign.free_running import GrowingRows, SlidingWindows
 from seq2seq.foreign.ids import ForeignIds
+from seq2seq.foreign.inference_models import Stepper
 from seq2seq.foreign.layout import Data
-from seq2seq.foreign.stepping import Stepper
+from seq2seq.foreign.teacher_forcing import Teacher
 
 Rows = list[list[int]]
 

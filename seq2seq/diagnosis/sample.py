@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.foreign.feeding import BATCH, Teacher, scrambled
+from seq2seq.foreign.inference_models import Stepper
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
-from seq2seq.foreign.stepping import Stepper
+from seq2seq.foreign.teacher_forcing import BATCH, Teacher, scrambled
 
 FORCED_ROWS, FREE_ROWS = BATCH, 24
 MOST_SCORES = 10_000_000  # probabilities that are kept at a time

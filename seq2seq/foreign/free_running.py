@@ -6,9 +6,9 @@ import numpy as np
 
 from seq2seq.decoding import State
 from seq2seq.foreign.arrays import Sequences
-from seq2seq.foreign.feeding import Teacher, fill_id
 from seq2seq.foreign.ids import ForeignIds, feedable
 from seq2seq.foreign.padding import Side
+from seq2seq.foreign.teacher_forcing import Teacher, fill_id
 from seq2seq.special import END, SPECIAL_COUNT
 
 

@@ -50,7 +50,7 @@ def call_of(place: Place) -> Call:
     """Finds the call that made a tensor, looking into nested models.
 
     Raises:
-        DataError: it was made inside a subclassed model.
+        DataError: it was made inside a subclassed model, or one that is called with more than its inputs.
 
     """
     while True:
@@ -66,9 +66,13 @@ def call_of(place: Place) -> Call:
                 f"{describe(layer)}: is a subclassed model inside, whose layers cannot be followed; build it with "
                 "the functional API"
             )
-        within = {
-            id(inner): Place(outer, place.within) for inner, outer in zip(layer.inputs, given_to(node), strict=True)
-        }
+        given = given_to(node)
+        if len(given) != len(layer.inputs):
+            raise DataError(
+                f"{describe(layer)}: is called with {len(given)} tensors and has {len(layer.inputs)} inputs, so which "
+                "is which cannot be followed; call it with its inputs alone"
+            )
+        within = {id(inner): Place(outer, place.within) for inner, outer in zip(layer.inputs, given, strict=True)}
         place = Place(layer.outputs[index], within)
     arguments, keywords = node.arguments.args, dict(node.arguments.kwargs)
     keywords.pop("mask", None)
@@ -156,11 +160,12 @@ def read_by(model: Any, wanted: set[int]) -> tuple[list[Any], set[int]]:
         for node in getattr(operation, "_inbound_nodes", []):
             if not any(id(tensor) in wanted for tensor in node.input_tensors):
                 continue
-            if isinstance(operation, keras.Model) and is_functional(operation):
-                pairs = zip(operation.inputs, given_to(node), strict=True)
+            given = given_to(node) if isinstance(operation, keras.Model) and is_functional(operation) else []
+            if given and len(given) == len(operation.inputs):
+                pairs = zip(operation.inputs, given, strict=True)
                 inside, same = read_by(operation, {id(inner) for inner, outer in pairs if id(outer) in wanted})
                 found += [layer for layer in inside if layer not in found]
-                returned = zip(operation.outputs, node.output_tensors, strict=True)
+                returned = zip(operation.outputs, node.output_tensors, strict=False)
                 wanted |= {id(outer) for inner, outer in returned if id(inner) in same}
             elif type(operation).__name__ in RESHAPING:
                 wanted |= {id(tensor) for tensor in node.output_tensors}

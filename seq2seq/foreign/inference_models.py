@@ -11,11 +11,11 @@ from seq2seq.backend import keras
 from seq2seq.decoding import State
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import ONE_HOT, Sequences
-from seq2seq.foreign.feeding import call, probabilities
 from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.ids import ForeignIds, feedable
 from seq2seq.foreign.models import is_functional, shapes
 from seq2seq.foreign.padding import Side
+from seq2seq.foreign.teacher_forcing import call, probabilities
 
 Shape = tuple[int | None, ...]
 
