@@ -35,7 +35,7 @@ def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, *,
         delimited: rows are START ... END; False for windows of a text, which have neither.
 
     Raises:
-        DataError: names the bug, the evidence and the mend.
+        DataError: names the bug, the evidence and the fix.
 
     """
     shares = {shift: agreement(inputs, targets, shift) for shift in SHIFTS}

@@ -10,8 +10,8 @@ from seq2seq.cli import add_foreign_options, make_parser, run_verb
 from seq2seq.diagnosis import Report, examine
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.diagnosis.explain import explain
-from seq2seq.diagnosis.files import collect
 from seq2seq.errors import OptionError
+from seq2seq.foreign.files import collect
 
 EXAMPLE = (
     "  seq2seq doctor arrays.npz model.keras --validation-split 0.2 --pairs fra.txt\n"

@@ -8,6 +8,7 @@ import pytest
 from seq2seq.backend import keras
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.doctor import main
+from seq2seq.foreign.vocabularies import read_table
 from seq2seq.symptoms import loop_period, symptoms
 from tests.defective.recipes import LETTERS, embedding_models, id_arrays, toy_pairs
 
@@ -43,6 +44,12 @@ def test_json(arrays_file, capsys):
     assert (first["code"], first["severity"], first["because_of"]) == ("D01", "broken", None)
     assert first["evidence"]["share equal"] == 1.0
     assert (second["code"], second["because_of"]) == ("D03", "D01")
+    assert first["fix"] == first["mend"] == "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]"
+
+
+def test_a_fix_stands_under_each_finding(arrays_file, capsys):
+    main([arrays_file("copy")])
+    assert "\n  fix: decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
@@ -50,7 +57,7 @@ def test_each_code_is_explained_with_an_example(code, capsys):
     assert main(["--explain", code.lower()]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"{code}: ")
-    assert all(f"\n{heading}:\n    " in text for heading in ("Wrong", "Right", "Mend"))
+    assert all(f"\n{heading}:\n    " in text for heading in ("Wrong", "Right", "Fix"))
 
 
 def test_unknown_code(capsys):
@@ -114,6 +121,24 @@ def test_weights_alone_are_told_from_a_model_by_what_they_hold(tmp_path, capsys)
 def test_inputs_by_name(arrays_file, capsys):
     assert main([arrays_file(), "--inputs", "a=b,c"]) == 2
     assert "expected NAME,NAME or INPUT=ARRAY,INPUT=ARRAY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--pad", "--start", "--end"])
+@pytest.mark.parametrize("text", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "--1", "1.5"])
+def test_ids_on_the_command_line_are_whole_numbers(option, text, arrays_file, capsys):
+    assert main([arrays_file(), f"{option}={text}"]) == 2
+    assert capsys.readouterr().err == (
+        f"seq2seq doctor: error: {option} {text!r}: expected an id or a symbol of the vocabulary, and there is no "
+        "vocabulary; give the id\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "--1"])
+def test_ids_of_a_vocabulary_are_whole_numbers(text, tmp_path, capsys):
+    (tmp_path / "symbols.json").write_text(json.dumps({"-1": "a", "0": "b", text: "c"}))
+    assert main([str(tmp_path / "symbols.json")]) == 2
+    assert "expected a vocabulary: a list of symbols, or a mapping from symbol to id" in capsys.readouterr().err
+    assert read_table({"-1": "a", "0": "b"}, "table").ids == {"a": -1, "b": 0}
 
 
 def test_our_own_model_folder(tiny_bundle, capsys):

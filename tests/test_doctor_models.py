@@ -203,7 +203,7 @@ def test_a_decoder_that_looks_ahead_is_known_by_its_structure_before_it_is_train
     model = embedding_models(defect="decoder looks both ways")[0]
     report = seq2seq.examine(arrays=arrays, train_model=model)
     assert found(report)[0] == ("D06", "broken", None)
-    assert "use_causal_mask" in report.findings[0].mend
+    assert "use_causal_mask" in report.findings[0].fix
 
 
 def test_ids_beyond_the_smaller_of_two_embeddings():

@@ -34,12 +34,14 @@ LAYOUT = """
     forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
     checkpoints run_folder schedule task run_record restart training profiling trainer translation language
-    diagnosis.arrays diagnosis.catalogue diagnosis.files diagnosis.models
-    diagnosis.explain diagnosis.padding diagnosis.report diagnosis.causes diagnosis.layout diagnosis.vocabularies
-    diagnosis.association diagnosis.array_checks diagnosis.feeding diagnosis.shifts diagnosis.split_checks
-    diagnosis.stepping diagnosis.running diagnosis.sample diagnosis.behaviour diagnosis.invariance diagnosis.losses
-    diagnosis.weights diagnosis.model_checks diagnosis.opening diagnosis.bundles diagnosis.examination diagnosis
-    adoption.graph adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
+    foreign foreign.arrays foreign.files foreign.vocabularies foreign.padding foreign.layout
+    foreign.models foreign.graph foreign.teacher_forcing foreign.ids foreign.free_running
+    foreign.inference_models
+    diagnosis.catalogue diagnosis.explain diagnosis.report diagnosis.causes diagnosis.examination
+    diagnosis.vocabulary_checks diagnosis.association diagnosis.shifts diagnosis.array_checks diagnosis.split_checks
+    diagnosis.sample diagnosis.running diagnosis.behaviour diagnosis.invariance diagnosis.losses diagnosis.weights
+    diagnosis.model_checks diagnosis.examining_models diagnosis.bundles diagnosis.examining diagnosis
+    adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
     adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
     adoption.folder adoption.translator adoption.language adoption.adopting adoption
     cli notices streams run
@@ -102,6 +104,19 @@ def test_a_file_imports_only_files_above_it(name):
     above = LAYOUT[: LAYOUT.index(name)] if name in LAYOUT else list(MODULES)
     below = sorted(set(own_imports(MODULES[name])) - set(above))
     assert not below, f"{name} imports {', '.join(below)}, which LAYOUT has below it"
+
+
+ROOMS_APART = {  # rooms that a room does not import
+    "foreign": ("inference", "generation", "loading", "evaluation", "training", "diagnosis", "adoption"),
+    "diagnosis": ("adoption",),
+    "adoption": ("diagnosis",),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] in ROOMS_APART])
+def test_doctor_and_adoption_share_the_room_of_other_peoples_models_and_nothing_else(name):
+    apart = ROOMS_APART[name.split(".")[0]]
+    assert not {full for full in own_imports(MODULES[name]) if full.split(".")[0] in apart}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] == "decoding"])

@@ -12,13 +12,12 @@ from seq2seq.adoption.tracing import trace
 from seq2seq.adoption.translator import adopt_translator
 from seq2seq.config import DataConfig
 from seq2seq.datasets import resolve
-from seq2seq.diagnosis.files import collect, read_npz, read_vocabulary_file
-from seq2seq.diagnosis.layout import sort_out
-from seq2seq.diagnosis.models import TRAIN, load_model, sort_models
-from seq2seq.diagnosis.opening import quiet
-from seq2seq.diagnosis.vocabularies import Table, read_table
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.files import sha256_of
+from seq2seq.foreign.files import collect, read_npz, read_vocabulary_file
+from seq2seq.foreign.layout import sort_out
+from seq2seq.foreign.models import TRAIN, load_model, quiet, sort_models
+from seq2seq.foreign.vocabularies import Table, read_table
 from seq2seq.loading import load
 
 
@@ -110,7 +109,7 @@ def adopt_files(paths: Sequence[Path], data: str, folder: Path, *, allow_lambda:
     data_path(data)
     with quiet():
         models = {path.name: load_model(path, allow_lambda=allow_lambda)[0] for path in found.models}
-    parts = sort_models(models, {}, [])
+    parts = sort_models(models)
     if TRAIN not in parts:
         raise AdoptionError(
             f"expected the model that was fitted, got {' and '.join(models)}, which seem to be an inference encoder "

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 from seq2seq.adoption.parts import AttentionParts, array, read_dense
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 
 FORMS = (
     "understood are keras.layers.Attention and AdditiveAttention, and Dot, softmax, Dot, between the decoder's outputs "

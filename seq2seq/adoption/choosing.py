@@ -15,8 +15,8 @@ from seq2seq.adoption.judging import Candidate, Likelihood, Symbols, unigram_bas
 from seq2seq.adoption.material import FittingRule, Segmentations, Texts, UserHints, VocabularyPair
 from seq2seq.adoption.numbering import Numbering, Segmentation, id_of, source_rules, target_rules
 from seq2seq.adoption.parts import ONE_HOT
-from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
 from seq2seq.source_form import SourceForm
 
 FEW, MANY = 32, 200  # rows of the first and of the final estimate

@@ -10,8 +10,8 @@ from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.numbering import Numbering
 from seq2seq.adoption.original import padded
 from seq2seq.adoption.parts import ModelParts
-from seq2seq.diagnosis.arrays import NOTHING
 from seq2seq.forcing import forced_log_probs
+from seq2seq.foreign.arrays import NOTHING
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator
 from seq2seq.source_form import SourceForm
 from seq2seq.special import PAD, SPECIAL_COUNT, UNK

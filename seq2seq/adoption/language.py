@@ -19,10 +19,10 @@ from seq2seq.adoption.parts import NUMBER, ModelParts
 from seq2seq.adoption.telling import from_table
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.decoding import log_softmax
-from seq2seq.diagnosis.files import read_text
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.files import read_text
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.generation import LanguageModel
 from seq2seq.runtimes.numpy_language import NumpyLanguageModel
 from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime

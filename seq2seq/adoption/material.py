@@ -13,9 +13,9 @@ from seq2seq.adoption.numbering import Numbering, NumberingRule, Segmentation, d
 from seq2seq.adoption.original import OriginalModel
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import OptionError
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.lines import clean
 
 Segmentations = tuple[Segmentation, Segmentation]  # of source and target

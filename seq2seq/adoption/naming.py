@@ -7,7 +7,7 @@ from typing import NamedTuple
 from seq2seq.adoption.conversion import Ids
 from seq2seq.adoption.judging import Candidate
 from seq2seq.adoption.numbering import Numbering
-from seq2seq.diagnosis.arrays import NOTHING
+from seq2seq.foreign.arrays import NOTHING
 from seq2seq.source_form import SourceForm
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.vocabulary import Vocabulary

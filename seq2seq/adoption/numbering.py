@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING
+from seq2seq.foreign.arrays import NOTHING
 from seq2seq.lines import clean, whole_number
 
 PAD, UNK, START, END = "pad", "unk", "start", "end"

@@ -9,9 +9,9 @@ import numpy as np
 from seq2seq.adoption.parts import EMBEDDING, NUMBER, ONE_HOT, ModelParts, SymbolInput
 from seq2seq.backend import keras
 from seq2seq.decoding import log_softmax
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.feeding import call, main_output
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.teacher_forcing import call, main_output
 
 BATCH = 128
 SAME = 1e-5  # difference of log-probabilities (nats) that rounding may make

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.adoption.graph import activation_of, describe
 from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.graph import activation_of, describe
 
 ONE_HOT, EMBEDDING, NUMBER = "one-hot", "embedding", "number"
 FORWARD, BACKWARD = "forward", "backward"

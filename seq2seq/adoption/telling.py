@@ -10,11 +10,11 @@ from seq2seq.adoption.choosing import SearchResult, VocabularySearch
 from seq2seq.adoption.judging import Candidate
 from seq2seq.adoption.material import Segmentations, UserHints, VocabularyPair
 from seq2seq.adoption.numbering import END, NAMES, PAD, START, UNK, Numbering, distinct_counts, id_of, shown
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.vocabularies import Table
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.vocabularies import Table
 from seq2seq.lines import whole_number
 from seq2seq.source_form import SourceForm
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from seq2seq.adoption.attending import read_attention
-from seq2seq.adoption.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 from seq2seq.adoption.parts import (
     BACKWARD,
     EMBEDDING,
@@ -23,6 +22,7 @@ from seq2seq.adoption.parts import (
 )
 from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
+from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain, read_output
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
 
@@ -64,11 +64,7 @@ def trace(model: Any, name: str) -> ModelParts:
 
 def trace_output(model: Any, place: Place) -> ModelParts:
     """Follows the scores of symbols back to the inputs."""
-    call, _ = peeled(place)
-    softmax = 0
-    while call.kind == "Softmax" or (call.kind == "Activation" and activation_of(call.layer) == "softmax"):
-        softmax += 1
-        call, _ = peeled(call.inputs[0])
+    call, softmax = read_output(place)
     dense = plain(call)
     if type(dense).__name__ != "Dense":
         raise AdoptionError(f"expected Dense scores of the symbols at the output, got {describe(dense)} there")
@@ -78,8 +74,7 @@ def trace_output(model: Any, place: Place) -> ModelParts:
             f"{describe(dense)}: expected a softmax over the symbols, got activation {activation!r}; only "
             "probabilities that sum to 1 can be searched"
         )
-    softmax += activation == "softmax"
-    if softmax > 1:
+    if len(softmax) > 1:
         raise AdoptionError(f"{describe(dense)}: a softmax is applied twice; remove one and train again")
     kernel, bias = read_dense(dense)
     below, _ = peeled(call.inputs[0])

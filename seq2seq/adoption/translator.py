@@ -18,8 +18,8 @@ from seq2seq.adoption.telling import from_arrays, from_tables
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DataConfig
 from seq2seq.corpus import Pair
-from seq2seq.diagnosis.files import read_text
 from seq2seq.errors import AdoptionError, DataError, OptionError
+from seq2seq.foreign.files import read_text
 from seq2seq.inference import Translator
 
 COMPARED = 100  # rows

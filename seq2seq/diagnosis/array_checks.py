@@ -1,25 +1,19 @@
 """What arrays alone show: D03, D04, D10, D11 (negative ids), D15, and a source that says nothing (D05)."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
-from seq2seq.diagnosis.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
 from seq2seq.diagnosis.association import check_association
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side, commonest
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Finding, finding
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Finding, Result, finding
+from seq2seq.diagnosis.shifts import check_shifts
+from seq2seq.foreign.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side, commonest
 
 ROWS_SHOWN = 8
 ID_BYTES = 4
 FEW = 0.002  # share of rows below which a missing symbol is not worth a word
-
-
-def check_arrays(data: Data) -> list[Finding]:
-    """Runs all checks that need no model."""
-    found = [*check_start(data), *check_end(data), *check_padding(data), *check_sources(data)]
-    for side in (data.source, data.inputs, data.targets):
-        if side is not None:
-            found += check_form(side.sequences)
-    return [*found, *check_memory(data)]
 
 
 def check_start(data: Data) -> list[Finding]:
@@ -69,7 +63,7 @@ def check_start(data: Data) -> list[Finding]:
                     evidence,
                     title="START is among the targets",
                     effect="the model learns to emit START, which decoding takes for text",
-                    mend="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
+                    fix="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
                 )
             )
     return found
@@ -125,7 +119,7 @@ def check_end(data: Data) -> list[Finding]:
             evidence,
             title=title,
             effect="on such rows the model learns not to stop",
-            mend="row = row[: width - 1] + [END]  # or drop rows that are too long",
+            fix="row = row[: width - 1] + [END]  # or drop rows that are too long",
         )
     ]
 
@@ -160,8 +154,8 @@ def check_sources(data: Data) -> list[Finding]:
         return []
     evidence = {"distinct sources": distinct, "rows": len(source.ids)}
     title = "all sources are the same: there is nothing to learn from them"
-    mend = "print(len(np.unique(encoder_input, axis=0)))  # find the loop that should fill it"
-    return [finding("D05", BROKEN, evidence, title=title, mend=mend)]
+    fix = "print(len(np.unique(encoder_input, axis=0)))  # find the loop that should fill it"
+    return [finding("D05", BROKEN, evidence, title=title, fix=fix)]
 
 
 def check_form(sequences: Sequences) -> list[Finding]:
@@ -189,6 +183,12 @@ def check_form(sequences: Sequences) -> list[Finding]:
     return []
 
 
+def check_forms(data: Data) -> list[Finding]:
+    """D10 and D11 of each array."""
+    sides = [side for side in (data.source, data.inputs, data.targets) if side is not None]
+    return [found for side in sides for found in check_form(side.sequences)]
+
+
 def check_memory(data: Data) -> list[Finding]:
     """D15: bytes of one-hot arrays against those of ids."""
     sides = [side for side in (data.source, data.inputs, data.targets) if side is not None]
@@ -211,3 +211,15 @@ def check_memory(data: Data) -> list[Finding]:
 def rows_of(side: Side, positions: np.ndarray) -> list[int]:
     """Row numbers of the array that was given, the first few."""
     return [int(row) for row in side.sequences.rows[positions[:ROWS_SHOWN]]]
+
+
+# checks that need arrays alone; a new one goes here
+ARRAY_CHECKS: tuple[Callable[[Data], Iterable[Result]], ...] = (
+    check_shifts,
+    check_start,
+    check_end,
+    check_padding,
+    check_sources,
+    check_forms,
+    check_memory,
+)

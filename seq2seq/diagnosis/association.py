@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.report import HARMFUL, Finding, finding
+from seq2seq.foreign.padding import Side
 
 FEWEST_ROWS, MOST_ROWS = 200, 2000
 FEWEST_DISTINCT = 50  # different sources, and different targets, without which nothing is concluded
@@ -44,7 +44,7 @@ def check_association(source: Side, targets: Side) -> list[Finding]:
             evidence,
             title="sources tell no more about their targets than those of other rows do",
             effect="there is nothing to learn but the training rows by heart: new sentences get unrelated output",
-            mend="order = generator.permutation(len(x)); x, d, y = x[order], d[order], y[order]  # all in one order",
+            fix="order = generator.permutation(len(x)); x, d, y = x[order], d[order], y[order]  # all in one order",
         )
     ]
 

@@ -3,12 +3,11 @@
 import numpy as np
 
 from seq2seq.diagnosis.causes import LOOKS_AHEAD
-from seq2seq.diagnosis.feeding import scrambled
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
-from seq2seq.diagnosis.running import Run, run_free, run_windows
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Examined, Finding, NotExamined, Result, Settled, finding
+from seq2seq.diagnosis.running import Run, run_language_model, run_translator, run_windows
 from seq2seq.diagnosis.sample import FREE_ROWS, Sample
 from seq2seq.diagnosis.shifts import agreement
+from seq2seq.foreign.layout import Data
 from seq2seq.symptoms import LOOPS, loop_period, loop_share, positional_accuracy
 
 NONE_AT_ALL = 1e-6  # change of a probability that is rounding
@@ -21,6 +20,38 @@ GAP = 0.4  # between accuracies that is worth a word in a model that is good whe
 GOOD = 0.85
 CAUSAL = 1e-4  # change of a probability up to which a model looks back only
 LOOK_BACK = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional; attention: use_causal_mask=True"
+
+
+def check_running(sample: Sample) -> list[Result]:
+    """D05, D06 and D14 on the same outputs."""
+    started = free_run(sample)
+    if started is None:
+        return [*check_source_use(sample, None), *check_peeking(sample)]
+    run, given = started
+    return [
+        Examined("running free", len(run.outputs)),
+        *check_source_use(sample, run if given else None),
+        *check_free_run(sample, run, given),
+        *check_loops(sample, run),
+    ]
+
+
+def check_learnt(sample: Sample) -> list[Result]:
+    """Says when a model knows too little for D05, D06 and D14."""
+    if sample.learnt:
+        return []
+    return [
+        NotExamined(
+            "use of the source and running free (D05, D06, D14): the model knows no more than the commonest symbol "
+            f"(accuracy {sample.accuracy:.0%}, the commonest {sample.majority:.0%}); train it first"
+        )
+    ]
+
+
+def check_direction(sample: Sample) -> list[Result]:
+    """D01: targets equal to the inputs are right for a model with one input that reads what comes after a step."""
+    reads_all = sample.data.source is None and sample.future_effect > CAUSAL
+    return [Settled("D01")] if reads_all else []
 
 
 def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
@@ -74,14 +105,16 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
         return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], STEPS), 0
     ids = data.inputs.ids[sample.rows[:count]]
     given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
-    if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or future_effect(sample) > CAUSAL):
+    if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or sample.future_effect > CAUSAL):
         return None  # not a language model: it reads all of its input before it answers
-    longest = int(data.targets.lengths()[sample.rows[:count]].max())
-    begins = ids[:, :given].copy()
-    if data.source is not None:
-        begins[:, 0] = data.start if data.start is not None else data.inputs.first()[sample.rows[:count]]
-    steps = min(longest + 1, STEPS) if data.source is not None else min(ids.shape[1] - given + 1, STEPS)
-    return run_free(sample.teacher, sample.stepper, data, sample.source(count), begins, steps), given
+    chosen = sample.rows[:count]
+    if data.source is None:
+        assert sample.teacher is not None
+        steps = min(ids.shape[1] - given + 1, STEPS)
+        return run_language_model(sample.teacher, data, ids[:, :given], steps), given
+    steps = min(int(data.targets.lengths()[chosen].max()) + 1, STEPS)
+    starts = np.full(count, data.start) if data.start is not None else data.inputs.first()[chosen]
+    return run_translator(sample.teacher, sample.stepper, data, sample.source(count), starts, steps), given
 
 
 def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
@@ -92,13 +125,13 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     """
     if given == 0 or not sample.learnt:
         return check_peeking(sample)
-    count = len(run.ids)
+    count = len(run.outputs)
     if sample.data.source is None:
         since = given - 1
-        steps = run.ids.shape[1]
+        steps = len(run.written[0])
         right = sample.right[:count, since : since + steps]
         references = [row[since : since + steps].tolist() for row in sample.targets[:count]]
-        outputs = run.ids.tolist()
+        outputs = run.written
         lengths = [len(reference) for reference in references]
     else:
         right = sample.right[:count]
@@ -119,12 +152,12 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
         "they part at step": float(np.median(parts)) + 1,
         "rows": count,
     }
-    ahead = future_effect(sample)
+    ahead = sample.future_effect
     if ahead > CAUSAL:
         evidence[LOOKS_AHEAD] = ahead
     title = "the decoder sees the symbols that it must predict" if ahead > CAUSAL else ""
     if check_peeking(sample):
-        return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
+        return [finding("D06", BROKEN, evidence, title=title, fix=LOOK_BACK)]
     if free < 0.5 * before and before > chance + 0.1:
         complete = ahead > CAUSAL or free <= chance + 0.15 * max(sample.accuracy - chance, 0)
         return [finding("D06", BROKEN if complete else HARMFUL, evidence, title=title)]
@@ -142,7 +175,7 @@ def check_peeking(sample: Sample) -> list[Finding]:
         return []
     if data.inputs.ids.shape != data.targets.ids.shape or agreement(data.inputs, data.targets, 1) < 0.9:
         return []
-    ahead = future_effect(sample)
+    ahead = sample.future_effect
     if ahead <= CAUSAL:
         return []
     evidence = {
@@ -152,20 +185,7 @@ def check_peeking(sample: Sample) -> list[Finding]:
     }
     what = "model" if data.source is None else "decoder"
     title = f"the {what} sees the symbols that it must predict"
-    return [finding("D06", BROKEN, evidence, title=title, mend=LOOK_BACK)]
-
-
-def future_effect(sample: Sample) -> float:
-    """How much the first half of the outputs changes when only the second half of the decoder's inputs does."""
-    inputs = sample.inputs(16)
-    if sample.teacher is None or inputs is None or inputs.shape[1] < 2:
-        return 0.0
-    half = max(1, inputs.shape[1] // 2)
-    as_given = sample.teacher(sample.source(16), inputs)  # the same rows in one batch: some models depend on it
-    changed = sample.teacher(sample.source(16), scrambled(inputs, half))
-    if changed.shape[1] != inputs.shape[1]:
-        return 0.0
-    return float(np.abs(changed - as_given)[:, :half][sample.real[:16, :half]].max(initial=0.0))
+    return [finding("D06", BROKEN, evidence, title=title, fix=LOOK_BACK)]
 
 
 def first_wrong(right: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""What each code means: a title, what it does, how to mend it."""
+"""What each code means: a title, what it does, how to fix it."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ class Entry(NamedTuple):
 
     title: str
     effect: str
-    mend: str
+    fix: str
 
 
 CATALOGUE = {

@@ -1,233 +1,46 @@
-"""`examine`: arrays, models, vocabularies and pairs in, a report out."""
+"""What an examination has found so far."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from seq2seq.diagnosis.array_checks import check_arrays
 from seq2seq.diagnosis.causes import ordered
-from seq2seq.diagnosis.files import read_npz, read_pairs, read_vocabulary_file
-from seq2seq.diagnosis.layout import DECODER, ENCODER, Data, parts_of, sort_out
-from seq2seq.diagnosis.report import Finding, Report
-from seq2seq.diagnosis.shifts import check_shifts
-from seq2seq.diagnosis.split_checks import (
-    check_split,
-    check_unseen,
-    split_of_arrays,
-    split_of_files,
-    split_of_pairs,
-)
-from seq2seq.diagnosis.vocabularies import Table, check_known, check_order, check_pairs, check_range, read_table
-from seq2seq.errors import OptionError
-
-Symbol = str | int
+from seq2seq.diagnosis.report import Examined, Finding, NotExamined, Report, Result
 
 
-def examine(
-    *,
-    arrays: Any = None,
-    train_model: Any = None,
-    encoder: Any = None,
-    decoder: Any = None,
-    models: Mapping[str, Any] | None = None,
-    vocabularies: Sequence[Any] = (),
-    pairs: Any = None,
-    start: Symbol | None = None,
-    end: Symbol | None = None,
-    pad: Symbol | None = None,
-    validation: Any = None,
-    validation_split: float | None = None,
-    inputs: Sequence[str] | Mapping[str, str] | None = None,
-    allow_lambda: bool = False,
-) -> Report:
-    """Looks for what makes a Keras sequence-to-sequence model train well and decode badly.
+@dataclass
+class Examination:
+    """Collects what checks return."""
 
-    Args:
-        arrays: what the model was trained on: a mapping with `encoder_input`, `decoder_input` and `decoder_target` (or
-            `x` and `y`; optionally `sample_weight`), the path of such an .npz, (inputs, targets[, weights]) as for
-            `fit`, or a data set that yields these. One-hot or ids.
-        train_model: the model that was fitted, or its path.
-        encoder: the inference encoder, or its path.
-        decoder: the inference decoder, one step at a time, or its path.
-        models: models whose part is to be concluded, by name.
-        vocabularies: one for both sides, or the source's and the target's: lists, mappings from symbol to id, or paths.
-        pairs: (source, target) texts in the order of the rows, or the path of a .tsv.
-        start: the symbol or id that begins decoding.
-        end: the symbol or id that ends it.
-        pad: the symbol or id of padding; "zeros" for all-zero one-hot rows.
-        validation: arrays like `arrays`, or a path.
-        validation_split: the share of rows, the last ones, that validates, from 0 to 1.
-        inputs: array names in the order of the training model's inputs, or by the names of these.
-        allow_lambda: whether files may hold Lambda layers, whose code runs.
+    findings: list[Finding] = field(default_factory=list)
+    inferred: list[str] = field(default_factory=list)  # what nobody said and was concluded
+    not_examined: list[str] = field(default_factory=list)
+    examined: dict[str, int] = field(default_factory=dict)  # rows, by what was done with them
 
-    Raises:
-        DataError: something that was given cannot be read.
-        OptionError: options contradict each other, or nothing was given.
+    def add(self, *results: Result) -> None:
+        """Adds the results of a check."""
+        for result in results:
+            if isinstance(result, Finding):
+                self.findings.append(result)
+            elif isinstance(result, NotExamined):
+                self.not_examined.append(result.what)
+            elif isinstance(result, Examined):
+                self.examined[result.what] = result.rows
+            else:
+                self.findings = [finding for finding in self.findings if finding.code != result.code]
 
-    """
-    tables = [named_table(value, index) for index, value in enumerate(vocabularies)]
-    given = {"train_model": train_model, "encoder": encoder, "decoder": decoder}
-    if (
-        arrays is None
-        and pairs is None
-        and not tables
-        and not models
-        and not any(m is not None for m in given.values())
-    ):
-        raise OptionError("nothing to examine: give arrays, models, vocabularies or pairs")
-    if validation_split is not None and not 0 < validation_split < 1:
-        raise OptionError(f"expected a validation split between 0 and 1, got {validation_split!r}")
-    findings: list[Finding] = []
-    inferred: list[str] = []
-    notes: list[str] = []
-    examined: dict[str, int] = {}
-    texts = read_pairs(Path(pairs)) if isinstance(pairs, (str, Path)) else pairs
-    known = marks(tables, start=start, end=end, pad=pad)
-    data = None
-    if arrays is not None:
-        named = read_npz(Path(arrays)) if isinstance(arrays, (str, Path)) else arrays
-        data = sort_out(named, **known, chosen=chosen_parts(inputs, named))
-        examined["arrays"] = data.rows
-        shifted, unseen = check_shifts(data)
-        findings += [*shifted, *check_arrays(data)]
-        notes += unseen
-    else:
-        notes.append("the arrays (D01 to D04, D10, D15): none were given; pass the .npz that the model was trained on")
-    findings += check_order(tables)
-    findings += vocabulary_findings(tables, data, texts)
-    validating = validation_data(validation, known)
-    findings += split_findings(data, texts, validating, validation_split, notes)
-    if any(model is not None for model in given.values()) or models:
-        from seq2seq.diagnosis.opening import examine_models
+    def attempt(self, what: str, check: Callable[[], Sequence[Result]]) -> None:
+        """Runs a check; one that fails is named, not fatal: the model is somebody else's."""
+        try:
+            self.add(*check())
+        except Exception as error:
+            lines = str(error).strip().splitlines()
+            self.add(NotExamined(f"{what}: it failed with {type(error).__name__}: {lines[0][:200] if lines else ''}"))
 
-        outcome = examine_models(given, models or {}, data, input_order(inputs), allow_lambda=allow_lambda)
-        if outcome.counted:  # the loss itself was asked whether padding counts
-            findings = [finding for finding in findings if finding.code != "D04"]
-        if outcome.looks_both_ways and data is not None and data.source is None:
-            findings = [finding for finding in findings if finding.code != "D01"]
-        findings += outcome.findings
-        notes += outcome.notes
-        inferred += outcome.inferred
-        examined |= outcome.examined
-    else:
-        notes.append("models (D05 to D09, D13, D14): none were given; pass the model that was trained")
-    return Report(
-        findings=ordered(findings),
-        inferred=[*(data.inferred if data is not None else []), *inferred],
-        not_examined=notes,
-        examined=examined,
-    )
-
-
-def named_table(value: Any, index: int) -> Table:
-    """Reads a vocabulary that is given as a value or a path."""
-    if isinstance(value, (str, Path)):
-        return read_table(read_vocabulary_file(Path(value)), str(value))
-    return read_table(value, getattr(value, "name", None) or f"vocabulary {index + 1}")
-
-
-def marks(tables: Sequence[Table], *, start: Symbol | None, end: Symbol | None, pad: Symbol | None) -> dict[str, Any]:
-    """Turns the user's START, END and padding into ids."""
-    target = tables[-1] if tables else None
-    pads: dict[str, int | None] = {}
-    if pad is not None:
-        for part in (ENCODER, DECODER, "decoder_target"):
-            table = tables[0] if tables and part == ENCODER else target
-            pads[part] = mark("pad", pad, table)
-    return {
-        "pads": pads,
-        "start": None if start is None else mark("start", start, target),
-        "end": None if end is None else mark("end", end, target),
-    }
-
-
-def mark(what: str, symbol: Symbol, table: Table | None) -> int:
-    """Turns a symbol or an id into an id.
-
-    Raises:
-        OptionError: a symbol without a vocabulary, or that the vocabulary does not have.
-
-    """
-    if isinstance(symbol, int):
-        return symbol
-    if table is not None and symbol in table.ids:
-        return table.ids[symbol]
-    if symbol == "zeros":
-        return -1
-    if symbol.lstrip("-").isdigit():
-        return int(symbol)
-    place = f"{table.name} does not have it" if table is not None else "there is no vocabulary"
-    raise OptionError(f"--{what} {symbol!r}: expected an id or a symbol of the vocabulary, and {place}; give the id")
-
-
-def chosen_parts(inputs: Sequence[str] | Mapping[str, str] | None, named: Any) -> dict[str, str]:
-    """Gives arrays that the user listed their parts, where their names say nothing."""
-    names = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
-    if len(names) != 2 or not isinstance(named, Mapping):
-        return {}
-    told = parts_of(named, {})
-    if {told.get(ENCODER), told.get(DECODER)} == set(names):
-        return {}
-    return {ENCODER: names[0], DECODER: names[1]}
-
-
-def input_order(inputs: Sequence[str] | Mapping[str, str] | None) -> Sequence[str] | Mapping[str, str] | None:
-    """Copies the user's order."""
-    if inputs is None or isinstance(inputs, Mapping):
-        return inputs
-    return list(inputs)
-
-
-def vocabulary_findings(
-    tables: Sequence[Table], data: Data | None, texts: Sequence[tuple[str, str]] | None
-) -> list[Finding]:
-    """D11: vocabularies against arrays and pairs."""
-    if not tables:
-        return []
-    found: list[Finding] = []
-    by_part = {"source": tables[0], "inputs": tables[-1], "targets": tables[-1]}
-    for part, table in by_part.items():
-        side = getattr(data, part, None)
-        if side is None:
-            continue
-        found += check_range(table, side)
-        if texts is not None:
-            found += check_pairs(table, side, [pair[part != "source"] for pair in texts])
-    if texts is not None:
-        found += check_known(tables[0], [source for source, _ in texts], "sources")
-        found += check_known(tables[-1], [target for _, target in texts], "targets")
-    return found
-
-
-def validation_data(validation: Any, known: Mapping[str, Any]) -> Data | None:
-    """Reads validation arrays."""
-    if validation is None:
-        return None
-    named = read_npz(Path(validation)) if isinstance(validation, (str, Path)) else validation
-    return sort_out(named, **known)
-
-
-def split_findings(
-    data: Data | None,
-    texts: Sequence[tuple[str, str]] | None,
-    validating: Data | None,
-    share: float | None,
-    notes: list[str],
-) -> list[Finding]:
-    """D12 and unseen symbols, from whatever tells the parts."""
-    side = None if data is None else data.source or data.inputs
-    if validating is not None and data is not None:
-        other = validating.source or validating.inputs
-        found = check_unseen(data, validating)
-        if side is not None and other is not None and side.ids.size and other.ids.size:
-            found += check_split(split_of_files(side, other))
-        return found
-    if share is None:
-        notes.append("the split (D12): pass --validation-split or --validation as it was in training")
-        return []
-    if texts is not None:
-        return check_split(split_of_pairs(texts, share))
-    if side is not None and side.ids.size:
-        return check_split(split_of_arrays(side, share))
-    notes.append("the split (D12): no arrays and no pairs; pass one of them")
-    return []
+    def report(self) -> Report:
+        """Puts the findings in order."""
+        return Report(
+            findings=ordered(self.findings),
+            inferred=self.inferred,
+            not_examined=self.not_examined,
+            examined=self.examined,
+        )

@@ -132,7 +132,7 @@ def explain(code: str) -> str:
     """Writes the story of a code, D01 to D15, with what is wrong and what is right."""
     entry, story = CATALOGUE[code], STORIES[code]
     parts = [f"{code}: {entry.title}", story.story, f"Effect: {entry.effect}."]
-    parts += [f"Wrong:\n{indented(story.wrong)}", f"Right:\n{indented(story.right)}", f"Mend:\n{indented(entry.mend)}"]
+    parts += [f"Wrong:\n{indented(story.wrong)}", f"Right:\n{indented(story.right)}", f"Fix:\n{indented(entry.fix)}"]
     return "\n\n".join(parts)
 
 

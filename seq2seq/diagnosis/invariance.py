@@ -1,16 +1,23 @@
 """D08: does a row's result depend on its padding, or on the rows beside it?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from seq2seq.diagnosis.arrays import ONE_HOT
-from seq2seq.diagnosis.models import is_functional, shapes
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, NotExamined, Result, finding
 from seq2seq.diagnosis.sample import Sample
+from seq2seq.foreign.arrays import ONE_HOT
+from seq2seq.foreign.models import is_functional, shapes
 
 ROWS, ALONE = 24, 5
 ROUNDING = 1e-3
 NOTABLE = 0.02
 RUIN = 0.2
+
+
+def check_invariance(sample: Sample) -> Sequence[Result]:
+    """D08: the batch, then padding: rows of one length are tried together, so what depends on one seems to on both."""
+    return check_batch(sample) or check_tight(sample)
 
 
 def check_batch(sample: Sample) -> list[Finding]:
@@ -44,12 +51,12 @@ def check_batch(sample: Sample) -> list[Finding]:
             evidence,
             title="results depend on the other rows of the batch",
             effect="a sentence decodes differently alone and beside others",
-            mend="no statistics over the batch axis in inference: call layers with training=False, stateful=False",
+            fix="no statistics over the batch axis in inference: call layers with training=False, stateful=False",
         )
     ]
 
 
-def check_tight(sample: Sample) -> list[Finding]:
+def check_tight(sample: Sample) -> list[Result]:
     """Compares sources with the padding they were given and without any."""
     assert sample.teacher is not None
     side = sample.data.source
@@ -62,11 +69,12 @@ def check_tight(sample: Sample) -> list[Finding]:
         return []
     place = sample.teacher.parts.index("encoder_input") if "encoder_input" in sample.teacher.parts else 0
     if is_functional(sample.teacher.model) and shapes(sample.teacher.model, "inputs")[place][1] not in (None,):
-        sample.notes.append(
-            f"whether results depend on padding (D08): the model takes sources of {width} steps alone; build it with "
-            "Input(shape=(None, ...))"
-        )
-        return []
+        return [
+            NotExamined(
+                f"whether results depend on padding (D08): the model takes sources of {width} steps alone; build it "
+                "with Input(shape=(None, ...))"
+            )
+        ]
     source, inputs = sample.source(), sample.inputs()
     real = side.real[sample.rows]
     tight = np.zeros((len(padded), *sample.forced.shape[1:]))

@@ -5,25 +5,27 @@ from typing import Any
 import numpy as np
 
 from seq2seq.backend import keras
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.feeding import are_probabilities
-from seq2seq.diagnosis.models import is_functional
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, NotExamined, Result, Settled, finding
 from seq2seq.diagnosis.sample import Sample
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.graph import softmax_layers
+from seq2seq.foreign.teacher_forcing import are_probabilities
 
 CLOSE = 0.02  # relative difference of two losses that are the same
 CHANGED = 1e-6  # relative difference that shows that something counts
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
-def check_loss(sample: Sample, model: Any) -> list[Finding]:
-    """Runs the checks that need a compiled model."""
+def check_loss(sample: Sample) -> list[Result]:
+    """D04, D09 and D13 of a compiled model; D13 of any."""
+    assert sample.teacher is not None
+    model = sample.teacher.model
     if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
-        sample.notes.append(
+        missing = NotExamined(
             "the loss and the metrics (D04, D09, D13): the training model is not compiled; compile it, or save it "
             "after compile()"
         )
-        return check_double_softmax(sample, model)
+        return [missing, *check_double_softmax(sample, model)]
     return [*check_softmax(sample, model), *check_counting(sample, model)]
 
 
@@ -102,11 +104,11 @@ def check_softmax(sample: Sample, model: Any) -> list[Finding]:
         return []
     if gives == PROBABILITIES:
         title = "softmax is applied twice: by the model and by the loss"
-        mend = "loss=keras.losses.SparseCategoricalCrossentropy()  # without from_logits=True"
+        fix = "loss=keras.losses.SparseCategoricalCrossentropy()  # without from_logits=True"
     else:
         title = "the model puts out logits, the loss expects probabilities"
-        mend = "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
-    return [finding("D13", BROKEN, evidence, title=title, mend=mend)]
+        fix = "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+    return [finding("D13", BROKEN, evidence, title=title, fix=fix)]
 
 
 def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
@@ -126,14 +128,14 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
         and centred.max() - centred.min() > 0.4
         and classes > 2
     )
-    layers = softmax_chain(model)
-    if not in_numbers and not layers:
+    layers = softmax_layers(model)
+    if not in_numbers and len(layers) < 2:
         return []
     evidence: dict[str, Any] = {
         "largest probability": float(scores.max()) if len(scores) else 0.0,
         "largest that softmax of probabilities can give": float(bound),
     }
-    if layers:
+    if len(layers) > 1:
         evidence["layers"] = layers
     return [
         finding(
@@ -142,34 +144,9 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
             evidence,
             title="softmax is applied twice in the model",
             effect="no probability can exceed the bound: the loss stays high and sampling is nearly uniform",
-            mend="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
+            fix="keras.layers.Dense(size, activation='softmax')  # and no softmax after it",
         )
     ]
-
-
-def softmax_chain(model: Any) -> list[str]:
-    """Names two layers of a graph that apply softmax one after the other."""
-    if not is_functional(model):
-        return []
-    for operation in getattr(model, "operations", []):
-        if not applies_softmax(operation):
-            continue
-        for node in getattr(operation, "_inbound_nodes", []):
-            for tensor in node.input_tensors:
-                producer = tensor._keras_history.operation
-                while type(producer).__name__ in ("Dropout", "Reshape", "Identity"):
-                    producer = producer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-                if applies_softmax(producer):
-                    return [producer.name, operation.name]
-    return []
-
-
-def applies_softmax(operation: Any) -> bool:
-    """Says whether a layer's output went through softmax."""
-    layer = getattr(operation, "layer", operation) if type(operation).__name__ == "TimeDistributed" else operation
-    if type(layer).__name__ == "Softmax":
-        return True
-    return getattr(getattr(layer, "activation", None), "__name__", "") == "softmax"
 
 
 def loss_name(model: Any) -> str:
@@ -178,7 +155,7 @@ def loss_name(model: Any) -> str:
     return str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", loss))
 
 
-def check_counting(sample: Sample, model: Any) -> list[Finding]:
+def check_counting(sample: Sample, model: Any) -> list[Result]:
     """D04 and D09: changes the targets on padding and recomputes the loss by hand."""
     targets = sample.data.targets
     assert targets is not None
@@ -192,7 +169,7 @@ def check_counting(sample: Sample, model: Any) -> list[Finding]:
     share = float(sample.real.mean())
     by_hand = sample.nats(sample.forced)
     loss = as_given["loss"]
-    sample.counted = True
+    settled = Settled("D04")  # the loss itself was asked whether padding counts
     counts = abs(changed["loss"] - loss) > CHANGED * max(abs(loss), 1e-3) and loss_reads_padding(sample, model)
     padded = targets.pad == NOTHING
     accuracies = accuracy_metrics(as_given)
@@ -209,16 +186,16 @@ def check_counting(sample: Sample, model: Any) -> list[Finding]:
         evidence["accuracy on padding"] = float(on_padding.sum() / max((~sample.real).sum(), 1))
         text = bool(((targets.ids == targets.pad) & targets.real).any())
         title = "padding is a real character and is scored" if text else "padding is scored as a symbol of its own"
-        return [finding("D04", HARMFUL, evidence, title=title)]
+        return [settled, finding("D04", HARMFUL, evidence, title=title)]
     diluted = abs(loss - by_hand * share) <= CLOSE * max(loss, 1e-3) and share < 1 - CLOSE
     fair = (sample.accuracy, float(sample.right[sample.real | ~after_end(sample)].mean()))
     wrong = [name for name, value in accuracies.items() if min(abs(value - one) for one in fair) > CLOSE]
     if not diluted and not wrong:
-        return []
+        return [settled]
     if diluted:
         evidence["reported loss over the loss without padding"] = loss / max(by_hand, 1e-9)
     what = " and ".join([*(["loss"] if diluted else []), *(wrong[:1] and ["metrics"])])
-    return [finding("D09", HARMFUL, evidence, title=f"{what} averaged over padding")]
+    return [settled, finding("D09", HARMFUL, evidence, title=f"{what} averaged over padding")]
 
 
 def accuracy_metrics(figures: dict[str, float]) -> dict[str, float]:

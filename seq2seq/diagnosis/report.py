@@ -20,8 +20,33 @@ class Finding:
     title: str
     evidence: Mapping[str, Any]  # what was measured, by name; of JSON types
     effect: str  # what it does to training or decoding
-    mend: str  # one or two lines of code
+    fix: str  # one or two lines of code
     because_of: str | None = None  # the code of the finding that this one follows from
+
+
+@dataclass(frozen=True)
+class NotExamined:
+    """Something that a check could not look at."""
+
+    what: str  # with what to pass
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A model has shown what arrays alone only suggest, so earlier findings of this code do not count."""
+
+    code: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """How many rows a check looked at."""
+
+    what: str  # what was done with them
+    rows: int
+
+
+Result = Finding | NotExamined | Settled | Examined  # what checks return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +79,8 @@ class Report:
                     "title": finding.title,
                     "evidence": dict(finding.evidence),
                     "effect": finding.effect,
-                    "mend": finding.mend,
+                    "fix": finding.fix,
+                    "mend": finding.fix,  # what other programs read before "fix" was there
                     "because_of": finding.because_of,
                 }
                 for finding in self.findings
@@ -87,9 +113,9 @@ def describe(finding: Finding) -> list[str]:
     lines = [f"{finding.code} {finding.severity}: {finding.title}{follows}"]
     lines += [f"  {name}: {show(value)}" for name, value in finding.evidence.items()]
     lines.append(f"  effect: {finding.effect}")
-    lines += [f"  mend: {finding.mend}"] if "\n" not in finding.mend else ["  mend:"]
-    if "\n" in finding.mend:
-        lines += [f"    {line}" for line in finding.mend.splitlines()]
+    lines += [f"  fix: {finding.fix}"] if "\n" not in finding.fix else ["  fix:"]
+    if "\n" in finding.fix:
+        lines += [f"    {line}" for line in finding.fix.splitlines()]
     return [indent + line for line in lines]
 
 
@@ -111,7 +137,7 @@ def finding(
     *,
     title: str = "",
     effect: str = "",
-    mend: str = "",
+    fix: str = "",
     because_of: str | None = None,
 ) -> Finding:
     """Makes a finding; what is not given is the catalogue's."""
@@ -122,7 +148,7 @@ def finding(
         title=title or entry.title,
         evidence={name: plain(value) for name, value in evidence.items()},
         effect=effect or entry.effect,
-        mend=mend or entry.mend,
+        fix=fix or entry.fix,
         because_of=because_of,
     )
 

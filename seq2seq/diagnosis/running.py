@@ -1,106 +1,81 @@
-"""Lets a model run free: greedy decoding with the training model itself or with its inference models."""
+"""Lets a model run free: greedy decoding with its inference models, or with the training model itself."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.diagnosis.feeding import Teacher, fill_id
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.stepping import Stepper
+from seq2seq.decoding import Greedy, State, StepModel, decode
+from seq2seq.foreign.free_running import GrowingRows, SlidingWindows
+from seq2seq.foreign.ids import ForeignIds
+from seq2seq.foreign.inference_models import Stepper
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.teacher_forcing import Teacher
 
-MOST_STEPS = 48
+Rows = list[list[int]]
 
 
 class Run(NamedTuple):
-    """What a model wrote by itself."""
+    """What a model wrote by itself, in its own ids."""
 
-    ids: np.ndarray  # int (B, T), END and what follows included
-    outputs: list[list[int]]  # cut before END
-
-
-def first_ids(side: Side, start: int | None, count: int) -> np.ndarray:
-    """The id that each row begins with: START, or its own first one where there is no START."""
-    return np.full(count, start) if start is not None else side.first()[:count]
+    written: Rows  # a language model goes on after END
+    outputs: Rows  # cut before END
 
 
-def run_free(
-    teacher: Teacher | None,
-    stepper: Stepper | None,
-    data: Data,
-    source: np.ndarray | None,
-    begins: np.ndarray,
-    steps: int,
+def run_translator(
+    teacher: Teacher | None, stepper: Stepper | None, data: Data, source: Any, starts: np.ndarray, steps: int
 ) -> Run:
-    """Decodes greedily.
+    """Decodes greedily, with the inference models where there are any.
 
     Args:
-        teacher: the training model, used when there is no stepper.
+        teacher: the training model.
         stepper: the inference models.
-        data: gives the form of the decoder's input.
+        data: gives the form of the decoder's input, and END.
         source: raw rows, (B, S...).
-        begins: int (B, P), ids to begin with.
-        steps: symbols to write.
+        starts: int (B,), the id that each row begins with.
+        steps: symbols to write at most.
 
     """
     assert data.inputs is not None
-    sequences, end = data.inputs.sequences, data.end
-    count, fed = begins.shape
-    if stepper is not None and source is not None:
-        carried = stepper.start(source)
-        written = np.zeros((count, 0), int)
-        token = begins[:, 0]
-        for time in range(steps):
-            scores, carried = stepper.step(sequences.with_ids(token[:, None]), carried)
-            token = scores.argmax(-1)
-            written = np.concatenate([written, token[:, None]], 1)
-            if fed > time + 1:
-                token = begins[:, time + 1]
-            if over(written, end):
-                break
-        return Run(written, [cut(row, end) for row in written.tolist()])
-    assert teacher is not None
-    teacher = teacher.compiled()
-    width = data.inputs.ids.shape[1]
-    ids = np.full((count, width), fill_id(data.inputs))
-    ids[:, :fed] = begins
-    last = min(width, fed + steps)
-    for time in range(fed - 1, last - 1):
-        scores = teacher(source, sequences.with_ids(ids))
-        ids[:, time + 1] = np.minimum(scores[:, time].argmax(-1), highest(data.inputs))
-        if over(ids[:, fed : time + 2], end):
-            last = time + 2
-            break
-    written = ids[:, fed:last]
-    if last == width:
-        written = np.concatenate([written, teacher(source, sequences.with_ids(ids))[:, -1].argmax(-1)[:, None]], 1)
-    return Run(written, [cut(row, end) for row in written.tolist()])
+    if stepper is not None:
+        outputs = greedy(stepper, stepper.ids, stepper.start(source), stepper.ids.ours(starts), steps)
+    else:
+        assert teacher is not None
+        rows = GrowingRows(teacher.compiled(len(starts)), data.inputs, ForeignIds(data.end))
+        outputs = greedy(rows, rows.ids, *rows.start(source, starts[:, None]), rows.room(1, steps))
+    return Run(outputs, outputs)
 
 
-def highest(side: Side) -> int:
-    """The largest id that the decoder's input can hold."""
-    return side.sequences.classes - 1 if side.sequences.kind != "ids" else int(np.iinfo(np.int32).max)
+def run_language_model(teacher: Teacher, data: Data, prompts: np.ndarray, steps: int) -> Run:
+    """Goes on from prompts, int (B, P); END is a symbol like others until all rows have come to it."""
+    assert data.inputs is not None
+    rows = GrowingRows(teacher.compiled(len(prompts)), data.inputs, ForeignIds())
+    written = greedy(rows, rows.ids, *rows.start(None, prompts), rows.room(prompts.shape[1], steps))
+    longest = max(len(cut(row, data.end)) for row in written) + 1
+    return Run([row[:longest] for row in written], [cut(row, data.end) for row in written])
 
 
-def over(written: np.ndarray, end: int | None) -> bool:
-    """Says whether every row has come to END."""
-    return end is not None and bool((written == end).any(1).all())
+def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -> Run:
+    """Lets a model of windows, int (B, W), write."""
+    assert data.inputs is not None
+    model = SlidingWindows(teacher.compiled(len(windows)), data.inputs.sequences, ForeignIds())
+    written = greedy(model, model.ids, *model.start(windows), steps)
+    return Run(written, written)
+
+
+def greedy(model: StepModel, ids: ForeignIds, state: State, start_ids: np.ndarray, steps: int) -> Rows:
+    """Searches greedily; returns the model's own ids before END, at most `steps` of each row."""
+    found = decode(
+        model,
+        state,
+        strategy=Greedy(),
+        line_numbers=np.arange(len(start_ids)),
+        max_length=steps,
+        start_ids=start_ids,
+        allow_end=ids.end is not None,
+    )
+    return [ids.theirs(np.array(hypothesis.token_ids, int)).tolist() for (hypothesis,) in found]
 
 
 def cut(row: list[int], end: int | None) -> list[int]:
     """Drops END and what follows."""
     return row[: row.index(end)] if end in row else row
-
-
-def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -> Run:
-    """Lets a model of windows write: each symbol is appended to the window, whose first one is dropped."""
-    assert data.inputs is not None
-    written = np.zeros((len(windows), 0), int)
-    top = highest(data.inputs)
-    teacher = teacher.compiled()
-    for _ in range(steps):
-        scores = teacher(None, data.inputs.sequences.with_ids(windows))
-        symbol = np.minimum(scores[:, -1].argmax(-1), top)[:, None]
-        written = np.concatenate([written, symbol], 1)
-        windows = np.concatenate([windows[:, 1:], symbol], 1)
-    return Run(written, written.tolist())

@@ -1,15 +1,15 @@
 """The rows on which models are tried, and what the training model says about them when it is fed the right symbols."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from seq2seq.diagnosis.feeding import BATCH, Teacher
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.stepping import Stepper
+from seq2seq.foreign.inference_models import Stepper
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.teacher_forcing import BATCH, Teacher, scrambled
 
 FORCED_ROWS, FREE_ROWS = BATCH, 24
 MOST_SCORES = 10_000_000  # probabilities that are kept at a time
@@ -25,8 +25,7 @@ class Sample:
     teacher: Teacher | None
     stepper: Stepper | None
     rows: np.ndarray  # int (B,), positions among the rows that were read
-    notes: list[str] = field(default_factory=list)  # what could not be examined
-    counted: bool = False  # whether the loss was tried on changed padding
+    inference: tuple[Any, Any] = (None, None)  # encoder and decoder, wired or not
 
     def raw(self, side: Side | None, count: int | None = None) -> Any:
         """Rows of an array as they were given; None for no array."""
@@ -81,6 +80,19 @@ class Sample:
     def learnt(self) -> bool:
         """Whether the model knows clearly more than the commonest symbol."""
         return self.accuracy > self.majority + LEARNT * (1 - self.majority)
+
+    @cached_property
+    def future_effect(self) -> float:
+        """How much the first half of the outputs changes when only the second half of the decoder's inputs does."""
+        inputs = self.inputs(16)
+        if self.teacher is None or inputs is None or inputs.shape[1] < 2:
+            return 0.0
+        half = max(1, inputs.shape[1] // 2)
+        as_given = self.teacher(self.source(16), inputs)  # the same rows in one batch: some models depend on it
+        changed = self.teacher(self.source(16), scrambled(inputs, half))
+        if changed.shape[1] != inputs.shape[1]:
+            return 0.0
+        return float(np.abs(changed - as_given)[:, :half][self.real[:16, :half]].max(initial=0.0))
 
     def nats(self, scores: np.ndarray) -> float:
         """Mean negative log-probability of the real targets."""

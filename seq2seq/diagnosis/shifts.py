@@ -3,10 +3,10 @@
 import numpy as np
 
 from seq2seq.alignment import SHIFTS
-from seq2seq.diagnosis.arrays import VECTORS
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.report import BROKEN, Finding, finding
+from seq2seq.diagnosis.report import BROKEN, NotExamined, Result, finding
+from seq2seq.foreign.arrays import VECTORS
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
 
 ENOUGH = 0.15  # share of the positions that a shift must compare to count
 FARTHEST = 12  # steps, the largest shift that is looked for
@@ -14,22 +14,26 @@ CLEAR = 0.5  # share of the way from chance to 1 that makes an alignment
 MARGIN = 0.05  # by which one shift must beat another
 
 
-def check_shifts(data: Data) -> tuple[list[Finding], list[str]]:
-    """Looks for the copy bug and its relatives; returns findings and what could not be examined."""
+def check_shifts(data: Data) -> list[Result]:
+    """Looks for the copy bug and its relatives."""
     inputs, targets = data.inputs, data.targets
     if inputs is None or targets is None:
-        return [], []
+        return []
     if VECTORS in (inputs.sequences.kind, targets.sequences.kind):
-        return [], [
-            "the shift between decoder inputs and targets (D01, D02): one of the arrays is neither ids nor "
-            "one-hot; pass ids"
+        return [
+            NotExamined(
+                "the shift between decoder inputs and targets (D01, D02): one of the arrays is neither ids nor "
+                "one-hot; pass ids"
+            )
         ]
     if targets.sequences.single:
         return check_windows(inputs, targets)
     if data.source is None and not is_aligned_text(inputs, targets):
-        return [], [
-            f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up at no shift, so the "
-            "targets are not the inputs' next symbols; for an encoder-decoder pass decoder_input as well"
+        return [
+            NotExamined(
+                f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up at no shift, so the "
+                "targets are not the inputs' next symbols; for an encoder-decoder pass decoder_input as well"
+            )
         ]
     shares = {shift: agreement(inputs, targets, shift) for shift in wide(inputs, targets)}
     chance = {shift: agreement(inputs, targets, shift, others=True) for shift in shares}
@@ -42,24 +46,24 @@ def check_shifts(data: Data) -> tuple[list[Finding], list[str]]:
         "rows": len(inputs.ids),
     }
     if data.source is None and same_rows(inputs, targets) and not looks_like_text(inputs):
-        return [], [
-            f"the shift (D01): {targets.name!r} equals {inputs.name!r}, which is right for an autoencoder and the copy "
-            "bug for a language model; pass the model"
+        return [
+            NotExamined(
+                f"the shift (D01): {targets.name!r} equals {inputs.name!r}, which is right for an autoencoder and the "
+                "copy bug for a language model; pass the model"
+            )
         ]
     best = max(shares, key=lambda shift: (round(shares[shift], 3), -abs(shift - 1)))
     if best != 1 and best in clear and shares[best] > shares.get(1, 0.0) + MARGIN:
         if best == 0:
-            return [finding("D01", BROKEN, {"share equal": shares[0], "they line up at": "shift 0", **evidence})], []
+            return [finding("D01", BROKEN, {"share equal": shares[0], "they line up at": "shift 0", **evidence})]
         title = f"the targets line up with the decoder's inputs at shift {best:+d} instead of +1"
-        return [finding("D02", BROKEN, {"they line up at": f"shift {best:+d}", **evidence}, title=title)], []
+        return [finding("D02", BROKEN, {"they line up at": f"shift {best:+d}", **evidence}, title=title)]
     if 1 in clear or shares.get(1, 0.0) >= 0.6:
-        return [], []
+        return []
     return check_numbering(data, inputs, targets, shares)
 
 
-def check_numbering(
-    data: Data, inputs: Side, targets: Side, shares: dict[int, float]
-) -> tuple[list[Finding], list[str]]:
+def check_numbering(data: Data, inputs: Side, targets: Side, shares: dict[int, float]) -> list[Result]:
     """Looks for two numberings of the same symbols: one-to-one at a shift, but not the identity."""
     fits = {shift: one_to_one(inputs, targets, shift) for shift in wide(inputs, targets)}
     best = max(fits, key=lambda shift: (round(fits[shift][0], 2), -abs(shift - 1)))
@@ -73,23 +77,27 @@ def check_numbering(
         }
         numbered = "decoder inputs and targets number the same symbols differently"
         if best == 0 and data.source is None:
-            return [], [
-                f"the shift (D01): {targets.name!r} is {inputs.name!r} renumbered, which is right for a model that "
-                "labels or recodes its input and the copy bug for a language model"
+            return [
+                NotExamined(
+                    f"the shift (D01): {targets.name!r} is {inputs.name!r} renumbered, which is right for a model that "
+                    "labels or recodes its input and the copy bug for a language model"
+                )
             ]
         if best == 1:
-            return [finding("D11", BROKEN, evidence, title=numbered)], []
+            return [finding("D11", BROKEN, evidence, title=numbered)]
         code, what = ("D01", "the copy bug") if best == 0 else ("D02", f"a shift of {best:+d}")
         return [
             finding(code, BROKEN, evidence, title=f"{what}, hidden behind two numberings of the same symbols"),
             finding("D11", BROKEN, evidence, title=numbered),
-        ], []
+        ]
     if data.source is None:
-        return [], []
+        return []
     shown = ", ".join(f"{shift:+d}: {share:.0%}" for shift, share in shares.items() if shift in SHIFTS)
-    return [], [
-        f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up nowhere ({shown}); are they "
-        "of the same pairs, and is the first what the decoder reads? Pass inputs= (--inputs) if not"
+    return [
+        NotExamined(
+            f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up nowhere ({shown}); are "
+            "they of the same pairs, and is the first what the decoder reads? Pass inputs= (--inputs) if not"
+        )
     ]
 
 
@@ -172,7 +180,7 @@ def successors(ids: np.ndarray) -> tuple[int, np.ndarray] | None:
     return None
 
 
-def check_windows(inputs: Side, targets: Side) -> tuple[list[Finding], list[str]]:
+def check_windows(inputs: Side, targets: Side) -> list[Result]:
     """Compares windows with the one symbol that each predicts."""
     ids, following = inputs.ids, targets.ids[:, 0]
     width = ids.shape[1]
@@ -198,14 +206,16 @@ def check_windows(inputs: Side, targets: Side) -> tuple[list[Finding], list[str]
     evidence = {"share equal at shift": {f"{shift:+d}": shares[shift] for shift in sorted(shares)}, "chance": chance}
     if best == 1 or shares[best] < chance + 0.8 * (1 - chance) or shares[best] <= shares.get(1, 0.0) + MARGIN:
         if ahead:
-            return [], []
-        return [], [
-            f"whether {targets.name!r} is the symbol after the window (D02): the windows of {inputs.name!r} do not "
-            "overlap; pass more of them"
+            return []
+        return [
+            NotExamined(
+                f"whether {targets.name!r} is the symbol after the window (D02): the windows of {inputs.name!r} do not "
+                "overlap; pass more of them"
+            )
         ]
     code = "D01" if best == 0 else "D02"
     title = "the target is the last symbol of the window itself" if best == 0 else (
         f"the target is the symbol at {best:+d} from the window's last instead of +1"
     )  # fmt: skip
-    mend = "x.append(text[i : i + length]); y.append(text[i + length])"
-    return [finding(code, BROKEN, evidence, title=title, mend=mend)], []
+    fix = "x.append(text[i : i + length]); y.append(text[i + length])"
+    return [finding(code, BROKEN, evidence, title=title, fix=fix)]

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING
-from seq2seq.diagnosis.layout import Data
-from seq2seq.diagnosis.padding import Side
-from seq2seq.diagnosis.report import HARMFUL, Finding, finding
+from seq2seq.diagnosis.report import HARMFUL, Finding, NotExamined, Result, finding
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
 
 LEAK = 0.01  # share of validation sources seen in training that is worth a word
 APART = 0.5  # overlap of length histograms below which the parts differ
@@ -23,6 +23,26 @@ class Parts(NamedTuple):
     train_lengths: np.ndarray
     validation_lengths: np.ndarray
     origin: str
+
+
+def check_validation(
+    data: Data | None, texts: Sequence[tuple[str, str]] | None, validating: Data | None, share: float | None
+) -> list[Result]:
+    """D12 and unseen symbols, from whatever tells the parts."""
+    side = None if data is None else data.source or data.inputs
+    if validating is not None and data is not None:
+        other = validating.source or validating.inputs
+        found = check_unseen(data, validating)
+        if side is not None and other is not None and side.ids.size and other.ids.size:
+            found += check_split(split_of_files(side, other))
+        return [*found]
+    if share is None:
+        return [NotExamined("the split (D12): pass --validation-split or --validation as it was in training")]
+    if texts is not None:
+        return [*check_split(split_of_pairs(texts, share))]
+    if side is not None and side.ids.size:
+        return [*check_split(split_of_arrays(side, share))]
+    return [NotExamined("the split (D12): no arrays and no pairs; pass one of them")]
 
 
 def check_split(parts: Parts) -> list[Finding]:
@@ -114,7 +134,7 @@ def check_unseen(train: Data, validation: Data) -> list[Finding]:
                     evidence,
                     title="validation holds symbols that training never showed",
                     effect="the model has no idea of them: their weights are as they were at the start",
-                    mend="shuffle before the split, or map rare symbols to UNK",
+                    fix="shuffle before the split, or map rare symbols to UNK",
                 )
             )
     return found

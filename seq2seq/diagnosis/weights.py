@@ -1,53 +1,54 @@
 """D07: do the inference models hold the training model's weights, and do they compute the same step by step?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seq2seq.backend import keras
-from seq2seq.diagnosis.behaviour import CAUSAL, future_effect
+from seq2seq.diagnosis.behaviour import CAUSAL
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
-from seq2seq.diagnosis.stepping import Stepper
+from seq2seq.foreign.inference_models import Stepper
 
 ROWS = 8
 SAME, CLOSE = 2e-3, 2e-2  # differences of probabilities that are rounding, and that change little
 SHOWN = 6
 
 
-def foreign_weights(model: Any, trained: list[np.ndarray]) -> dict[str, float]:
-    """Finds weights of a model that no weight of the training model equals.
-
-    Returns:
-        By path: the largest difference from the closest weight of the same shape (inf where there is none).
-
-    """
-    found = {}
-    for variable in model.weights:
+def foreign_weights(train: Any, inference: Sequence[Any]) -> list[str]:
+    """Names the weights of the inference models that no weight of the training model equals."""
+    trained = [keras.ops.convert_to_numpy(variable) for variable in train.weights]
+    found = []
+    named = [(f"{model.name}: {one.path}", one) for model in inference if model is not None for one in model.weights]
+    for name, variable in named:
         value = keras.ops.convert_to_numpy(variable)
         if value.dtype.kind != "f" or not value.ndim:
             continue
-        closest = min((float(np.abs(value - other).max()) for other in trained if other.shape == value.shape),
-                      default=float("inf"))  # fmt: skip
-        if closest > 1e-6:
-            found[f"{model.name}: {variable.path}"] = closest
+        differs = (np.abs(value - other).max() > 1e-6 for other in trained if other.shape == value.shape)
+        if all(differs):
+            found.append(name)
     return found
 
 
-def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> list[Finding]:
+def check_values(train: Any, inference: Sequence[Any]) -> list[Finding]:
+    """D07 from the values of weights alone."""
+    foreign = foreign_weights(train, inference)
+    evidence = {"weights that the training model does not have": len(foreign), "such as": foreign[:SHOWN]}
+    return [finding("D07", BROKEN, evidence, title="inference models hold weights of their own")] if foreign else []
+
+
+def check_weights(sample: Sample) -> list[Finding]:
     """D07: compares weights by value and outputs step by step."""
-    trained = [keras.ops.convert_to_numpy(variable) for variable in train.weights]
-    foreign: dict[str, float] = {}
-    for model in (encoder, decoder):
-        if model is not None:
-            foreign |= foreign_weights(model, trained)
+    assert sample.teacher is not None
+    foreign = foreign_weights(sample.teacher.model, sample.inference)
     evidence: dict[str, Any] = {}
     if foreign:
         evidence["weights that the training model does not have"] = len(foreign)
-        evidence["such as"] = list(foreign)[:SHOWN]
-    if sample.stepper is None or sample.teacher is None:
+        evidence["such as"] = foreign[:SHOWN]
+    if sample.stepper is None:
         return [finding("D07", BROKEN, evidence)] if foreign else []
-    if not foreign and future_effect(sample) > CAUSAL:
+    if not foreign and sample.future_effect > CAUSAL:
         return []  # what sees the future cannot be run step by step: D06 says so
     differences = by_step(sample, sample.stepper)
     largest = float(differences.max(initial=0.0))
@@ -58,7 +59,7 @@ def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> lis
         "largest difference of a probability": largest,
         "rows": len(differences),
     }
-    title, mend = "inference models are wired otherwise than in training", ""
+    title, fix = "inference models are wired otherwise than in training", ""
     if foreign:
         title = "inference models hold weights of their own"
     if not foreign:
@@ -67,17 +68,17 @@ def check_weights(sample: Sample, train: Any, encoder: Any, decoder: Any) -> lis
                 if by_step(sample, stepper).max(initial=0.0) <= SAME:
                     evidence["agrees when exchanged"] = what
                     title = "inference models swap the states: " + what
-                    mend = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
+                    fix = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
                     break
             except Exception:  # a wiring that the models refuse is not the one
                 continue
-        if not mend and without_padding(sample, sample.stepper):
+        if not fix and without_padding(sample, sample.stepper):
             evidence["agrees"] = "where sources have no padding"
             title = "inference models lose the mask: they read the padding that training left out"
-            mend = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
-            return [finding("D07", HARMFUL, evidence, title=title, mend=mend)]
+            fix = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
+            return [finding("D07", HARMFUL, evidence, title=title, fix=fix)]
     severity = BROKEN if foreign or largest > CLOSE else HARMFUL
-    return [finding("D07", severity, evidence, title=title, mend=mend)]
+    return [finding("D07", severity, evidence, title=title, fix=fix)]
 
 
 def without_padding(sample: Sample, stepper: Stepper) -> bool:

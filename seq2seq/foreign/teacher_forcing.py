@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from seq2seq.backend import keras, tf
-from seq2seq.diagnosis.arrays import NOTHING, ONE_HOT
-from seq2seq.diagnosis.layout import DECODER, ENCODER, Data
-from seq2seq.diagnosis.models import consumers, is_functional, layers_of, shapes
-from seq2seq.diagnosis.padding import Side
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import NOTHING, ONE_HOT
+from seq2seq.foreign.graph import consumers
+from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.models import is_functional, layers_of, shapes
+from seq2seq.foreign.padding import Side
 
 BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
 Feed = Callable[[Any], Any]
@@ -51,10 +52,11 @@ class Teacher:
             found.append(main_output(self.run(arrays), self.classes))
         return np.concatenate(found)[:count]
 
-    def compiled(self) -> "Teacher":
-        """The same function for many calls of one shape, several times faster; slow at the first."""
+    def compiled(self, rows: int) -> "Teacher":
+        """The same function for many calls of so many rows or fewer, several times faster; slow at the first."""
         other = copy.copy(self)
         other.run = compiled_call(self.model)
+        other.fixed = self.fixed or rows  # fewer are filled up, since each new shape is compiled anew
         return other
 
     def __call__(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
@@ -116,13 +118,12 @@ def probabilities(raw: np.ndarray) -> np.ndarray:
     return raw / raw.sum(-1, keepdims=True)
 
 
-def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[str] | None = None) -> Teacher:
+def make_teacher(model: Any, data: Data, order: Sequence[str] | None = None) -> Teacher:
     """Finds out which array feeds which input.
 
     Args:
         model: the training model.
         data: the arrays.
-        inferred: what is concluded is added here.
         order: parts in the order of the model's inputs, when the user said so.
 
     Raises:
@@ -164,13 +165,18 @@ def make_teacher(model: Any, data: Data, inferred: list[str], order: Sequence[st
             f"no way to feed the training model was found ({problems[0] if problems else 'no arrays'}); say which "
             "array feeds which input with inputs= (--inputs)"
         )
-    best = working[0] if len(working) == 1 else by_names_or_effect(working, sides)
-    if not order:
-        names = [sides[part].name for part in best.parts]
-        labels = [tensor.name for tensor in model.inputs] if is_functional(model) else range(1, len(names) + 1)
-        pairs = zip(labels, names, strict=False)
-        inferred.append("the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs))
-    return best
+    return working[0] if len(working) == 1 else by_names_or_effect(working, sides)
+
+
+def order_in_words(teacher: Teacher, data: Data) -> str:
+    """Says which array feeds which of the model's inputs."""
+    sides = {ENCODER: data.source, DECODER: data.inputs}
+    names = [side.name for part in teacher.parts if (side := sides[part]) is not None]
+    labels = (
+        [tensor.name for tensor in teacher.model.inputs] if is_functional(teacher.model) else range(1, len(names) + 1)
+    )
+    pairs = zip(labels, names, strict=False)
+    return "the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs)
 
 
 def telling_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING, VECTORS, Sequences
+from seq2seq.foreign.arrays import NOTHING, VECTORS, Sequences
 
 COMMON = 0.98  # share of rows that makes a symbol the rule
 
@@ -41,17 +41,10 @@ class Side:
         return self.ids[np.arange(len(self.ids)), width - 1 - self.real[:, ::-1].argmax(1)]
 
 
-def with_padding(sequences: Sequences, given: bool, pad: int | None, inferred: list[str]) -> Side:
-    """Finds the padding of an array."""
+def with_padding(sequences: Sequences, pad: int | None) -> Side:
+    """Finds where the padding of an array is; None: there is none."""
     ids = sequences.ids
-    if sequences.kind == VECTORS or sequences.single:
-        return Side(sequences, None, np.ones(ids.shape, bool))
-    if not given:
-        pad = infer_pad(ids)
-        if pad is not None:
-            what = "rows of zeros" if pad == NOTHING else f"id {pad}"
-            inferred.append(f"the padding of {sequences.name!r} is {what}")
-    if pad is None:
+    if pad is None or sequences.kind == VECTORS or sequences.single:
         return Side(sequences, None, np.ones(ids.shape, bool))
     at_end, at_front = run_at_end(ids == pad), run_at_end((ids == pad)[:, ::-1])
     width = ids.shape[1]

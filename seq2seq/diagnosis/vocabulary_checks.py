@@ -1,65 +1,34 @@
-"""Vocabularies of any kind, and the part of D11 that needs them: order, range, and whether they fit the pairs."""
+"""The part of D11 that needs vocabularies: their order, their range, and whether they fit the pairs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
-from seq2seq.diagnosis.arrays import MAGNITUDES
-from seq2seq.diagnosis.padding import Side
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
-from seq2seq.errors import DataError
-from seq2seq.special import SPECIAL_COUNT
-from seq2seq.vocabulary import SPECIAL_NAMES, Vocabulary
+from seq2seq.foreign.arrays import MAGNITUDES
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.vocabularies import Table
 
 SHOWN = 8
 
 
-@dataclass(frozen=True)
-class Table:
-    """A vocabulary as a table of ids."""
-
-    name: str
-    ids: Mapping[str, int]
-
-    def id_of(self, symbol: str) -> int | None:
-        """The id of a symbol, if it has one."""
-        return self.ids.get(symbol)
-
-
-def read_table(value: Any, name: str) -> Table:
-    """Reads a list of symbols, a mapping in either direction, or a vocabulary of this package.
-
-    Raises:
-        DataError: it is none of these.
-
-    """
-    if isinstance(value, Table):
-        return value
-    if isinstance(value, Vocabulary):
-        value = value.to_json()
-    if isinstance(value, Mapping) and set(value) == {"format", "separator", "features_sep", "symbols"}:
-        ids = {special: number for number, special in SPECIAL_NAMES.items()}
-        return Table(name, ids | {symbol: SPECIAL_COUNT + i for i, symbol in enumerate(value["symbols"])})
-    if isinstance(value, Mapping) and set(value) >= {"symbols"} and isinstance(value["symbols"], (list, Mapping)):
-        return read_table(value["symbols"], name)
-    if isinstance(value, Mapping) and value:
-        if all(isinstance(number, (int, np.integer)) for number in value.values()):
-            return Table(name, {str(symbol): int(number) for symbol, number in value.items()})
-        if all(str(number).lstrip("-").isdigit() for number in value):
-            return Table(name, {str(symbol): int(number) for number, symbol in value.items()})
-    if isinstance(value, (list, tuple)) and value and all(isinstance(symbol, str) for symbol in value):
-        return Table(name, {symbol: number for number, symbol in enumerate(value)})
-    raise DataError(
-        f"{name}: expected a vocabulary: a list of symbols, or a mapping from symbol to id, got {shorten(value)}"
-    )
-
-
-def shorten(value: Any) -> str:
-    """Writes a value in at most 80 characters."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+def check_vocabularies(
+    tables: Sequence[Table], data: Data | None, texts: Sequence[tuple[str, str]] | None
+) -> list[Finding]:
+    """D11: vocabularies against each other, against arrays and against pairs."""
+    if not tables:
+        return []
+    found = check_order(tables)
+    for part, table in {"source": tables[0], "inputs": tables[-1], "targets": tables[-1]}.items():
+        side = getattr(data, part, None)
+        if side is None:
+            continue
+        found += check_range(table, side)
+        if texts is not None:
+            found += check_pairs(table, side, [pair[part != "source"] for pair in texts])
+    if texts is not None:
+        found += check_known(tables[0], [source for source, _ in texts], "sources")
+        found += check_known(tables[-1], [target for _, target in texts], "targets")
+    return found
 
 
 def check_order(tables: Sequence[Table]) -> list[Finding]:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from seq2seq.diagnosis.arrays import NOTHING, read
-from seq2seq.diagnosis.padding import Side, infer_end, infer_start, with_padding
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import NOTHING, read
+from seq2seq.foreign.padding import Side, infer_end, infer_pad, infer_start, with_padding
 
 ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
 PATTERNS = (
@@ -24,7 +24,7 @@ PATTERNS = (
 MOST_STREAMED = 4096  # rows taken from a data set that is not an array
 
 
-@dataclass
+@dataclass(frozen=True)
 class Data:
     """All arrays of an examination, and what was concluded about them."""
 
@@ -34,7 +34,7 @@ class Data:
     weights: np.ndarray | None = None  # as given
     start: int | None = None
     end: int | None = None
-    inferred: list[str] = field(default_factory=list)
+    inferred: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -83,15 +83,12 @@ def sort_out(
         raise DataError(f"expected as many rows in each array, got {counts}; they must come from the same pairs")
     sides: dict[str, Side] = {}
     for part, sequences in read_parts.items():
-        sides[part] = with_padding(sequences, *given_pad(pads, part), inferred)
-    data = Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred)
-    infer_ends(data)
-    return data
-
-
-def given_pad(pads: Mapping[str, int | None], part: str) -> tuple[bool, int | None]:
-    """Says whether the user named the padding of a part, and which id it is."""
-    return part in pads, pads.get(part)
+        pad = pads[part] if part in pads else infer_pad(sequences.ids)
+        sides[part] = with_padding(sequences, pad)
+        if pad is not None and part not in pads:
+            what = "rows of zeros" if pad == NOTHING else f"id {pad}"
+            inferred.append(f"the padding of {sequences.name!r} is {what}")
+    return with_ends(Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred))
 
 
 def as_mapping(arrays: Any) -> dict[str, Any]:
@@ -196,19 +193,17 @@ def resemblance(array: Any, targets: Any) -> float:
     return float(max(at))
 
 
-def infer_ends(data: Data) -> None:
+def with_ends(data: Data) -> Data:
     """Finds START in the decoder's inputs and END in the targets, where the user did not name them."""
-    inputs, targets = data.inputs, data.targets
+    inputs, targets, inferred = data.inputs, data.targets, list(data.inferred)
     if data.source is None or inputs is None or targets is None or targets.sequences.single:
-        return
+        return data
     if not inputs.ids.size or not targets.ids.size:
-        return
-    if data.start is None:
-        data.start = infer_start(inputs)
-        if data.start is not None:
-            what = "a row of zeros" if data.start == NOTHING else f"id {data.start}"
-            data.inferred.append(f"START is {what}: {inputs.name!r} begins with it")
-    if data.end is None:
-        data.end = infer_end(targets, data.start)
-        if data.end is not None:
-            data.inferred.append(f"END is id {data.end}: rows of {targets.name!r} end with it")
+        return data
+    start, end = data.start, data.end
+    if start is None and (start := infer_start(inputs)) is not None:
+        what = "a row of zeros" if start == NOTHING else f"id {start}"
+        inferred.append(f"START is {what}: {inputs.name!r} begins with it")
+    if end is None and (end := infer_end(targets, start)) is not None:
+        inferred.append(f"END is id {end}: rows of {targets.name!r} end with it")
+    return replace(data, start=start, end=end, inferred=inferred)

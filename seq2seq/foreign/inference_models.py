@@ -1,84 +1,106 @@
-"""Drives a pair of inference models, encoder and decoder, one symbol at a time."""
+"""A pair of inference models, encoder and decoder, as a step function."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.backend import keras
-from seq2seq.diagnosis.arrays import ONE_HOT
-from seq2seq.diagnosis.feeding import call, probabilities
-from seq2seq.diagnosis.models import consumers, is_functional, shapes
-from seq2seq.diagnosis.padding import Side
+from seq2seq.decoding import State
 from seq2seq.errors import DataError
+from seq2seq.foreign.arrays import ONE_HOT, Sequences
+from seq2seq.foreign.graph import consumers
+from seq2seq.foreign.ids import ForeignIds, feedable
+from seq2seq.foreign.models import is_functional, shapes
+from seq2seq.foreign.padding import Side
+from seq2seq.foreign.teacher_forcing import call, probabilities
 
 Shape = tuple[int | None, ...]
 
 
+class Carried(NamedTuple):
+    """Where a tensor that the decoder carries from step to step comes from, by place."""
+
+    taken: int  # the decoder's input
+    begins: int  # the encoder's output that it begins with
+    returned: int | None  # the decoder's output that replaces it; None: it stays, as the memory of attention does
+
+
 @dataclass(frozen=True)
 class Stepper:
-    """Encoder and decoder with the wiring between them."""
+    """Encoder and decoder with the wiring between them: a step function for the search."""
 
     encoder: Any
     decoder: Any
+    sequences: Sequences  # the form of the decoder's input
+    ids: ForeignIds
     token: int  # which of the decoder's inputs takes the symbol
-    carried: tuple[tuple[int, int, int | None], ...]  # decoder input, encoder output, decoder output that replaces it
+    carried: tuple[Carried, ...]
     scores: int  # which of the decoder's outputs is scored symbols
 
-    def start(self, source: np.ndarray) -> list[np.ndarray]:
-        """Encodes sources; returns what the decoder's carried inputs begin with."""
-        outputs = flat(call(self.encoder, source))
-        return [outputs[place] for _, place, _ in self.carried]
+    @property
+    def wiring(self) -> str:
+        """How the two are wired, in words."""
+        pairs = [f"{self.decoder.inputs[one.taken].name} from output {one.begins + 1}" for one in self.carried]
+        return f"the decoder is fed {', '.join(pairs) or 'nothing'} of the encoder"
 
-    def step(self, token: np.ndarray, carried: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Feeds one symbol, raw (B, 1[, V]); returns probabilities (B, V) and the carried inputs of the next step."""
+    def start(self, source: np.ndarray) -> State:
+        """Encodes sources, raw (B, S...); returns the state before the first symbol is fed."""
+        outputs = flat(call(self.encoder, source))
+        return State(tuple(outputs[one.begins] for one in self.carried), ())
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Reads int (N,) ids of ours; returns the nats of the next, float64 (N, V), and the state."""
+        token = feedable(self.ids.theirs(token_ids), self.sequences)
+        scores, state = self.feed(self.sequences.with_ids(token[:, None]), state)
+        return self.ids.log_probs(scores), state
+
+    def feed(self, token: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol, raw (B, 1[, V]); returns probabilities (B, V) and the state."""
         rank = len(shapes(self.decoder, "inputs")[self.token])
-        arrays: dict[int, np.ndarray] = {self.token: token[:, 0] if rank == token.ndim - 1 else token}
-        arrays.update({place: array for (place, _, _), array in zip(self.carried, carried, strict=True)})
-        ordered = [arrays[place] for place in range(len(arrays))]
-        packed = keras.tree.pack_sequence_as(self.decoder.input, ordered)
+        arrays = {self.token: token[:, 0] if rank == token.ndim - 1 else token}
+        arrays |= {one.taken: array for one, array in zip(self.carried, state.rows, strict=True)}
+        packed = keras.tree.pack_sequence_as(self.decoder.input, [arrays[place] for place in range(len(arrays))])
         outputs = flat(call(self.decoder, packed))
         scores = outputs[self.scores]
-        scores = scores[:, -1] if scores.ndim == 3 else scores
-        after = [
-            array if replaced is None else outputs[replaced]
-            for (_, _, replaced), array in zip(self.carried, carried, strict=True)
-        ]
-        return probabilities(scores), after
+        rows = tuple(
+            array if one.returned is None else outputs[one.returned]
+            for one, array in zip(self.carried, state.rows, strict=True)
+        )
+        return probabilities(scores[:, -1] if scores.ndim == 3 else scores), State(rows, ())
 
     def forced(self, source: np.ndarray, inputs: np.ndarray) -> np.ndarray:
         """Returns probabilities, (B, T, V), when the given symbols are fed one by one."""
-        carried = self.start(source)
+        state = self.start(source)
         found = []
         for time in range(inputs.shape[1]):
-            scores, carried = self.step(inputs[:, time : time + 1], carried)
+            scores, state = self.feed(inputs[:, time : time + 1], state)
             found.append(scores)
         return np.stack(found, 1)
 
     def swapped(self) -> "dict[str, Stepper]":
         """The same models with states wired in other ways, by what is different."""
-        states = [entry for entry in self.carried if entry[2] is not None]
+        states = [one for one in self.carried if one.returned is not None]
         if len(states) < 2 or len(states) % 2:
             return {}
-        others = {}
-        for what, place in (("the encoder hands over", 1), ("the decoder returns", 2)):
-            moved = list(self.carried)
-            for one, other in zip(states[::2], states[1::2], strict=True):
-                exchanged = list(one), list(other)
-                exchanged[0][place], exchanged[1][place] = other[place], one[place]
-                for before, after in zip((one, other), exchanged, strict=True):
-                    place_in, origin, replaced = after
-                    assert place_in is not None and origin is not None
-                    moved[self.carried.index(before)] = (place_in, origin, replaced)
-            others[f"{what} h and c in the wrong order"] = replace(self, carried=tuple(moved))
-        both = others["the encoder hands over h and c in the wrong order"]
-        wired = tuple((one[0], one[1], other[2]) for one, other in zip(
-            both.carried, others["the decoder returns h and c in the wrong order"].carried, strict=True
-        ))  # fmt: skip
-        others["the decoder takes h and c in the wrong order"] = replace(self, carried=wired)
-        return others
+        partners: dict[Carried, Carried] = {}
+        for one, other in zip(states[::2], states[1::2], strict=True):
+            partners |= {one: other, other: one}
+
+        def exchanged(*places: str) -> Stepper:
+            moved = [
+                one._replace(**{place: getattr(partners.get(one, one), place) for place in places})
+                for one in self.carried
+            ]
+            return replace(self, carried=tuple(moved))
+
+        return {
+            "the encoder hands over h and c in the wrong order": exchanged("begins"),
+            "the decoder returns h and c in the wrong order": exchanged("returned"),
+            "the decoder takes h and c in the wrong order": exchanged("begins", "returned"),
+        }
 
 
 def flat(outputs: Any) -> list[np.ndarray]:
@@ -86,7 +108,7 @@ def flat(outputs: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(outputs)]
 
 
-def make_stepper(encoder: Any, decoder: Any, inputs: Side, classes: int, inferred: list[str]) -> Stepper:
+def make_stepper(encoder: Any, decoder: Any, inputs: Side, *, classes: int, end: int | None) -> Stepper:
     """Concludes from shapes how encoder and decoder are wired.
 
     Args:
@@ -94,7 +116,7 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, classes: int, inferre
         decoder: a symbol and what is carried in; scored symbols and what is carried next out.
         inputs: the decoder's inputs as they were trained on.
         classes: symbols that are scored, V.
-        inferred: what is concluded is added here.
+        end: the models' own id of END; None: outputs do not end.
 
     Raises:
         DataError: the wiring cannot be found.
@@ -109,7 +131,7 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, classes: int, inferre
         scores = next((place for place, shape in enumerate(returns) if len(shape) == 3), 0)
     free_outputs = [place for place in range(len(returns)) if place != scores]
     named = isinstance(decoder.input, dict)
-    carried: list[tuple[int, int, int | None]] = []
+    carried: list[Carried] = []
     used: set[int] = set()
     for place, shape in enumerate(takes):
         if place == token:
@@ -127,10 +149,8 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, classes: int, inferre
         after = next((other for other in free_outputs if len(shape) == 2 and compatible(shape, returns[other])), None)
         if after is not None:
             free_outputs.remove(after)
-        carried.append((place, chosen, after))
-    wiring = ", ".join(f"{decoder.inputs[place].name} from output {origin + 1}" for place, origin, _ in carried)
-    inferred.append(f"the decoder is fed {wiring or 'nothing'} of the encoder")
-    return Stepper(encoder, decoder, token, tuple(carried), scores)
+        carried.append(Carried(place, chosen, after))
+    return Stepper(encoder, decoder, inputs.sequences, ForeignIds(end), token, tuple(carried), scores)
 
 
 def token_place(decoder: Any, takes: Sequence[Shape], inputs: Side) -> int:

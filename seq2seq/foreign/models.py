@@ -1,9 +1,13 @@
 """Opens Keras models safely and concludes which one trains, which one encodes and which one decodes."""
 
+import contextlib
+import logging
 import re
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seq2seq.backend import keras
@@ -11,6 +15,22 @@ from seq2seq.errors import DataError
 
 WEIGHTS_ALONE = "expected a whole model, got weights alone; save it with model.save('model.keras')"
 TRAIN, ENCODER, DECODER = "train_model", "encoder", "decoder"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow and Keras from warning about inference models without a loss and the many shapes tried."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
@@ -75,13 +95,15 @@ def config_of(path: Path) -> str:
         raise DataError(f"{path}: expected a Keras model (.keras or .h5), got something else: {error}") from error
 
 
-def sort_models(models: Mapping[str, Any], given: Mapping[str, Any], inferred: list[str]) -> dict[str, Any]:
+def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """Gives each model its part, from names where they tell and from signatures elsewhere.
 
     Args:
         models: models whose part is unknown, by name.
         given: models by part.
-        inferred: what is concluded is added here.
+
+    Returns:
+        All models by part; one that seems to have the part of a given one is left out.
 
     Raises:
         DataError: two models seem to have the same part.
@@ -97,7 +119,6 @@ def sort_models(models: Mapping[str, Any], given: Mapping[str, Any], inferred: l
                 f"two models seem to be the {part}; say which is which with --train-model, --encoder and --decoder"
             )
         parts[part] = model
-        inferred.append(f"{name} is the {part.replace('_', ' ')}")
     return parts
 
 
@@ -129,23 +150,6 @@ def shapes(model: Any, which: str) -> list[tuple[int | None, ...]]:
 def is_functional(model: Any) -> bool:
     """Says whether the model has a graph of layers that can be looked at."""
     return bool(shapes(model, "inputs")) and bool(shapes(model, "outputs"))
-
-
-def consumers(model: Any, index: int) -> list[Any]:
-    """Layers that read an input, through layers that only reshape, mask or cast it."""
-    if not is_functional(model):
-        return []
-    wanted = {id(model.inputs[index])}
-    found = []
-    for operation in getattr(model, "operations", model.layers):
-        for node in getattr(operation, "_inbound_nodes", []):
-            if not any(id(tensor) in wanted for tensor in node.input_tensors):
-                continue
-            if type(operation).__name__ in ("Masking", "Reshape", "Cast", "NotEqual", "ExpandDims", "Squeeze"):
-                wanted |= {id(tensor) for tensor in node.output_tensors}
-            elif type(operation).__name__ != "InputLayer" and operation not in found:
-                found.append(operation)
-    return found
 
 
 def layers_of(model: Any) -> list[Any]:

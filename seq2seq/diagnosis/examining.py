@@ -1,0 +1,167 @@
+"""`examine`: arrays, models, vocabularies and pairs in, a report out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seq2seq.diagnosis.array_checks import ARRAY_CHECKS
+from seq2seq.diagnosis.examination import Examination
+from seq2seq.diagnosis.report import Examined, NotExamined, Report
+from seq2seq.diagnosis.split_checks import check_validation
+from seq2seq.diagnosis.vocabulary_checks import check_vocabularies
+from seq2seq.errors import OptionError
+from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
+from seq2seq.foreign.layout import DECODER, ENCODER, Data, parts_of, sort_out
+from seq2seq.foreign.vocabularies import Table, read_table
+from seq2seq.lines import whole_number
+
+Symbol = str | int
+Names = Sequence[str] | Mapping[str, str]  # of arrays, in the order of a model's inputs or by their names
+
+
+def examine(
+    *,
+    arrays: Any = None,
+    train_model: Any = None,
+    encoder: Any = None,
+    decoder: Any = None,
+    models: Mapping[str, Any] | None = None,
+    vocabularies: Sequence[Any] = (),
+    pairs: Any = None,
+    start: Symbol | None = None,
+    end: Symbol | None = None,
+    pad: Symbol | None = None,
+    validation: Any = None,
+    validation_split: float | None = None,
+    inputs: Names | None = None,
+    allow_lambda: bool = False,
+) -> Report:
+    """Looks for what makes a Keras sequence-to-sequence model train well and decode badly.
+
+    Args:
+        arrays: what the model was trained on: a mapping with `encoder_input`, `decoder_input` and `decoder_target` (or
+            `x` and `y`; optionally `sample_weight`), the path of such an .npz, (inputs, targets[, weights]) as for
+            `fit`, or a data set that yields these. One-hot or ids.
+        train_model: the model that was fitted, or its path.
+        encoder: the inference encoder, or its path.
+        decoder: the inference decoder, one step at a time, or its path.
+        models: models whose part is to be concluded, by name.
+        vocabularies: one for both sides, or the source's and the target's: lists, mappings from symbol to id, or paths.
+        pairs: (source, target) texts in the order of the rows, or the path of a .tsv.
+        start: the symbol or id that begins decoding.
+        end: the symbol or id that ends it.
+        pad: the symbol or id of padding; "zeros" for all-zero one-hot rows.
+        validation: arrays like `arrays`, or a path.
+        validation_split: the share of rows, the last ones, that validates, from 0 to 1.
+        inputs: array names in the order of the training model's inputs, or by the names of these.
+        allow_lambda: whether files may hold Lambda layers, whose code runs.
+
+    Raises:
+        DataError: something that was given cannot be read.
+        OptionError: options contradict each other, or nothing was given.
+
+    """
+    tables = [named_table(value, index) for index, value in enumerate(vocabularies)]
+    given = {"train_model": train_model, "encoder": encoder, "decoder": decoder}
+    if (
+        arrays is None
+        and pairs is None
+        and not tables
+        and not models
+        and not any(m is not None for m in given.values())
+    ):
+        raise OptionError("nothing to examine: give arrays, models, vocabularies or pairs")
+    if validation_split is not None and not 0 < validation_split < 1:
+        raise OptionError(f"expected a validation split between 0 and 1, got {validation_split!r}")
+    texts = read_pairs(Path(pairs)) if isinstance(pairs, (str, Path)) else pairs
+    known = marks(tables, start=start, end=end, pad=pad)
+    found = Examination()
+    data = None
+    if arrays is not None:
+        data = examine_arrays(found, arrays, known, inputs)
+    else:
+        found.add(
+            NotExamined(
+                "the arrays (D01 to D04, D10, D15): none were given; pass the .npz that the model was trained on"
+            )
+        )
+    found.add(*check_vocabularies(tables, data, texts))
+    found.add(*check_validation(data, texts, validation_data(validation, known), validation_split))
+    if any(model is not None for model in given.values()) or models:
+        from seq2seq.diagnosis.examining_models import examine_models
+
+        examine_models(found, given, models or {}, data, inputs, allow_lambda=allow_lambda)
+    else:
+        found.add(NotExamined("models (D05 to D09, D13, D14): none were given; pass the model that was trained"))
+    return found.report()
+
+
+def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], inputs: Names | None) -> Data:
+    """Reads arrays and runs the checks that need no more."""
+    named = read_npz(Path(arrays)) if isinstance(arrays, (str, Path)) else arrays
+    data = sort_out(named, **known, chosen=chosen_parts(inputs, named))
+    found.inferred += data.inferred
+    found.add(Examined("arrays", data.rows))
+    for check in ARRAY_CHECKS:
+        found.add(*check(data))
+    return data
+
+
+def named_table(value: Any, index: int) -> Table:
+    """Reads a vocabulary that is given as a value or a path."""
+    if isinstance(value, (str, Path)):
+        return read_table(read_vocabulary_file(Path(value)), str(value))
+    return read_table(value, getattr(value, "name", None) or f"vocabulary {index + 1}")
+
+
+def marks(tables: Sequence[Table], *, start: Symbol | None, end: Symbol | None, pad: Symbol | None) -> dict[str, Any]:
+    """Turns the user's START, END and padding into ids."""
+    target = tables[-1] if tables else None
+    pads: dict[str, int | None] = {}
+    if pad is not None:
+        for part in (ENCODER, DECODER, "decoder_target"):
+            table = tables[0] if tables and part == ENCODER else target
+            pads[part] = mark("pad", pad, table)
+    return {
+        "pads": pads,
+        "start": None if start is None else mark("start", start, target),
+        "end": None if end is None else mark("end", end, target),
+    }
+
+
+def mark(what: str, symbol: Symbol, table: Table | None) -> int:
+    """Turns a symbol or an id into an id.
+
+    Raises:
+        OptionError: a symbol without a vocabulary, or that the vocabulary does not have.
+
+    """
+    if isinstance(symbol, int):
+        return symbol
+    if table is not None and symbol in table.ids:
+        return table.ids[symbol]
+    if symbol == "zeros":
+        return -1
+    if (number := whole_number(symbol)) is not None:
+        return number
+    place = f"{table.name} does not have it" if table is not None else "there is no vocabulary"
+    raise OptionError(f"--{what} {symbol!r}: expected an id or a symbol of the vocabulary, and {place}; give the id")
+
+
+def chosen_parts(inputs: Names | None, named: Any) -> dict[str, str]:
+    """Gives arrays that the user listed their parts, where their names say nothing."""
+    names = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
+    if len(names) != 2 or not isinstance(named, Mapping):
+        return {}
+    told = parts_of(named, {})
+    if {told.get(ENCODER), told.get(DECODER)} == set(names):
+        return {}
+    return {ENCODER: names[0], DECODER: names[1]}
+
+
+def validation_data(validation: Any, known: Mapping[str, Any]) -> Data | None:
+    """Reads validation arrays."""
+    if validation is None:
+        return None
+    named = read_npz(Path(validation)) if isinstance(validation, (str, Path)) else validation
+    return sort_out(named, **known)

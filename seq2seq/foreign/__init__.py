@@ -1,0 +1,1 @@
+"""Reads what other programs wrote: arrays, Keras models, their graphs and vocabularies."""
