@@ -37,3 +37,9 @@ def learning_rate(config: TrainingConfig, *, step: int, progress: float) -> floa
         "constant": 1.0,
     }[config.schedule]
     return config.learning_rate * rise * max(fall, 0.01)
+
+
+def epoch_number(number: int, config: TrainingConfig) -> str:
+    """Names an epoch, with how many there will be where that is known."""
+    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
+    return f"epoch {number}{of}"

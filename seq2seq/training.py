@@ -24,7 +24,7 @@ from seq2seq.errors import BundleError, DataError, Seq2SeqError
 from seq2seq.files import read_arrays
 from seq2seq.models.step import make_optimizer, make_train_step, shard_count
 from seq2seq.models.weights import export_weights, import_weights
-from seq2seq.schedule import Clock, learning_rate
+from seq2seq.schedule import Clock, epoch_number, learning_rate
 from seq2seq.task import Scores, Task
 from seq2seq.terminal import LiveLine
 
@@ -118,6 +118,7 @@ def fit(
     if config.max_steps is not None:
         total = min(total, config.max_steps)
     clock = Clock(config, total_steps=total, started=started, before=progress.seconds)
+    live = LiveLine()
 
     def save(progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
         state = training_state(task.model.models, optimizer) | {f"{CARRY}{i}": part for i, part in enumerate(carry)}
@@ -132,7 +133,10 @@ def fit(
         number = progress.epoch + 1
         generator = np.random.default_rng([config.seed, number])
         before = progress.step - progress.within
-        tally, progress = one_epoch(task, step, config, progress, clock, generator, check, carry=carry, save=save)
+        with live:
+            tally, progress = one_epoch(
+                task, step, config, progress, clock, generator, check, carry=carry, save=save, live=live
+            )
         carry = []
         if progress.step == before:  # the time was up before the first step
             progress = load_progress(folder / f"checkpoint-{number - 1}")
@@ -218,9 +222,10 @@ def one_epoch(
     *,
     carry: list[Any],
     save: Callable[[Progress, list[Any]], None],
+    live: LiveLine,
 ) -> tuple[Tally, Progress]:
     """Makes one pass over the data, or what is left of it, or as much as the run's end allows; saves now and then."""
-    tally, line = Tally(progress.nats, progress.count), LiveLine()
+    tally = Tally(progress.nats, progress.count)
     done, saved = progress.step, time.monotonic()
     carry = carry or task.initial_carry()
     for index, arrays in enumerate(task.epoch(generator), 1):
@@ -238,16 +243,13 @@ def one_epoch(
         done += 1
         if done % CHECK_EVERY == 0 or done == 1:
             tally.settle(done)
-            line.show(
-                f"epoch {progress.epoch + 1}: {index / task.steps_per_epoch:.0%}  loss {tally.loss:.3f}  "
-                f"{tally.speed / 1000:.1f} thousand symbols a second"
-            )
+            said = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"
+            live.show(clock.progress(done), *said, f"{tally.speed / 1000:.1f} k symbols/s")
             if time.monotonic() - saved > SAVE_SECONDS:
                 reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
                 save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
                 saved = time.monotonic()
     tally.settle(done)
-    line.clear()
     return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done, within=0, nats=0.0, count=0.0)
 
 
@@ -290,9 +292,8 @@ def epoch_line(progress: Progress, config: TrainingConfig) -> str:
         for name, value in row.items()
         if name not in NOT_SCORES
     )
-    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
     mark = " *" if progress.best_epoch == progress.epoch else ""
     return (
-        f"epoch {progress.epoch}{of}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
+        f"{epoch_number(progress.epoch, config)}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
         f"train {row['train_loss']:.3f}  validation {row['loss']:.3f}{scores}{mark}"
     )
