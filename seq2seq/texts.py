@@ -116,7 +116,7 @@ class EncodedText(NamedTuple):
 
     form: TextForm
     vocabulary: Vocabulary
-    ids: np.ndarray  # of the smallest unsigned type that holds the vocabulary, mapped from a temporary file
+    ids: np.ndarray  # uint (N,), the smallest type that holds the vocabulary; mapped from a temporary file
     split: int  # where the validation part begins, in symbols
     train_characters: int
     validation_characters: int
