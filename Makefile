@@ -1,5 +1,5 @@
 # Every target makes the environment .venv first if it is absent or older than pyproject.toml.
-# uv is used where it is installed, python's own venv and pip where it is not.
+# uv is used where it is installed, python's own venv and pip where it is not; PYTHON=... chooses another Python.
 
 # the first that runs: a version manager's stand-in may be on the path without a Python behind it
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -20,7 +20,7 @@ setup: $(STAMP)  ## make the environment .venv
 $(STAMP): pyproject.toml
 	@rm -rf .venv
 	@set -e; if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --python 3.11 .venv && uv pip install --quiet --python $(PY) -e '.[dev]'; \
+		uv venv --quiet --python '$(if $(filter file,$(origin PYTHON)),3.11,$(PYTHON))' .venv && uv pip install --quiet --python $(PY) -e '.[dev]'; \
 	else \
 		test -n '$(PYTHON)' || { echo 'seq2seq needs Python 3.11, 3.12 or 3.13; name it: make setup PYTHON=/path/to/python3.11' >&2; exit 2; }; \
 		$(PYTHON) -m venv .venv && echo "installing into .venv (a few minutes the first time)" && \

@@ -15,11 +15,11 @@ MEMORY_BYTES = 64 << 20  # of what attention reads of a batch's sources; only lo
 
 
 class TeacherForced(NamedTuple):
-    """Decoder arrays of one batch, each (B, T)."""
+    """Decoder arrays of one batch."""
 
-    inputs: np.ndarray  # int32 ids, START first
-    targets: np.ndarray  # int32 ids, one step ahead of `inputs`
-    weights: np.ndarray  # float32, 1 where a target counts, 0 on padding
+    inputs: np.ndarray  # int32 (B, T), START first
+    targets: np.ndarray  # int32 (B, T), one step ahead of `inputs`
+    weights: np.ndarray  # float32 (B, T), 1 where a target counts, 0 on padding
 
 
 class Batch(NamedTuple):
@@ -30,7 +30,15 @@ class Batch(NamedTuple):
 
 
 def shift(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Splits (B, T + 1) into what the decoder sees and what it must predict, one step ahead, each (B, T)."""
+    """Splits rows of ids into what the decoder sees and what it must predict, one step ahead.
+
+    Args:
+        ids: int (B, T + 1).
+
+    Returns:
+        Inputs, int (B, T), and targets, int (B, T).
+
+    """
     return ids[:, :-1], ids[:, 1:]
 
 
@@ -68,7 +76,7 @@ class Ragged:
         return len(self.lengths)
 
     def padded(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the chosen rows as int32 (len(rows), longest of them), right-padded with PAD."""
+        """Returns int32 (R, L): the rows of the given numbers, int (R,), right-padded with PAD to the longest."""
         lengths = self.lengths[rows]
         steps = np.arange(int(lengths.max(initial=0)))
         real = steps < lengths[:, None]
@@ -83,7 +91,7 @@ class EncodedPairs(NamedTuple):
     targets: Ragged  # START, symbols, END
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """Pads the chosen rows to the longest of them."""
+        """Pads the rows of the given numbers, int (B,), to the longest of them."""
         return Batch(self.sources.padded(rows), self.targets.padded(rows))
 
 

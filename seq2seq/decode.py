@@ -71,9 +71,11 @@ def run(argv: Sequence[str]) -> int:
         "first_line": args.first_line,
         **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
     }
-    file, name = open_input(args.input)
     cut = 0
-    with OutputFile(args.output, resume=args.resume, settings=settings) as output:
+    with (
+        open_input(args.input) as (file, name),
+        OutputFile(args.output, resume=args.resume, settings=settings) as output,
+    ):
         skip = output.done
         line = args.first_line
         for chunk in chunks(file, CHUNK_BATCHES * config.batch_size, name=name):

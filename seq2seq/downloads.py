@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
+from seq2seq.terminal import LiveLine
 
 CHUNK_BYTES = 1 << 16
 FIRST_WAIT = 1.0  # seconds; doubled after each failed attempt
@@ -138,22 +138,15 @@ def download(
     return DownloadRecord(url, size, digest, attempt, resumed)
 
 
-def terminal_progress(label: str) -> Progress | None:
-    """Gives a progress line for stderr, or None where stderr is not a terminal."""
-    stream = sys.stderr
-    if not stream.isatty():
-        return None
-    shown = ""
+def terminal_progress(label: str) -> Progress:
+    """Shows how far a download has come: in a live line on a terminal, elsewhere in a line a minute."""
+    line = LiveLine()
 
     def show(done: int, total: int | None) -> None:
-        nonlocal shown
-        amount = f"{done / 1e6:.1f} MB" if not total else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
-        bar = "" if not total else f" [{'#' * (20 * done // total):20}]"
-        line = f"\r{label}:{bar} {amount}"
-        if line != shown:
-            stream.write(line + ("\n" if done == total else ""))
-            stream.flush()
-            shown = line
+        of = f" of {total / 1e6:.1f}" if total else ""
+        line.show(done / total if total else None, label, f"{done / 1e6:.1f}{of} MB")
+        if done == total:
+            line.clear()
 
     return show
 

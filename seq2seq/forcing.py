@@ -9,7 +9,7 @@ from seq2seq.threads import single_threaded_products
 
 @single_threaded_products()
 def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
-    """Steps through given targets: float64 (B, T) log-probabilities in nats, 0 on padding.
+    """Steps through given targets; returns float64 (B, T), log-probabilities in nats, 0 on padding.
 
     Args:
         runtime: the model.

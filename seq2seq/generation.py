@@ -249,7 +249,7 @@ class LanguageModel:
             )
 
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
-        """Feeds ids, at least one; returns the logits (1, V) of what follows and the state after them."""
+        """Feeds ids, at least one; returns logits float32 (1, V) of what follows and the state after them."""
         state = self.runtime.start(1)
         if isinstance(self.runtime, RestartingLanguageModel):
             return self.runtime.read(np.array([list(ids)], np.int32), state)

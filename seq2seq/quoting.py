@@ -13,7 +13,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses 
 
 
 def span_hashes(text: str, span: int = SPAN) -> np.ndarray:
-    """Returns uint64 (len(text) - span + 1,): a hash of the `span` characters from each place on.
+    """Returns uint64 (N,): a hash of the `span` characters from each place of the text on, N = len(text) - span + 1.
 
     Source: Karp and Rabin 1987, doi:10.1147/rd.312.0249, modulo 2**64.
     """
@@ -50,7 +50,7 @@ def quoted_spans(texts: Sequence[str], source: Iterable[str], span: int = SPAN) 
 
 
 def merged(starts: np.ndarray, span: int) -> list[tuple[int, int]]:
-    """Joins spans that overlap or touch, given by where they start in increasing order."""
+    """Joins spans that overlap or touch, given by their starts, int (N,), in increasing order."""
     spans: list[tuple[int, int]] = []
     for start in starts.tolist():
         if spans and start <= spans[-1][1]:

@@ -75,3 +75,9 @@ def describe_change(before: TrainingConfig, now: TrainingConfig, progress: Progr
         return f"{config.schedule} over {' or '.join(ends)}, {rate:.3g} at step {progress.step:,}"
 
     return f"learning rate: was {described(before)}; is now {described(now)}"
+
+
+def epoch_number(number: int, config: TrainingConfig) -> str:
+    """Names an epoch, with how many there will be where that is known."""
+    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
+    return f"epoch {number}{of}"

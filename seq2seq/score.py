@@ -45,8 +45,10 @@ def run(argv: Sequence[str]) -> int:
     translator = load(folder, runtime=args.runtime)
     unknown = UnknownCharacters()
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
-    file, name = open_input(args.input)
-    with OutputFile(args.output, resume=args.resume, settings=settings) as output:
+    with (
+        open_input(args.input) as (file, name),
+        OutputFile(args.output, resume=args.resume, settings=settings) as output,
+    ):
         line = 1
         for chunk in chunks(file, CHUNK_LINES, name=name):
             done = min(max(output.done - line + 1, 0), len(chunk))

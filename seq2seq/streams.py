@@ -71,8 +71,9 @@ def waiting(descriptor: int) -> bool:
         return True
 
 
-def open_input(path: str | None) -> tuple[BinaryIO, str]:
-    """Opens the input: a file, or standard input for None or '-'.
+@contextlib.contextmanager
+def open_input(path: str | None) -> Iterator[tuple[BinaryIO, str]]:
+    """Opens the input, with its name: a file, which is closed in the end, or standard input for None or '-'.
 
     Raises:
         OptionError: the file cannot be read.
@@ -81,12 +82,15 @@ def open_input(path: str | None) -> tuple[BinaryIO, str]:
     if path in (None, "-"):
         if sys.stdin is None:
             raise OptionError("expected lines on standard input, which is closed; give --input FILE")
-        return sys.stdin.buffer, "standard input"
+        yield sys.stdin.buffer, "standard input"
+        return
     assert path is not None
     try:
-        return Path(path).open("rb", buffering=0), path
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below
     except OSError as error:
         raise OptionError(f"--input {path}: cannot be read: {error.strerror}") from error
+    with file:
+        yield file, path
 
 
 class OutputFile:
@@ -181,6 +185,8 @@ class OutputFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.path is None:
+            if self.file is not sys.stdout.buffer:  # a device
+                self.file.close()
             return
         if kind is None:
             self.file.close()

@@ -155,7 +155,7 @@ def pairs_entropy(translator: Translator, outputs: Sequence[Output], temperature
 
 
 def mean_over(values: np.ndarray, lengths: np.ndarray) -> float:
-    """Returns the mean of (N, T) values over the first `lengths` (N,) of each row."""
+    """Averages values float (N, T) over the first symbols of each row, as many as lengths, int (N,), say."""
     real = np.arange(values.shape[1]) < lengths[:, None]
     return float(values[real].mean()) if real.any() else 0.0
 

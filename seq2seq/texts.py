@@ -117,7 +117,7 @@ class EncodedText(NamedTuple):
 
     form: TextForm
     vocabulary: Vocabulary
-    ids: np.ndarray  # of the smallest unsigned type that holds the vocabulary, mapped from a temporary file
+    ids: np.ndarray  # uint (N,), the smallest type that holds the vocabulary; mapped from a temporary file
     split: int  # where the validation part begins, in symbols
     train_characters: int
     validation_characters: int
@@ -211,7 +211,7 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
 
     """
     form = TextForm.of(config)
-    with path.open("rb") as file:
+    with path.open("rb") as file, tempfile.TemporaryFile(dir=folder) as store:
         check_text_format(file.read(8192), path, encoding=config.encoding)
 
         def parts(place: int) -> Iterator[tuple[bool, str]]:
@@ -228,7 +228,6 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
         )
         kind = np.min_scalar_type(len(vocabulary) - 1)
         encode = make_encoder(vocabulary, form, kind)
-        store = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the map of it
         split = train_characters = unknown = count = 0
         excerpt = ""
         for held_out, text in parts(place):
@@ -241,12 +240,12 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
             else:
                 split += len(ids)
                 train_characters += len(text)
-    if count < FEWEST_SYMBOLS or split < 2 or split == count:
-        raise DataError(
-            f"{path}: expected a text of at least {FEWEST_SYMBOLS} symbols, got {count}; "
-            "the first 90 % train the model, the last 10 % validate it"
-        )
-    store.flush()
-    mapped = np.memmap(store, kind, "r", shape=(count,))
+        if count < FEWEST_SYMBOLS or split < 2 or split == count:
+            raise DataError(
+                f"{path}: expected a text of at least {FEWEST_SYMBOLS} symbols, got {count}; "
+                "the first 90 % train the model, the last 10 % validate it"
+            )
+        store.flush()
+        mapped = np.memmap(store, kind, "r", shape=(count,))  # has a handle of its own on the file
     characters = train_characters, total - train_characters
     return EncodedText(form, vocabulary, mapped, split, *characters, unknown, excerpt)

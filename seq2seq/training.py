@@ -16,7 +16,7 @@ from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
 from seq2seq.restart import exported_state, restart_point
 from seq2seq.run_record import Saver
-from seq2seq.schedule import Clock, describe_change, learning_rate, total_steps
+from seq2seq.schedule import Clock, describe_change, epoch_number, learning_rate, total_steps
 from seq2seq.task import Run, Scores, Start, Task
 from seq2seq.terminal import LiveLine
 
@@ -36,6 +36,7 @@ class Trainer:
     step: Callable[..., StepResult]
     clock: Clock
     saver: Saver
+    live: LiveLine
 
     def save(self, progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
         """Writes a checkpoint of the model as it is."""
@@ -74,9 +75,13 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
         report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
     total = total_steps(config, task.steps_per_epoch)
     clock = Clock(config, total_steps=total, started=run.started, before=progress.seconds)
-    trainer = Trainer(task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start))
+    live = LiveLine()
+    trainer = Trainer(
+        task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start), live=live
+    )
     while not over(progress, config, clock):
-        tally, reached = one_epoch(trainer, progress, carry)
+        with live:
+            tally, reached = one_epoch(trainer, progress, carry)
         carry = []
         if reached.step == progress.step - progress.within:  # the time was up before the first step
             break
@@ -153,7 +158,7 @@ class Tally:
 def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[Tally, Progress]:
     """Makes one pass over the data, or what is left of it, or as much as the run's end allows; saves now and then."""
     task, config, clock = trainer.task, trainer.config, trainer.clock
-    tally, line = Tally(progress.nats, progress.count), LiveLine()
+    tally = Tally(progress.nats, progress.count)
     done, saved = progress.step, time.monotonic()
     carry = carry or task.initial_carry()
     generator = np.random.default_rng([config.seed, progress.epoch + 1])
@@ -172,16 +177,13 @@ def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[T
         done += 1
         if done % CHECK_EVERY == 0 or done == 1:
             tally.settle(done)
-            line.show(
-                f"epoch {progress.epoch + 1}: {index / task.steps_per_epoch:.0%}  loss {tally.loss:.3f}  "
-                f"{tally.speed / 1000:.1f} thousand symbols a second"
-            )
+            said = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"
+            trainer.live.show(clock.progress(done), *said, f"{tally.speed / 1000:.1f} k symbols/s")
             if time.monotonic() - saved > SAVE_SECONDS:
                 reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
                 trainer.save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
                 saved = time.monotonic()
     tally.settle(done)
-    line.clear()
     return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done, within=0, nats=0.0, count=0.0)
 
 
@@ -224,9 +226,8 @@ def epoch_line(progress: Progress, config: TrainingConfig) -> str:
         for name, value in row.items()
         if name not in NOT_SCORES
     )
-    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
     mark = " *" if progress.best_epoch == progress.epoch else ""
     return (
-        f"epoch {progress.epoch}{of}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
+        f"{epoch_number(progress.epoch, config)}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
         f"train {row['train_loss']:.3f}  validation {row['loss']:.3f}{scores}{mark}"
     )

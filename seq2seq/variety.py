@@ -47,7 +47,7 @@ def entropies(
 
 
 def entropy(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns float64 (N,), bits, of softmax(logits / temperature), from logits (N, ids that may be emitted)."""
+    """Returns float64 (N,), bits, of softmax(logits / temperature), from logits float (N, V) that may be emitted."""
     if not temperature:
         return np.zeros(len(logits))
     tempered = temper(logits, temperature)

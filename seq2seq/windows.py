@@ -25,7 +25,7 @@ def training_windows(ids: np.ndarray, streams: int, window: int, offset: int) ->
     """Yields the windows of one pass; row b of each goes on where row b of the one before ended.
 
     Args:
-        ids: (N,), the training part.
+        ids: int (N,), the training part.
         streams: B, consecutive stretches of the text that are read side by side.
         window: T, symbols between two updates; the last window may be shorter.
         offset: where the first stream begins; the text is read as a ring, so that every pass sees all of it.
@@ -49,7 +49,7 @@ def validation_windows(
     them, so that its state is that of one long pass.
 
     Args:
-        ids: (N,), the whole text.
+        ids: int (N,), the whole text.
         split: at least 1; where the validation part begins.
         window: symbols of a window.
         streams: how many; None: by the length of the part.

@@ -1,10 +1,14 @@
 """Fixtures that several test files share."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
+import contracts
 import numpy as np
 import pytest
+
+sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
 from seq2seq.bundle import TRANSLATOR, Bundle, save_bundle
 from seq2seq.canary import choose_canary

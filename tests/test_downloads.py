@@ -3,13 +3,14 @@
 import hashlib
 import io
 import json
+import sys
 import threading
 import zipfile
 
 import pytest
 from faulty_server import CONTENT, Handler, Server, serving
 
-from seq2seq import downloads
+from seq2seq import terminal
 from seq2seq.downloads import download, terminal_progress, unzip_text
 from seq2seq.errors import DataError
 
@@ -212,15 +213,19 @@ def test_progress_ends_at_the_whole_size(server, target):
 
 def test_a_bar_is_drawn_on_a_terminal_alone(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(downloads.sys, "stderr", screen)
-    assert terminal_progress("fra-eng") is None
+    monkeypatch.setattr(sys, "stderr", screen)
+    terminal_progress("fra-eng")(1_000_000, 2_000_000)
+    assert screen.getvalue() == ""
     screen.isatty = lambda: True
+    monkeypatch.setattr(terminal, "LIVE_SECONDS", 0.0)
     show = terminal_progress("fra-eng")
+    show(500_000, 2_000_000)
     show(1_000_000, 2_000_000)
+    assert "[##########----------] 50%  fra-eng  1.0 of 2.0 MB  0 s left" in screen.getvalue()
     show(2_000_000, 2_000_000)
-    show(5, None)
-    assert "fra-eng: [##########          ] 1.0 of 2.0 MB" in screen.getvalue()
-    assert screen.getvalue().count("\n") == 1
+    assert screen.getvalue().endswith(f"{' ' * 40}\r")
+    show(5_000_000, None)
+    assert "\rfra-eng  5.0 MB " in screen.getvalue()
 
 
 def make_zip(path, **texts):

@@ -16,8 +16,7 @@ SETTINGS = {"model": "abc", "seed": 1}
 def read(tmp_path, content, size=100):
     path = tmp_path / "in.txt"
     path.write_bytes(content)
-    file, name = open_input(str(path))
-    with file:
+    with open_input(str(path)) as (file, name):
         return list(chunks(file, size, name=name))
 
 
@@ -91,14 +90,26 @@ def test_what_has_come_is_handed_on_when_the_writer_pauses():
 
 @pytest.mark.parametrize(("name", "reason"), [("none.txt", "No such file or directory"), (".", "Is a directory")])
 def test_an_input_that_cannot_be_read_is_named(name, reason):
-    with pytest.raises(OptionError, match=f"--input {name}: cannot be read: {reason}"):
-        open_input(name)
+    with pytest.raises(OptionError, match=f"--input {name}: cannot be read: {reason}"), open_input(name):
+        pass
 
 
 def test_a_closed_standard_input_is_said(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(OptionError, match="standard input, which is closed; give --input FILE"):
-        open_input(None)
+    with pytest.raises(OptionError, match="standard input, which is closed; give --input FILE"), open_input(None):
+        pass
+
+
+def test_a_file_is_closed_in_the_end_and_standard_input_stays_open(tmp_path):
+    path = tmp_path / "in.txt"
+    path.write_text("one\n")
+    with pytest.raises(KeyError), open_input(str(path)) as (file, name):
+        assert (file.read(), name) == (b"one\n", str(path))
+        raise KeyError
+    assert file.closed
+    with open_input(None) as (file, name):
+        assert name == "standard input"
+    assert not file.closed
 
 
 # output

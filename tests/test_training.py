@@ -448,7 +448,8 @@ def test_a_finished_folder_tells_how_it_came_about(command, tmp_path, toy):
     assert record["trained_on"]["name"] == "toy"
     assert record["trained_on"]["pairs"] == {"train": 52, "validation": 6, "test": 6}
     assert record["train"]["repeatable"] is False
-    rows = list(csv.DictReader((folder / "history.csv").open()))
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     scores = json.loads((folder / "metrics.json").read_text())

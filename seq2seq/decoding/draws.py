@@ -63,11 +63,11 @@ def inverse_cdf(logits: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Draws from softmax(logits): the first id whose cumulative probability exceeds the uniform.
 
     Args:
-        logits: float64 (..., V), maximum 0, -inf for an id that cannot be drawn.
-        uniform: float64 (...), in [0, 1).
+        logits: float64 (..., J, V), maximum 0, -inf for an id that cannot be drawn; J is K, or 1 for all draws.
+        uniform: float64 (..., K), in [0, 1).
 
     Returns:
-        int (...), positions in V.
+        int (..., K), positions in V.
 
     """
     weights = np.exp(logits)

@@ -47,7 +47,7 @@ def temper(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def keep_top_k(logits: np.ndarray, top_k: int) -> np.ndarray:
-    """Keeps the `top_k` most probable ids.
+    """Keeps the `top_k` most probable ids of logits float (..., V); returns float (..., V).
 
     Source: Fan, Lewis and Dauphin 2018, arXiv:1805.04833, section 5.
     """
@@ -58,6 +58,8 @@ def keep_top_k(logits: np.ndarray, top_k: int) -> np.ndarray:
 
 def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
     """Keeps the smallest set of most probable ids whose probabilities sum to at least `top_p`.
+
+    Takes logits float (..., V); returns float (..., V).
 
     Source: Holtzman et al. 2020, arXiv:1904.09751, equation 2.
     """
@@ -71,6 +73,8 @@ def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
 
 def keep_min_p(logits: np.ndarray, min_p: float) -> np.ndarray:
     """Keeps the ids that are at least `min_p` times as probable as the most probable one.
+
+    Takes logits float (..., V); returns float (..., V).
 
     Source: Nguyen et al. 2024, arXiv:2407.01082, section 3.
     """

@@ -34,6 +34,13 @@ class Limits(NamedTuple):
     ) -> Limits:
         """Checks and aligns the limits of `count` sources.
 
+        Args:
+            count: B, how many sources.
+            max_length: one for all or int (count,).
+            min_length: one for all.
+            prefix: ids that each output must begin with; None: no output has one.
+            allow_end: whether END may be chosen.
+
         Raises:
             OptionError: a length out of range, or a prefix that is no possible beginning.
 
@@ -80,17 +87,17 @@ class Limits(NamedTuple):
         return step < self.prefix_ids.shape[1] - 1 or (self.allow_end and step >= self.first_stop - 1)
 
     def forced(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns bool (b,): whether the prefix decides this step."""
+        """Returns bool (b,): whether the prefix of each of the sources, int (b,), decides this step."""
         return self.prefix_lengths[sources] > step
 
     def prefix_ids_at(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns int (b,): the id of the prefix at this step, PAD past its end."""
+        """Returns int (b,): the id of the prefix of each of the sources, int (b,), at this step; PAD past its end."""
         return self.prefix_ids[sources, min(step, self.prefix_ids.shape[1] - 1)]
 
     def closing(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns bool (b,): whether the output is full, so that it may only take END."""
+        """Returns bool (b,): whether the output of each of the sources, int (b,), is full and may only take END."""
         return self.allow_end & (self.max_lengths[sources] == step)
 
     def last(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns bool (b,), whether a source goes no further than this step."""
+        """Returns bool (b,): whether each of the sources, int (b,), goes no further than this step."""
         return self.step_counts[sources] <= step + 1

@@ -52,9 +52,9 @@ class StepEvent(NamedTuple):
 class _Slots(NamedTuple):
     """The hypotheses of b sources, J slots each; see Candidates."""
 
-    scores: np.ndarray
-    lengths: np.ndarray
-    ended: np.ndarray
+    scores: np.ndarray  # float64 (b, J)
+    lengths: np.ndarray  # int (b, J)
+    ended: np.ndarray  # bool (b, J)
 
 
 class _Choice(NamedTuple):

@@ -38,11 +38,11 @@ def penalties(lengths: np.ndarray | int, length_penalty: float) -> np.ndarray:
     """Returns what a score is divided by to give a rank_score, so that long hypotheses may compete.
 
     Args:
-        lengths: int, symbols scored, END included.
+        lengths: int (...), symbols scored, END included; or one number.
         length_penalty: 0 ranks by the sum of the log-probabilities, 1 by their mean.
 
     Returns:
-        float64 of the shape of `lengths`, at least 1.
+        float64 (...), at least 1.
 
     Source: Wu et al. 2016, arXiv:1609.08144, equation 14, without its constant 5.
 
@@ -68,11 +68,11 @@ class Strategy:
         return None
 
     def choose(self, candidates: Candidates) -> Choice:
-        """Chooses parent and token of every slot."""
+        """Chooses parent and token of every slot; returns int (B, K) and int (B, K)."""
         raise NotImplementedError
 
     def close(self, candidates: Candidates, tokens: np.ndarray) -> np.ndarray:
-        """Returns int (B, J or K): what slots that continue themselves take, where `choose` gave `tokens`."""
+        """Returns int (B, W), what slots that continue themselves take, where `choose` gave tokens int (B, K)."""
         return tokens
 
 
@@ -87,7 +87,7 @@ class Greedy(Strategy):
             raise OptionError(f"greedy decoding has one output per line, got {self.width!r}; use a beam")
 
     def choose(self, candidates: Candidates) -> Choice:
-        """Chooses parent and token of every slot."""
+        """Chooses parent and token of every slot; returns int (B, K) and int (B, K)."""
         return None, candidates.logits.argmax(axis=-1) + candidates.first_id
 
 
@@ -120,7 +120,7 @@ class Sampling(Strategy):
         return Uniforms(self.seed, line_numbers, self.width)
 
     def choose(self, candidates: Candidates) -> Choice:
-        """Chooses parent and token of every slot."""
+        """Chooses parent and token of every slot; returns int (B, K) and int (B, K)."""
         logits = filter_logits(
             candidates.logits,
             temperature=self.temperature,
@@ -144,7 +144,7 @@ class Beam(Strategy):
         _check("--beam-size", self.width, self.width >= 1, "a whole number from 1 up")
 
     def choose(self, candidates: Candidates) -> Choice:
-        """Chooses parent and token of every slot."""
+        """Chooses parent and token of every slot; returns int (B, K) and int (B, K)."""
         scores, lengths, ended = candidates.scores, candidates.lengths, candidates.ended
         ranks = candidates.logits - (candidates.normalizers - scores)[..., None]  # (B, J, V - first_id)
         ranks /= penalties(lengths + 1, self.length_penalty)[..., None]
@@ -156,7 +156,7 @@ class Beam(Strategy):
         return parents, np.where(best_ranks == -np.inf, PAD, columns + candidates.first_id)
 
     def close(self, candidates: Candidates, tokens: np.ndarray) -> np.ndarray:
-        """Returns int (B, J): the most probable id of each slot."""
+        """Returns int (B, J): the most probable id of each slot, whatever the tokens int (B, K)."""
         return candidates.logits.argmax(axis=-1) + candidates.first_id
 
 

@@ -50,12 +50,12 @@ def check_association(source: Side, targets: Side) -> list[Finding]:
 
 
 def association(one: np.ndarray, other: np.ndarray) -> float:
-    """Sum of squared correlations between all features of two sides, float32 (rows, features) each."""
+    """Sums squared correlations between all features of two sides, float32 (N, F) and float32 (N, G)."""
     return float(((one.T @ other / len(one)) ** 2).sum())
 
 
 def features(side: Side, rows: np.ndarray) -> np.ndarray:
-    """Standardised features of some rows, float32 (rows, features)."""
+    """Standardises features of the rows of given numbers, int (N,); returns float32 (N, F)."""
     ids, real = side.ids[rows], side.real[rows]
     columns = [real.sum(1)]
     for symbol in commonest_ids(ids[real], SYMBOLS):

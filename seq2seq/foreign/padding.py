@@ -56,7 +56,7 @@ def with_padding(sequences: Sequences, pad: int | None) -> Side:
 
 
 def run_at_end(flags: np.ndarray) -> np.ndarray:
-    """Counts the True values that end each row, int (N,)."""
+    """Counts the True values that end each row of bool (N, T); returns int (N,)."""
     return np.where(flags.all(1), flags.shape[1], (~flags[:, ::-1]).argmax(1))
 
 

@@ -20,7 +20,7 @@ class DeviceRows:
         self.tensor = tensor
 
     def select(self, rows: np.ndarray) -> "DeviceRows":
-        """Returns the chosen rows, in their order."""
+        """Returns the rows of the given numbers, int (R,), in their order."""
         return DeviceRows(tf.gather(self.tensor, rows))
 
     def __len__(self) -> int:

@@ -13,17 +13,20 @@ Weights = Mapping[str, np.ndarray]
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
-    """Logistic function without overflow."""
+    """Logistic function without overflow: of float (...), returns float (...)."""
     return 0.5 * (np.tanh(0.5 * values) + 1)
 
 
 def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Multiplies (..., M) by (M, N) in one product; NumPy itself makes a small one for each leading index."""
+    """Multiplies float (..., M) by float (M, N) in one product; returns float (..., N).
+
+    NumPy itself makes a small product for each leading index.
+    """
     return (rows.reshape(-1, rows.shape[-1]) @ kernel).reshape(*rows.shape[:-1], kernel.shape[1])
 
 
 def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np.ndarray:
-    """Returns a weight of one layer, or of several that run side by side, with an axis for them in front."""
+    """Returns float (...): a weight of one layer, or of several side by side, with an axis for them in front."""
     if isinstance(layers, str):
         return weights[f"{layers}.{part}"]
     return np.stack([weights[f"{name}.{part}"] for name in layers])
@@ -57,13 +60,13 @@ class LSTMCell:
         return np.stack([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -3, dtype=np.float32)
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the share of the gates, (G, N, H), that inputs (N, M) have."""
+        """Returns float32 (..., G, N, H), what inputs float32 (N, M) add to the gates; with W layers `...` is W."""
         projected = inputs @ self.input_kernel
         projected += self.bias
         return projected
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Args: projected (G, N, H); states h and c, each (N, H). Returns the next h and c."""
+        """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
         hidden, cell = states
         gates = hidden[..., None, :, :] @ self.kernel
         gates += projected
@@ -98,11 +101,11 @@ class GRUCell:
         self.units = self.kernel.shape[-1]
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the share of the gates, (G, N, H), that inputs (N, M) have."""
+        """Returns float32 (..., G, N, H), what inputs float32 (N, M) add to the gates; with W layers `...` is W."""
         return inputs @ self.input_kernel + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Args: projected (G, N, H); states h (N, H). Returns the next h."""
+        """Takes projected inputs, float32 (..., G, N, H), and the state h, (..., N, H); returns the next h."""
         (hidden,) = states
         recurrent = hidden[..., None, :, :] @ self.kernel + self.recurrent_bias
         gates = sigmoid(projected[..., :2, :, :] + recurrent[..., :2, :, :])
@@ -174,7 +177,7 @@ class NumpyDecoder:
             self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
 
     def remember(self, memory: np.ndarray) -> list[np.ndarray]:
-        """Projects the memory (B, S, M) once for all steps: keys (B, S, H), and values as wide as what they add to."""
+        """Projects a memory float (B, S, M) once for all steps: keys, and values as wide as what they add to."""
         return np.split(product(memory, self.memory_kernel), [self.key_size], axis=-1)
 
     def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -288,5 +291,5 @@ class NumpyTranslator:
         return np.tanh(state) if position == 0 else state
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds one symbol to each hypothesis; see NumpyDecoder.step."""
+        """Feeds one symbol, int32 (N,), to each hypothesis; returns logits float32 (N, V), as NumpyDecoder.step."""
         return self.decoder.step(token_ids, state)

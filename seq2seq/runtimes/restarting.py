@@ -37,11 +37,20 @@ class RestartingLanguageModel:
         return State([np.full((rows, self.length), NOT_YET, np.int32)], ())
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds one symbol, int32 (N,), to each text; returns logits float32 (N, V) and the next state."""
+        """Feeds one symbol, int32 (N,), to each text; returns logits float (N, V) and the next state."""
         return self.read(token_ids[:, None], state)
 
     def read(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds several symbols at once, int32 (N, T), T at least 1; the cost is that of one."""
+        """Feeds T symbols at once, at least 1, to each text; the cost is that of one.
+
+        Args:
+            token_ids: int32 (N, T).
+            state: of N texts.
+
+        Returns:
+            Logits float (N, V) after the last, of the dtype that the model gives, and the next state.
+
+        """
         window = np.concatenate([state.rows[0], token_ids], 1)[:, -self.length :].astype(np.int32)
         read = (window != NOT_YET).sum(1)
         logits: Any = None

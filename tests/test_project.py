@@ -1,0 +1,106 @@
+"""The files around the package: what a contributor, a packager and a public CI read, and that they say one thing."""
+
+import importlib.resources
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+import seq2seq
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+VERSIONS = ["3.11", "3.12", "3.13"]
+
+
+def commands_of(target):
+    """The commands of a Makefile's target, after the environment's Python."""
+    recipe = re.search(rf"^{target}:.*\n\t@(.*)\n", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    return [command.strip().removeprefix("$(PY) ").removesuffix(" $(ARGS)") for command in recipe.split("&&")]
+
+
+def checks():
+    """The targets that .ci/run makes."""
+    return re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_projects_check_is_lint_and_test():
+    assert checks() == ["lint", "test"]
+    assert commands_of("lint") == ["-m ruff check .", "-m ruff format --check .", "-m mypy"]
+    assert commands_of("test") == ["-m pytest -q -n 2 --dist loadgroup"]
+
+
+def test_pre_commit_runs_the_style_commands_of_the_projects_check():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    assert repository["repo"] == "local"
+    assert [hook["entry"] for hook in repository["hooks"]] == [
+        f".venv/bin/python {command}" for command in commands_of("lint")
+    ]
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system" and hook["pass_filenames"] is False, hook["id"]
+
+
+def workflow_job():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert {"push", "pull_request"} == set(workflow[True])  # YAML 1.1 reads the key `on` as true
+    (job,) = workflow["jobs"].values()
+    return job
+
+
+def test_the_workflow_runs_the_projects_check_on_each_system_and_python():
+    job = workflow_job()
+    systems = {name.split("-")[0] for name in job["strategy"]["matrix"]["os"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+    assert job["strategy"]["matrix"]["python"] == VERSIONS
+    runs = {True: [], False: []}
+    for step in job["steps"]:
+        if "run" in step:
+            runs[step["if"] == "runner.os == 'Windows'"].append(step["run"])
+            assert step["if"] in ("runner.os == 'Windows'", "runner.os != 'Windows'")
+    assert runs[False] == [f"make {target} PYTHON=python" for target in checks()]
+    install, *rest = runs[True]
+    assert install == "python -m pip install -e '.[dev]'"
+    assert rest == [f"python {command}" for target in checks() for command in commands_of(target)]
+
+
+def test_the_versions_of_python_are_the_same_everywhere():
+    project = PROJECT["project"]
+    assert project["requires-python"] == ">=3.11,<3.14"
+    named = [text.rsplit(" ", 1)[1] for text in project["classifiers"] if re.search(r"Python :: 3\.\d+$", text)]
+    assert named == VERSIONS
+
+
+def test_the_package_says_that_it_is_typed():
+    assert importlib.resources.files("seq2seq").joinpath("py.typed").is_file()
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["seq2seq"] and not {"exclude", "include", "only-include"} & set(wheel)
+    assert "Typing :: Typed" in PROJECT["project"]["classifiers"]
+
+
+def test_the_citation_has_the_required_keys_and_the_projects_version_and_licence():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["authors"] == [{"name": "The seq2seq developers"}]
+    assert citation["version"] == PROJECT["project"]["version"] == seq2seq.__version__
+    assert citation["license"] == PROJECT["project"]["license"]
+
+
+def test_the_changelog_names_the_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[?([^\]\n]+)\]?(?:: | - )?(.*)$", text, re.MULTILINE)
+    assert PROJECT["project"]["version"] in " ".join(versions[0])
+    assert "### Added" in text and "### Fixed" in text
+
+
+def test_what_a_contributor_is_told_to_run_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^make (\w+)", text, re.MULTILINE))
+    assert {"setup", "test", "lint", "bench"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in set(re.findall(r"`(tests/\w+(?:\.py)?|data/README\.md|\.ci/run)`", text)):
+        assert (ROOT / path).exists(), path

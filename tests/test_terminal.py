@@ -1,0 +1,199 @@
+"""The line of progress: what it says, where it may be drawn, and that training shows the whole run in it."""
+
+import io
+import itertools
+import os
+
+import numpy as np
+import pytest
+from test_training import STEPS, CountingTask, run
+
+from seq2seq import training
+from seq2seq.terminal import LIVE_SECONDS, PLAIN_SECONDS, LiveLine, columns, fitted, time_left
+
+
+class Screen(io.StringIO):
+    """Stands for a terminal."""
+
+    def isatty(self):
+        return True
+
+
+class HandClock:
+    """Tells the seconds that it was set to."""
+
+    def __init__(self):
+        self.seconds = 100.0
+
+    def __call__(self):
+        return self.seconds
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+def drawn(screen):
+    """The lines that were drawn, one over the other, without the blanks that fill them."""
+    return [line.rstrip() for line in screen.getvalue().split("\r") if line.strip()]
+
+
+def test_the_line_has_bar_share_parts_and_the_time_left_at_the_speed_so_far(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    screen = Screen()
+    line = LiveLine(screen, clock=clock)
+    line.show(0.2, "epoch 5/21", "loss 0.900")
+    clock.seconds += 60.0
+    line.show(0.4, "epoch 9/21", "loss 0.482", "27.3 k symbols/s")
+    assert drawn(screen) == [
+        "[####----------------] 20%  epoch 5/21  loss 0.900",
+        "[########------------] 40%  epoch 9/21  loss 0.482  27.3 k symbols/s  3 min left",
+    ]
+
+
+def test_a_terminal_is_drawn_on_at_most_twice_a_second(clock):
+    screen = Screen()
+    line = LiveLine(screen, clock=clock)
+    for _ in range(10):
+        line.show(0.5, "loss 1")
+        clock.seconds += LIVE_SECONDS / 5
+    assert len(drawn(screen)) == 2
+
+
+def test_leaving_the_block_blanks_the_line_even_after_an_error(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    screen = Screen()
+    with pytest.raises(KeyboardInterrupt), LiveLine(screen, clock=clock) as line:
+        line.show(0.5, "loss 1")
+        raise KeyboardInterrupt
+    assert screen.getvalue().endswith(f"\r{' ' * 49}\r")
+
+
+def test_a_line_that_was_never_drawn_leaves_nothing_to_blank(clock):
+    screen = Screen()
+    with LiveLine(screen, clock=clock):
+        pass
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (90, "[########------------] 41%  epoch 9/21  loss 0.482  27.3 k symbols/s  3 min left"),
+        (70, "[####------] 41%  epoch 9/21  loss 0.482  27.3 k symbols/s  3 min left"),
+        (60, "41%  epoch 9/21  loss 0.482  27.3 k symbols/s  3 min left"),
+        (50, "[###-----] 41%  epoch 9/21  loss 0.482  3 min left"),
+        (12, "41%  3 min l"),
+        (0, ""),
+    ],
+)
+def test_a_narrow_terminal_shortens_the_bar_then_drops_parts_and_keeps_the_time_left(width, text):
+    parts = ["epoch 9/21", "loss 0.482", "27.3 k symbols/s", "3 min left"]
+    assert fitted(0.41, parts, width) == text
+    assert len(text) <= width
+    assert len(parts) == 4  # unchanged
+
+
+def test_nothing_that_is_drawn_is_as_wide_as_the_terminal(clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    screen = Screen()
+    line = LiveLine(screen, clock=clock)
+    line.show(0.41, "x" * 30, "y" * 30)
+    assert {len(text) for text in screen.getvalue().split("\r")} == {0, 39}
+
+
+def test_the_width_is_that_of_the_terminal_behind_the_stream(monkeypatch):
+    termios = pytest.importorskip("termios")
+    monkeypatch.setenv("COLUMNS", "77")
+    ours, theirs = os.openpty()
+    with open(theirs, "w") as stream:
+        termios.tcsetwinsize(stream.fileno(), (24, 43))
+        assert columns(stream) == 43
+        termios.tcsetwinsize(stream.fileno(), (0, 0))  # a terminal that does not know
+        assert columns(stream) == 77
+    os.close(ours)
+    assert columns(io.StringIO()) == 77
+
+
+def test_an_unknown_whole_has_neither_bar_nor_time_left(clock):
+    screen = Screen()
+    line = LiveLine(screen, clock=clock)
+    line.show(None, "fra-eng", "5.0 MB")
+    assert drawn(screen) == ["fra-eng  5.0 MB"]
+
+
+def test_without_a_terminal_a_plain_line_comes_once_a_minute_and_none_in_the_first(clock):
+    log = io.StringIO()
+    with LiveLine(log, clock=clock) as line:
+        for second in range(int(2 * PLAIN_SECONDS) + 1):
+            line.show(second / 480, "epoch 1/3", "loss 0.700")
+            clock.seconds += 1.0
+    assert log.getvalue() == "12%  epoch 1/3  loss 0.700  7 min left\n25%  epoch 1/3  loss 0.700  6 min left\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "0 s left"),
+        (59.4, "59 s left"),
+        (59.6, "1 min left"),
+        (200, "3 min left"),
+        (3569, "59 min left"),
+        (3571, "1 h 0 min left"),
+        (7500, "2 h 5 min left"),
+        (47.9 * 3600, "47 h 54 min left"),
+        (60 * 3600, "2 days left"),
+        (100 * 3600, "4 days left"),
+    ],
+)
+def test_the_time_left_is_said_in_words(seconds, said):
+    assert time_left(seconds) == said
+
+
+@pytest.fixture
+def training_screen(monkeypatch):
+    """A terminal on which training draws after each step; its clock goes on by a second with each reading."""
+    screen, seconds = Screen(), itertools.count()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(training, "CHECK_EVERY", 1)
+    monkeypatch.setattr(training, "LiveLine", lambda: LiveLine(screen, clock=lambda: float(next(seconds))))
+    return screen
+
+
+def test_training_shows_share_and_time_left_of_the_whole_run(tmp_path, training_screen):
+    run(tmp_path, CountingTask(), epochs=3)
+    lines = drawn(training_screen)
+    assert len(lines) == 3 * STEPS
+    assert lines[0].startswith("[#-------------------] 5%  epoch 1/3  loss ")
+    # the tenth of eighteen steps is made a second after each before it: eight seconds are left
+    assert lines[9].startswith("[###########---------] 55%  epoch 2/3  loss ")
+    assert lines[9].endswith(" k symbols/s  8 s left")
+    assert lines[-1].startswith("[####################] 100%  epoch 3/3  loss ")
+
+
+def test_training_clears_its_line_before_it_reports(tmp_path, training_screen):
+    reported = []
+
+    class Reporting(CountingTask):
+        def validate(self):
+            reported.append(training_screen.getvalue())
+            return super().validate()
+
+    run(tmp_path / "1", Reporting(), epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "2", Reporting(interrupt_in=(1, 3)))
+    blank = f"\r{' ' * 119}\r"
+    assert len(reported) == 2
+    assert all(text.endswith(blank) for text in [*reported, training_screen.getvalue()])
+
+
+def test_a_run_that_goes_on_measures_its_speed_from_where_it_went_on(tmp_path, training_screen):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, CountingTask(interrupt_in=(3, 0)), epochs=3)
+    shown = len(drawn(training_screen))
+    run(tmp_path, CountingTask(), epochs=3)
+    shares = [line[line.index("]") + 2 :].split("%")[0] for line in drawn(training_screen)[shown:]]
+    assert shares == [str(int(100 * step / 18)) for step in range(13, 19)]
+    lefts = [line.split("  ")[-1] for line in drawn(training_screen)[shown + 1 :]]
+    assert lefts == [f"{left} s left" for left in np.arange(4, -1, -1)]
