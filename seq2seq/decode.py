@@ -13,7 +13,8 @@ from seq2seq.files import sha256_of
 from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
 from seq2seq.notices import Notices
 from seq2seq.options import add_options, choices_of, configured
-from seq2seq.streams import OutputFile, chunks, open_input
+from seq2seq.output_file import OutputFile
+from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
@@ -72,21 +73,15 @@ def run(argv: Sequence[str]) -> int:
         **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
     }
     file, name = open_input(args.input)
+    read = chunks(file, CHUNK_BATCHES * config.batch_size, name=name)
     cut = 0
     with OutputFile(args.output, resume=args.resume, settings=settings) as output:
-        skip = output.done
-        line = args.first_line
-        for chunk in chunks(file, CHUNK_BATCHES * config.batch_size, name=name):
-            fresh = chunk[skip:]
-            skip, line = max(0, skip - len(chunk)), line + len(chunk) - len(fresh)
-            if not fresh:
-                continue
-            translator.check_tags(fresh, first_line=line)
-            results = translator.decode_chunk(fresh, config, first_line=line, notice=notices)
+        for before, lines in output.unfinished(read, name):
+            number = args.first_line + before
+            translator.check_tags(lines, first_line=number)
+            results = translator.decode_chunk(lines, config, first_line=number, notice=notices)
             cut += sum(not found.finished for outputs in results for found in outputs)
-            text = "".join(render(found, args.format) for outputs in results for found in outputs)
-            output.write(text, lines=len(fresh), settings=settings)
-            line += len(fresh)
+            output.write("".join(render(found, args.format) for outputs in results for found in outputs), lines)
     notices.summary()
     if cut:
         say(f"{cut} outputs were cut off before they ended; --max-length raises the limit")

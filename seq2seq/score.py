@@ -14,7 +14,8 @@ from seq2seq.evaluation import UnknownCharacters
 from seq2seq.files import sha256_of
 from seq2seq.inference import Translator, load
 from seq2seq.lines import excerpt
-from seq2seq.streams import OutputFile, chunks, open_input
+from seq2seq.output_file import OutputFile
+from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (
     "  printf 'How are you?\\tComment vas-tu ?\\n' | seq2seq score\n"
@@ -47,17 +48,10 @@ def run(argv: Sequence[str]) -> int:
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
     file, name = open_input(args.input)
     with OutputFile(args.output, resume=args.resume, settings=settings) as output:
-        line = 1
-        for chunk in chunks(file, CHUNK_LINES, name=name):
-            done = min(max(output.done - line + 1, 0), len(chunk))
-            pairs = [
-                parse_line(text, translator, where=f"{name}:{number}")
-                for number, text in enumerate(chunk[done:], line + done)
-            ]
-            text = score_chunk(translator, pairs, args.format, first_line=line + done, unknown=unknown)
-            if pairs:
-                output.write(text, lines=len(pairs), settings=settings)
-            line += len(chunk)
+        for before, lines in output.unfinished(chunks(file, CHUNK_LINES, name=name), name):
+            first = before + 1
+            pairs = [parse_line(line, translator, where=f"{name}:{number}") for number, line in enumerate(lines, first)]
+            output.write(score_chunk(translator, pairs, args.format, first_line=first, unknown=unknown), lines)
     if summary := unknown.summary():
         say(summary)
     return 0

@@ -316,6 +316,53 @@ def test_an_interrupted_file_is_resumed_to_the_same_bytes(run, tmp_path, monkeyp
     assert not list(tmp_path.glob("*.partial*"))
 
 
+def test_another_input_is_not_resumed_with(run, tmp_path, monkeypatch):
+    path = tmp_path / "out.txt"
+    monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
+    broken = "".join(f"{line}\n" for line in LINES[:4]).encode() + b"\xff\n"
+    assert run("-o", path, "--batch-size", "2", content=broken)[0] == 2
+    refused = refusal(run, "-o", path, "--resume", lines=["ab", *LINES[1:]])
+    assert refused == (
+        f"--resume: {path}.partial holds the results of 4 lines that are not the first of {tmp_path}/in.txt; "
+        "give the same input, or leave --resume out to start anew"
+    )
+    assert run("-o", path, "--resume")[0] == 0
+    assert path.read_text().split("\n")[:-1] == outputs(run)
+
+
+def test_standard_input_is_compared_when_an_output_is_resumed(model, tmp_path):
+    path = tmp_path / "out.txt"
+    options = ["-o", path, "--batch-size", "1"]
+    lines = ["abcd.", "ef"] * 8  # a chunk
+
+    def told(lines, *more):
+        with process(model, *options, *more) as child:
+            _, said = child.communicate("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+        return child.returncode, said.decode()
+
+    assert told([*lines, "\udcff"])[0] == 2
+    code, said = told(["ij", *lines], "--resume")
+    assert code == 2
+    assert "holds the results of 16 lines that are not the first of standard input; give the same input" in said
+    assert told([*lines, "kl"], "--resume") == (0, "")
+    assert path.read_text().split("\n")[:-1] == load(model).translate([*lines, "kl"])
+
+
+def test_two_processes_do_not_write_one_file(model, run, tmp_path):
+    path = tmp_path / "out.txt"
+    with process(model, "-o", path) as child:
+        child.stdin.write(b"abcd.\n")
+        child.stdin.flush()
+        while not (tmp_path / "out.txt.partial.json").exists():
+            assert child.poll() is None
+        assert refusal(run, "-o", path) == (
+            f"--output {path}: another process is writing this file; wait for it, or give another --output"
+        )
+        child.communicate(b"efgh.\n")
+        assert child.returncode == 0
+    assert path.read_text().split("\n")[:-1] == load(model).translate(["abcd.", "efgh."])
+
+
 def test_resuming_a_sample_needs_its_seed(run, tmp_path):
     assert "needs the --seed of the interrupted run" in refusal(
         run, "-o", tmp_path / "out.txt", "--resume", "--temperature", "1"

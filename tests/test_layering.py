@@ -42,7 +42,7 @@ LAYOUT = """
     adoption.graph adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
     adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
     adoption.folder adoption.translator adoption.language adoption.adopting adoption
-    cli notices streams run
+    cli notices streams output_file run
     train decode generate evaluate score sweep verify data doctor adopt
     __main__
 """.split()

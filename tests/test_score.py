@@ -123,6 +123,21 @@ def test_an_interrupted_output_goes_on(tiny_bundle, tmp_path, capsys, monkeypatc
     assert [float(value) for value in output.read_text().splitlines()] == pytest.approx(expected, abs=1e-5)
 
 
+def test_another_input_is_not_resumed_with(tiny_bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(score, "CHUNK_LINES", 2)
+    folder, output = tiny_bundle(), tmp_path / "scores.txt"
+    lines = [f"{'ab' * number}.\tcd" for number in range(1, 8)]
+    assert run(capsys, tmp_path, folder, "\n".join([*lines[:5], "no tab"]), "-o", str(output))[0] == 2
+    code, _, err = run(capsys, tmp_path, folder, "\n".join(["ab.\tcdcd", *lines[1:]]), "-o", str(output), "--resume")
+    assert code == 2
+    assert err == (
+        f"seq2seq score: error: --resume: {output}.partial holds the results of 4 lines that are not the first of "
+        f"{tmp_path}/lines.tsv; give the same input, or leave --resume out to start anew\n"
+    )
+    assert run(capsys, tmp_path, folder, "\n".join(lines), "-o", str(output), "--resume")[0] == 0
+    assert len(output.read_text().splitlines()) == 7
+
+
 def test_standard_input_is_answered_while_it_pauses(tiny_bundle):
     command = [sys.executable, "-m", "seq2seq.score", "--model", str(tiny_bundle())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
