@@ -10,7 +10,7 @@ from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, s
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.files import sha256_of
-from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
+from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load
 from seq2seq.notices import Notices
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.output_file import OutputFile
@@ -60,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
     folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
     if config.temperature and config.seed is None:
-        config = with_seed(config)
+        config = config.with_seed()
         say(f"seed: {config.seed}")
     notices = Notices()
     if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():

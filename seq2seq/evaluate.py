@@ -10,7 +10,7 @@ from typing import Any
 
 from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.config import DataConfig, DecodingConfig, flag_of
+from seq2seq.config import DataConfig, DecodingConfig
 from seq2seq.errors import OptionError
 from seq2seq.evaluation import (
     LAYOUT,
@@ -26,8 +26,9 @@ from seq2seq.evaluation import (
     own_material,
     seen_in_training,
 )
+from seq2seq.fields import flag_of
 from seq2seq.files import write_atomically
-from seq2seq.inference import Translator, load, with_seed
+from seq2seq.inference import Translator, load
 from seq2seq.metrics import TOKENIZERS, TRIALS, Comparison
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.splits import References
@@ -91,7 +92,7 @@ def run(argv: Sequence[str]) -> int:
     material = find_material(translators[0], args, reading)
     warn_of_overlap(translators, material, own=args.data is None)
     if config.temperature and config.seed is None:
-        config = with_seed(config)
+        config = config.with_seed()
         say(f"seed: {config.seed}")
     results = [scored(translator, material, config, args) for translator in translators]
     comparison = None

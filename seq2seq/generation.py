@@ -1,18 +1,14 @@
 """Writes text with a language model: a prompt in, text out, all at once or as it comes."""
 
-import dataclasses
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.config import DecodingConfig
-from seq2seq.decoding import State, StepEvent, search, select_rows
+from seq2seq.config import GenerationConfig
+from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.inference import strategy_of
-from seq2seq.language_config import GenerationConfig
 from seq2seq.runtimes.choice import make_text_runtime
 from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.texts import WORD_JOINT, TextForm
@@ -138,7 +134,7 @@ class LanguageModel:
 
     def texts(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> list[Generated]:
         """Writes `samples` texts from the same prompt together; the first is what `generate` returns."""
-        config = with_drawn_seed(GenerationConfig.from_dict(options, where="generate"))
+        config = GenerationConfig.from_dict(options, where="generate").with_seed()
         return self.write(self.open(prompt, config), config, checked_stops(stop))
 
     @single_threaded_products()
@@ -210,19 +206,12 @@ class LanguageModel:
 
     def events(self, opening: Opening, config: GenerationConfig, samples: Sequence[int]) -> Iterator[StepEvent]:
         """Reads the opening once, then yields one event per symbol of all samples; the cost of each is the same."""
-        decoding = DecodingConfig(
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            min_p=config.min_p,
-            seed=config.seed,
-        )
         rows = np.zeros(len(samples), np.int64)
         logits, state = self.read(opening.ids)
         yield from search(
             self.runtime,
             select_rows(state, rows),
-            strategy=strategy_of(decoding),
+            strategy=strategy_of(config),
             line_numbers=samples,
             max_length=config.length,
             first_logits=logits[rows],
@@ -249,12 +238,7 @@ def one_text(options: Mapping[str, Any]) -> GenerationConfig:
     config = GenerationConfig.from_dict(options, where="generate")
     if config.samples != 1:
         raise OptionError(f"samples: expected 1 for one text, got {config.samples}; `texts` writes several")
-    return with_drawn_seed(config)
-
-
-def with_drawn_seed(config: GenerationConfig) -> GenerationConfig:
-    """Draws a seed where none was given."""
-    return config if config.seed is not None else dataclasses.replace(config, seed=secrets.randbelow(2**31))
+    return config.with_seed()
 
 
 def checked_stops(stop: Sequence[str]) -> list[str]:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import CONFIG, kind_in
+from seq2seq.bundle import CONFIG, RUNS, kind_in
 from seq2seq.checkpoints import CURRENT, RUN, locked, remove_checkpoints
-from seq2seq.cli import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.datasets import Dataset, resolve
 from seq2seq.errors import BundleError
+from seq2seq.fields import to_toml
 from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
-from seq2seq.options import to_toml
 
 RESOLVED = "config.toml"
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ from seq2seq.corpus import Pair
 from seq2seq.errors import DataError
 from seq2seq.evaluation import UnknownCharacters
 from seq2seq.files import sha256_of
-from seq2seq.inference import Translator, load
+from seq2seq.inference import Scored, Translator, load
 from seq2seq.lines import excerpt
 from seq2seq.output_file import OutputFile
 from seq2seq.streams import chunks, open_input
@@ -69,14 +68,12 @@ def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
     columns = line.split("\t")
     if len(columns) != 2 + tagged:
         raise DataError(f"{where}: expected {form}, got {len(columns)} tab-separated columns: {excerpt(line)}")
-    *source, target = columns  # the target as it is: a model may give spaces at the ends
-    source = [side.strip() for side in source]
-    # an empty line decodes to an empty one, so that pair may come back
-    if not all(source) and (target or any(source)):
-        raise DataError(
-            f"{where}: expected {form}, got an empty {'source or tags' if tagged else 'source'}: {excerpt(line)}"
-        )
-    return Pair("\t".join(source).strip(), target)
+    *sides, target = columns  # the target as it is: a model may give spaces at the ends
+    sides = [side.strip() for side in sides]
+    # an empty line decodes to an empty one, so that pair may come back; so may a word without tags
+    if target and not any(sides):
+        raise DataError(f"{where}: expected {form}, got an empty source: {excerpt(line)}")
+    return Pair("\t".join(sides) if any(sides) else "", target)
 
 
 def score_chunk(
@@ -87,22 +84,20 @@ def score_chunk(
         for vocabulary, text in ((translator.source_vocabulary, source), (translator.target_vocabulary, target)):
             for replacement in vocabulary.replacements(translator.normalised(text)):
                 unknown(replacement, number)
-    filled = [pair for pair in pairs if pair.source]
-    found = iter(translator.score(filled))
-    return "".join(
-        render(number, pair, next(found) if pair.source else [], form) for number, pair in enumerate(pairs, first_line)
-    )
+    found = iter(translator.score([pair for pair in pairs if pair.source]))
+    scored = [next(found) if pair.source else Scored(*pair, []) for pair in pairs]
+    return "".join(render(number, one, form) for number, one in enumerate(scored, first_line))
 
 
-def render(number: int, pair: Pair, log_probs: Sequence[float], form: str) -> str:
+def render(number: int, scored: Scored, form: str) -> str:
     """Writes one result: the sum, or tab-separated values, or JSON."""
-    score = math.fsum(log_probs)
+    source, target, log_probs = scored
     if form == "text":
-        return f"{score:.6f}\n"
+        return f"{scored.score:.6f}\n"
     if form == "tsv":
         values = " ".join(f"{value:.6f}" for value in log_probs)
-        return f"{number}\t{score:.6f}\t{values}\t{pair.source}\t{pair.target}\n"
-    content = {"line": number, "source": pair.source, "text": pair.target, "score": score, "log_probs": list(log_probs)}
+        return f"{number}\t{scored.score:.6f}\t{values}\t{source}\t{target}\n"
+    content = {"line": number, "source": source, "text": target, "score": scored.score, "log_probs": log_probs}
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 

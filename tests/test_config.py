@@ -3,10 +3,11 @@ import re
 
 import pytest
 
-from seq2seq.config import Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
+from seq2seq.fields import Config, flag_of
 
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig, GenerationConfig)
 FIELDS = [(section, field) for section in SECTIONS for field in dataclasses.fields(section)]
 NAMES = [f"{section.section}.{field.name}" for section, field in FIELDS]
 

@@ -501,7 +501,7 @@ def test_score_gives_what_decode_printed(model, options, prefix):
     ended = [best[0] for best in found if best[0].finished and best[0].source]
     assert len(ended) >= 3
     scored = translator.score([Pair(output.source, output.text) for output in ended])
-    for output, log_probs in zip(ended, scored, strict=True):
+    for output, (*_, log_probs) in zip(ended, scored, strict=True):
         own = log_probs[len(prefix) :]  # what is forced is not in the score
         np.testing.assert_allclose(own, output.log_probs, atol=1e-5)
         assert sum(own) == pytest.approx(output.score, abs=1e-5)

@@ -18,8 +18,8 @@ MOST_LINES = 300
 LAYOUT = """
     __init__
     errors special terminal threads
-    config language_config options
     files lines
+    fields config presets options
     corpus splits dates downloads cache datasets
     source_form vocabulary texts batches windows alignment
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits

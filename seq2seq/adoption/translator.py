@@ -146,5 +146,5 @@ def differences_of(original: Original, chosen: Chosen, path: Path, sample: Seque
         raise AdoptionError("the data: expected rows that the model has room for, got none to compare it with")
     theirs = np.concatenate(forced(original, rows, masked))
     sure = theirs > np.log(DISTURBED)
-    ours = [np.concatenate(translator.score(taken)) for translator in translators]
+    ours = [np.concatenate([one.log_probs for one in translator.score(taken)]) for translator in translators]
     return [float(np.abs(values - theirs)[sure].max(initial=0.0)) for values in ours]
