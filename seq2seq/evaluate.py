@@ -18,7 +18,6 @@ from seq2seq.evaluation import (
     PARTS,
     Evaluation,
     Material,
-    UnknownCharacters,
     check_comparable,
     compare,
     evaluate,
@@ -30,6 +29,7 @@ from seq2seq.fields import flag_of
 from seq2seq.files import write_atomically
 from seq2seq.inference import Translator, load
 from seq2seq.metrics import TOKENIZERS, TRIALS, Comparison
+from seq2seq.notices import UnknownCharacters
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.splits import References
 
@@ -142,13 +142,12 @@ def warn_of_overlap(translators: Sequence[Translator], material: Material, *, ow
 def scored(translator: Translator, material: Material, config: DecodingConfig, args: argparse.Namespace) -> Evaluation:
     """Evaluates one model, and says what the scores do not show."""
     say(f"{translator.bundle.path}: translating {len(material.references)} sources of {material.name}")
-    unknown = UnknownCharacters()
+    unknown = UnknownCharacters(named=0)
     result = evaluate(
         translator, material.references, config,
         tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
-    if line := unknown.summary():
-        say(line)
+    unknown.summary()
     if result.cut_off:
         say(f"{result.cut_off} outputs were cut off before they ended; --max-length raises the limit")
     return result

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from seq2seq.errors import OptionError
+
+LARGEST = 10**18  # of whole numbers without a limit of their own: what is computed from them fits into 64 bits
+SHOWN_DIGITS = 60  # of a number in a message
 
 
 def option(
@@ -95,23 +99,39 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> None:
         return
     fits = (int, float) if expected is float else expected
     if not isinstance(value, fits) or (isinstance(value, bool) and expected is not bool):
-        raise OptionError(f"{flag}: expected {expected.__name__}, got {value!r}")
+        raise OptionError(f"{flag}: expected {expected.__name__}, got {shown(value)}")
     if limits["choices"] and value not in limits["choices"]:
         raise OptionError(f"{flag}: expected one of {', '.join(limits['choices'])}, got {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise OptionError(f"{flag}: expected a finite number, got {value!r}")
+    if expected is float and not is_finite(value):
+        raise OptionError(f"{flag}: expected a finite number, got {shown(value)}")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
             raise OptionError(f"{flag}: expected UTF-8 text, got {value!r}") from None
-    for name, words, outside in (
-        ("at_least", "at least", lambda limit: value < limit),
-        ("at_most", "at most", lambda limit: value > limit),
-        ("above", "more than", lambda limit: value <= limit),
+    at_most = LARGEST if expected is int and limits["at_most"] is None else limits["at_most"]
+    for limit, words, outside in (
+        (limits["at_least"], "at least", operator.lt),
+        (at_most, "at most", operator.gt),
+        (limits["above"], "more than", operator.le),
     ):
-        if limits[name] is not None and outside(limits[name]):
-            raise OptionError(f"{flag}: expected {words} {limits[name]}, got {value!r}")
+        if limit is not None and outside(value, limit):
+            raise OptionError(f"{flag}: expected {words} {limit}, got {shown(value)}")
+
+
+def is_finite(value: Any) -> bool:
+    """Tells whether a number is finite as a float, which a whole number of hundreds of digits is not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def shown(value: Any) -> str:
+    """Writes a value for a message; Python itself refuses to write whole numbers of thousands of digits."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS:
+        return f"a number of more than {SHOWN_DIGITS} digits"
+    return repr(value)
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, check_value, flag_of, type_of
+from seq2seq.lines import excerpt
 from seq2seq.presets import PRESETS
 
 SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
@@ -46,7 +47,20 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
             group.add_argument(*names, action=argparse.BooleanOptionalAction, **shared)
         else:
             shared["metavar"] = limits["metavar"] or ("|".join(limits["choices"]) or kind.__name__.upper())
-            group.add_argument(*names, type=kind, **shared)
+            group.add_argument(*names, type=whole if kind is int else kind, **shared)
+
+
+def whole(text: str) -> int:
+    """Reads the whole number of an option, for argparse.
+
+    Raises:
+        ArgumentTypeError: it is none, or one of thousands of digits.
+
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid int value: {excerpt(text)}") from None
 
 
 def read_config_file(path: str) -> dict[str, dict[str, Any]]:
@@ -61,7 +75,7 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
             content = tomllib.load(file)
     except OSError as error:
         raise OptionError(f"--config {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
     known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
     for config in ALL_SECTIONS:

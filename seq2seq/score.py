@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from seq2seq.bundle import TRANSLATOR
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb
 from seq2seq.corpus import Pair
 from seq2seq.errors import DataError
-from seq2seq.evaluation import UnknownCharacters
 from seq2seq.files import sha256_of
 from seq2seq.inference import Scored, Translator, load
 from seq2seq.lines import excerpt
+from seq2seq.notices import UnknownCharacters
 from seq2seq.output_file import OutputFile
 from seq2seq.streams import chunks, open_input
 
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     args = parse(argv)
     folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
-    unknown = UnknownCharacters()
+    unknown = UnknownCharacters(named=0)
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
     file, name = open_input(args.input)
     with OutputFile(args.output, resume=args.resume, settings=settings) as output:
@@ -51,8 +51,7 @@ def run(argv: Sequence[str]) -> int:
             first = before + 1
             pairs = [parse_line(line, translator, where=f"{name}:{number}") for number, line in enumerate(lines, first)]
             output.write(score_chunk(translator, pairs, args.format, first_line=first, unknown=unknown), lines)
-    if summary := unknown.summary():
-        say(summary)
+    unknown.summary()
     return 0
 
 

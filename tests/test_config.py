@@ -67,6 +67,23 @@ def test_every_option_refuses_a_value_of_another_type(section, field):
         (TrainingConfig, {"learning_rate": float("nan")}, "--learning-rate: expected a finite number, got nan"),
         (DecodingConfig, {"temperature": float("inf")}, "--temperature: expected a finite number, got inf"),
         (DecodingConfig, {"temperature": -0.5}, "--temperature: expected at least 0.0, got -0.5"),
+        (DecodingConfig, {"max_length": 10**18 + 1}, f"--max-length: expected at most {10**18}, got {10**18 + 1}"),
+        (
+            DecodingConfig,
+            {"max_length": 10**5000},
+            f"--max-length: expected at most {10**18}, got a number of more than 60 digits",
+        ),
+        (GenerationConfig, {"length": 10**19}, f"--length: expected at most {10**18}, got {10**19}"),
+        (
+            DecodingConfig,
+            {"temperature": 10**400},
+            "--temperature: expected a finite number, got a number of more than 60 digits",
+        ),
+        (
+            GenerationConfig,
+            {"top_k": 3, "temperature": 0.0},
+            "--top-k filters what is drawn and needs --temperature above 0, such as 0.7",
+        ),
         (DecodingConfig, {"prefix": "\udcff"}, "--prefix: expected UTF-8 text, got '\\udcff'"),
         (
             DecodingConfig,

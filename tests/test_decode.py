@@ -201,6 +201,14 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
         (["--beam-size", "2", "--temperature", "1"], "--beam-size and --temperature exclude each other"),
         (["--runtime", "torch"], "--runtime: expected one of auto, numpy, keras, got 'torch'"),
         (["--first-line", "0"], "--first-line: expected at least 1, got 0"),
+        (["--first-line", "²"], "argument --first-line: invalid int value: '²'"),
+        (["--first-line", "9" * 20], f"--first-line: expected at most {10**18}, got {'9' * 20}"),
+        (["--first-line", "9" * 99], f"--first-line: expected at most {10**18}, got a number of more than 60 digits"),
+        (["--first-line", "9" * 5000], f"argument --first-line: invalid int value: '{'9' * 60}'... (see --help)"),
+        (["--max-length", "²"], "argument --max-length: invalid int value: '²'"),
+        (["--max-length", "9" * 20], f"--max-length: expected at most {10**18}, got {'9' * 20}"),
+        (["--max-length", "9" * 5000], f"argument --max-length: invalid int value: '{'9' * 60}'... (see --help)"),
+        (["--seed", str(2**64)], f"--seed: expected at most {2**64 - 1}, got {2**64}"),
         (["--resume"], "--resume: needs --output FILE; standard output cannot be resumed"),
         (["--max-length", "2", "--prefix", "cdabcd"], "--prefix: expected at most --max-length (2) symbols, got 6"),
         (["--min-length", "9", "--max-length", "3"], "--min-length 9 is above --max-length 3"),
@@ -209,6 +217,12 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
 )
 def test_what_cannot_be_meant_is_refused(run, options, message):
     assert message in refusal(run, *options)
+
+
+def test_the_largest_numbers_are_taken(run):
+    first = outputs(run, "--temperature", "1", "--seed", 2**64 - 1, "--first-line", 10**18, "--format", "tsv")
+    assert first[0].startswith(f"{10**18}\t")
+    assert outputs(run, "--max-length", 10**18) == outputs(run, "--max-length", "1000")
 
 
 # unknown characters
