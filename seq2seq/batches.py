@@ -84,6 +84,11 @@ class Ragged:
         return np.where(real, self.flat[places] if self.flat.size else 0, PAD).astype(np.int32)
 
 
+def padded(rows: Sequence[Sequence[int]], chosen: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Returns the chosen rows as int32 (B, longest of them), right-padded with PAD."""
+    return Ragged([rows[index] for index in chosen]).padded(np.arange(len(chosen)))
+
+
 class EncodedPairs(NamedTuple):
     """A part of a corpus as ids."""
 

@@ -223,6 +223,9 @@ def kind_in(folder: Path) -> str | None:
     return str(record["kind"]) if ours and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
 
 
+RUNS = Path("runs")  # where `train` puts models, and the other verbs look for them
+
+
 def newest_bundle(runs: Path, kind: str | None = None) -> Path:
     """Finds the model folder that was finished last, of one kind or of any.
 

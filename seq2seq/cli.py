@@ -8,10 +8,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seq2seq.bundle import newest_bundle
+from seq2seq.bundle import RUNS, newest_bundle
 from seq2seq.errors import OptionError, Seq2SeqError
 
-RUNS = Path("runs")
 USER_ERROR, INTERRUPTED = 2, 130
 
 

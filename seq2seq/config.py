@@ -4,118 +4,13 @@ The command line, `--config FILE.toml`, the Python functions and the model folde
 """
 
 import dataclasses
-import math
-import types
-import typing
-from collections.abc import Mapping
+import secrets
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from seq2seq.data_options import check_data_options
 from seq2seq.errors import OptionError
-
-
-def option(
-    default: Any,
-    text: str,
-    *,
-    choices: tuple[str, ...] = (),
-    at_least: float | None = None,
-    at_most: float | None = None,
-    above: float | None = None,
-    aliases: tuple[str, ...] = (),
-    metavar: str | None = None,
-) -> Any:
-    """Declares one option: a dataclass field with its help text and the range of its values."""
-    metadata = {
-        "help": text,
-        "choices": choices,
-        "at_least": at_least,
-        "at_most": at_most,
-        "above": above,
-        "aliases": aliases,
-        "metavar": metavar,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def internal(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
-    """Declares a field that no option sets: it tells how an adopted model differs from ours."""
-    field = option(default, text, choices=choices)
-    return dataclasses.field(default=default, metadata={**field.metadata, "internal": True})
-
-
-def flag_of(name: str) -> str:
-    """Spells the field `top_k` as the option `--top-k`."""
-    return "--" + name.replace("_", "-")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Base of the sections: checks the range of every value when it is built."""
-
-    section: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check_value(field, getattr(self, field.name))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
-        """Builds the section from names to values; `where` is named in the error for an unknown key.
-
-        Raises:
-            OptionError: a key is not a field, or a value has the wrong type or is out of range.
-
-        """
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise OptionError(
-                f"{where}: unknown key {unknown[0]!r} in section {cls.section!r}; "
-                f"the keys are {', '.join(sorted(name for name in known if 'internal' not in known[name].metadata))}"
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns names to plain values, ready for JSON or TOML; internal fields where they are set."""
-        plain = {field.name: field.default for field in dataclasses.fields(self) if "internal" in field.metadata}
-        return {key: value for key, value in dataclasses.asdict(self).items() if plain.get(key, ...) != value}
-
-
-def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
-    """Tells a field's plain type, and whether it may be None."""
-    members = typing.get_args(field.type) or (field.type,)
-    plain = [member for member in members if member is not types.NoneType]
-    return plain[0], len(plain) < len(members)
-
-
-def check_value(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raises OptionError unless `value` has the field's type and lies in its range."""
-    limits = field.metadata
-    flag = flag_of(field.name)
-    expected, optional = type_of(field)
-    if value is None and optional:
-        return
-    fits = (int, float) if expected is float else expected
-    if not isinstance(value, fits) or (isinstance(value, bool) and expected is not bool):
-        raise OptionError(f"{flag}: expected {expected.__name__}, got {value!r}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise OptionError(f"{flag}: expected one of {', '.join(limits['choices'])}, got {value!r}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise OptionError(f"{flag}: expected a finite number, got {value!r}")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise OptionError(f"{flag}: expected UTF-8 text, got {value!r}") from None
-    for name, words, outside in (
-        ("at_least", "at least", lambda limit: value < limit),
-        ("at_most", "at most", lambda limit: value > limit),
-        ("above", "more than", lambda limit: value <= limit),
-    ):
-        if limits[name] is not None and outside(limits[name]):
-            raise OptionError(f"{flag}: expected {words} {limits[name]}, got {value!r}")
+from seq2seq.fields import Config, flag_of, internal, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +39,6 @@ class DataConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_data_options(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As of every section; the usual encoding is left out, so that runs from before this option stay the same."""
-        return {key: value for key, value in super().to_dict().items() if (key, value) != ("encoding", "utf-8")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,10 +125,11 @@ class TrainingConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodingConfig(Config):
-    """How text is produced from a model."""
+class SamplingOptions(Config):
+    """How symbols are drawn; what translators and language models share."""
 
     section: ClassVar[str] = "decode"
+    usual_temperature: ClassVar[str] = "1"  # named where one is missing
 
     temperature: float | None = option(
         None,
@@ -253,6 +145,29 @@ class DecodingConfig(Config):
         None, "sample among symbols with at least P times the largest probability", at_least=0.0, at_most=1.0,
         metavar="P",
     )  # fmt: skip
+    seed: int | None = option(
+        None, "seed of sampling; absent: drawn and printed", at_least=0, at_most=2**64 - 1, metavar="N"
+    )
+    oov: str = option("map", "characters the model never saw", choices=("map", "unk", "error"))
+
+    def check_filters(self) -> None:
+        """Raises OptionError for a filter where nothing is drawn."""
+        for name in ("top_k", "top_p", "min_p"):
+            if getattr(self, name) is not None and not self.temperature:
+                raise OptionError(
+                    f"{flag_of(name)} filters what is drawn and needs --temperature above 0, "
+                    f"such as {self.usual_temperature}"
+                )
+
+    def with_seed(self) -> Self:
+        """Draws a seed where none was given."""
+        return self if self.seed is not None else dataclasses.replace(self, seed=secrets.randbelow(2**31))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig(SamplingOptions):
+    """How text is produced from a model."""
+
     beam_size: int | None = option(
         None,
         "beam search with K hypotheses",
@@ -274,27 +189,58 @@ class DecodingConfig(Config):
     )
     min_length: int = option(0, "fewest symbols of an output", at_least=0, metavar="N")
     prefix: str = option("", "forced start of every output", metavar="TEXT")
-    seed: int | None = option(
-        None, "seed of sampling; absent: drawn and printed", at_least=0, at_most=2**64 - 1, metavar="N"
-    )
-    oov: str = option("map", "characters the model never saw", choices=("map", "unk", "error"))
     batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sampling = bool(self.temperature)
         if self.beam_size is not None and self.temperature is not None:
             raise OptionError(
                 "--beam-size and --temperature exclude each other: a beam looks for the most probable output, "
                 "a temperature draws one; give one of them"
             )
-        for name in ("top_k", "top_p", "min_p"):
-            if getattr(self, name) is not None and not sampling:
-                raise OptionError(f"{flag_of(name)} filters what is drawn and needs --temperature above 0, such as 1")
-        if self.n_best > (self.beam_size or 1) and not sampling:
+        self.check_filters()
+        if self.n_best > (self.beam_size or 1) and not self.temperature:
             raise OptionError(
                 f"--n-best {self.n_best} needs at least as many hypotheses: give --beam-size {self.n_best} or more, "
                 "or --temperature to draw samples"
             )
         if self.max_length is not None and self.min_length > self.max_length:
             raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig(SamplingOptions):
+    """How a language model writes."""
+
+    usual_temperature: ClassVar[str] = "0.7"
+
+    length: int = option(400, "symbols to write after the prompt", at_least=1, metavar="N")
+    temperature: float = option(
+        0.7,
+        "draw from p^(1/T): below 1 conservative, above 1 surprising; 0 takes the most probable symbol",
+        at_least=0.0,
+        metavar="T",
+    )
+    samples: int = option(1, "texts to write from the same prompt", at_least=1, metavar="N")
+    seed: int | None = option(
+        None, "seed of the draws and of the random place; absent: drawn and printed", at_least=0, at_most=2**64 - 1,
+        metavar="N",
+    )  # fmt: skip
+    oov: str = option("map", "characters of the prompt that the model never saw", choices=("map", "unk", "error"))
+    beam_size: int | None = option(
+        None, "refused: the most probable text of a language model repeats itself", at_least=1, metavar="K",
+        aliases=("--beam-width", "--num-beams"),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.beam_size is not None:
+            raise OptionError(
+                f"--beam-size {self.beam_size}: beam search makes a language model repeat itself, since the most "
+                "probable long text is a loop; leave it out, and give --temperature 0.7 or --temperature 0 for greedy"
+            )
+        self.check_filters()
+        if self.samples > 1 and not self.temperature:
+            raise OptionError(
+                f"--samples {self.samples}: at --temperature 0 all texts are the same; give a temperature above 0"
+            )

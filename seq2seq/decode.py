@@ -9,11 +9,13 @@ from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
+from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
-from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load, with_seed
-from seq2seq.notices import Notices
-from seq2seq.options import add_options, choices_of, configured
-from seq2seq.streams import OutputFile, chunks, open_input
+from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load
+from seq2seq.notices import UnknownCharacters
+from seq2seq.options import add_options, choices_of, configured, whole
+from seq2seq.output_file import OutputFile
+from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
@@ -34,7 +36,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
     parser.add_argument(
         "--first-line",
-        type=int,
+        type=whole,
         default=1,
         metavar="N",
         help="number of the first line; sampling depends on it",
@@ -46,8 +48,9 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
     config = configured(DecodingConfig, choices_of(args, sections=(DecodingConfig,)).decode)
     if config.n_best > 1 and args.format == "text":
         raise OptionError(f"--n-best {config.n_best} needs --format tsv or jsonl: text has one line for each line")
-    if args.first_line < 1:
-        raise OptionError(f"--first-line: expected at least 1, got {args.first_line}")
+    if not 1 <= args.first_line <= LARGEST:
+        limit = "at least 1" if args.first_line < 1 else f"at most {LARGEST}"
+        raise OptionError(f"--first-line: expected {limit}, got {shown(args.first_line)}")
     if args.resume and config.temperature and config.seed is None:
         raise OptionError("--resume: needs the --seed of the interrupted run, which was printed on stderr")
     return args, config
@@ -59,11 +62,11 @@ def run(argv: Sequence[str]) -> int:
     folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
     if config.temperature and config.seed is None:
-        config = with_seed(config)
+        config = config.with_seed()
         say(f"seed: {config.seed}")
-    notices = Notices()
+    unknown = UnknownCharacters()
     if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
-        converse(translator, config, args, notices)
+        converse(translator, config, args, unknown)
         return 0
     settings = {
         "model": sha256_of(folder / "config.json"),
@@ -76,32 +79,28 @@ def run(argv: Sequence[str]) -> int:
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
     ):
-        skip = output.done
-        line = args.first_line
-        for chunk in chunks(file, CHUNK_BATCHES * config.batch_size, name=name):
-            fresh = chunk[skip:]
-            skip, line = max(0, skip - len(chunk)), line + len(chunk) - len(fresh)
-            if not fresh:
-                continue
-            translator.check_tags(fresh, first_line=line)
-            results = translator.decode_chunk(fresh, config, first_line=line, notice=notices)
+        read = chunks(file, CHUNK_BATCHES * config.batch_size, name=name)
+        for before, lines in output.unfinished(read, name):
+            number = args.first_line + before
+            translator.check_tags(lines, first_line=number)
+            results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
             cut += sum(not found.finished for outputs in results for found in outputs)
-            text = "".join(render(found, args.format) for outputs in results for found in outputs)
-            output.write(text, lines=len(fresh), settings=settings)
-            line += len(fresh)
-    notices.summary()
+            output.write("".join(render(found, args.format) for outputs in results for found in outputs), lines)
+    unknown.summary()
     if cut:
         say(f"{cut} outputs were cut off before they ended; --max-length raises the limit")
     return 0
 
 
-def converse(translator: Translator, config: DecodingConfig, args: argparse.Namespace, notices: "Notices") -> None:
+def converse(
+    translator: Translator, config: DecodingConfig, args: argparse.Namespace, unknown: UnknownCharacters
+) -> None:
     """Asks for lines on a terminal and answers each; the options stay."""
     say("Type a line to translate it; Ctrl-D ends.")
     for number, line in enumerate(prompted(), args.first_line):
         try:
             translator.check_tags([line], first_line=number)
-            (outputs,) = translator.decode_chunk([line], config, first_line=number, notice=notices)
+            (outputs,) = translator.decode_chunk([line], config, first_line=number, notice=unknown)
         except DataError as error:  # of this line alone
             say(f"seq2seq decode: error: {error}")
             continue

@@ -10,23 +10,24 @@ from typing import Any
 
 from seq2seq.bundle import TRANSLATOR
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.config import DataConfig, DecodingConfig, flag_of
+from seq2seq.config import DataConfig, DecodingConfig
 from seq2seq.errors import OptionError
 from seq2seq.evaluation import (
     N_BOOTSTRAP,
     PARTS,
     Evaluation,
     Material,
-    UnknownCharacters,
     check_comparable,
     compare,
     evaluate,
     find_material,
     seen_in_training,
 )
+from seq2seq.fields import flag_of
 from seq2seq.files import write_atomically
-from seq2seq.inference import Translator, load, with_seed
+from seq2seq.inference import Translator, load
 from seq2seq.metrics import TOKENIZERS, TRIALS, Comparison
+from seq2seq.notices import UnknownCharacters
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.splits import References
 
@@ -95,7 +96,7 @@ def run(argv: Sequence[str]) -> int:
     announce(translators[0], material)
     warn_of_overlap(translators, material, own=args.data is None)
     if config.temperature and config.seed is None:
-        config = with_seed(config)
+        config = config.with_seed()
         say(f"seed: {config.seed}")
     results = [scored(translator, material, config, args) for translator in translators]
     comparison = None
@@ -140,13 +141,12 @@ def warn_of_overlap(translators: Sequence[Translator], material: Material, *, ow
 def scored(translator: Translator, material: Material, config: DecodingConfig, args: argparse.Namespace) -> Evaluation:
     """Evaluates one model, and says what the scores do not show."""
     say(f"{translator.bundle.path}: translating {len(material.references)} sources of {material.name}")
-    unknown = UnknownCharacters()
+    unknown = UnknownCharacters(named=0)
     result = evaluate(
         translator, material, config,
         tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
-    if line := unknown.summary():
-        say(line)
+    unknown.summary()
     if result.cut_off:
         say(f"{result.cut_off} outputs were cut off before they ended; --max-length raises the limit")
     return result

@@ -211,26 +211,3 @@ def check_comparable(one: Translator, other: Translator) -> None:
                 f"{other.bundle.path}: expected a model with the {what} {values[0]!r} of {one.bundle.path}, "
                 f"got {values[1]!r}; compare models of the same kind of data"
             )
-
-
-class UnknownCharacters:
-    """Counts the characters that a model does not know, and says so in one line at the end."""
-
-    def __init__(self) -> None:
-        self.kinds: dict[str, tuple[str, int]] = {}  # to code point and line of the first
-        self.count = 0
-
-    def __call__(self, replacement: Replacement, line: int) -> None:
-        """Notes one."""
-        self.count += 1
-        self.kinds.setdefault(replacement.character, (replacement.code_point, line))
-
-    def summary(self) -> str | None:
-        """The line, or None where all were known."""
-        if not self.count:
-            return None
-        character, (code_point, line) = next(iter(self.kinds.items()))
-        return (
-            f"{self.count} symbols of {len(self.kinds)} kinds are unknown to the model and were read as others or as "
-            f"UNK, such as {character!r} ({code_point}) of line {line}"
-        )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from seq2seq.decoding import log_softmax
 from seq2seq.runtimes.choice import Runtime
 from seq2seq.special import PAD
 from seq2seq.threads import single_threaded_products
@@ -22,9 +23,6 @@ def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.nd
     found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
     for time in range(target_ids.shape[1] - 1):
         logits, state = runtime.step(target_ids[:, time], state)
-        wide = np.asarray(logits, np.float64)
-        wide -= wide.max(-1, keepdims=True)
         targets = target_ids[:, time + 1]
-        values = wide[rows, targets] - np.log(np.exp(wide).sum(-1))
-        found[:, time] = np.where(targets != PAD, values, 0.0)
+        found[:, time] = np.where(targets != PAD, log_softmax(np.asarray(logits))[rows, targets], 0.0)
     return found

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from seq2seq.bundle import LANGUAGE_MODEL, load_bundle
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.config import GenerationConfig
 from seq2seq.errors import OptionError
-from seq2seq.generation import Generated, LanguageModel, Opening, checked_stops, with_drawn_seed
-from seq2seq.language_config import GenerationConfig
-from seq2seq.notices import Notices
+from seq2seq.generation import Generated, LanguageModel, Opening, checked_stops
+from seq2seq.notices import UnknownCharacters
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.quoting import SPAN, marked, quoted_share, quoted_spans, training_text
 
@@ -76,12 +76,12 @@ def run(argv: Sequence[str]) -> int:
     prompt = read_prompt(args.prompt)
     model = LanguageModel(load_bundle(model_folder(args.model, LANGUAGE_MODEL)), runtime=args.runtime)
     if config.seed is None:
-        config = with_drawn_seed(config)
+        config = config.with_seed()
         if config.temperature or not prompt:
             say(f"seed: {config.seed}")
-    notices = Notices()
-    opening = model.open(prompt, config, notice=lambda replacement: notices(replacement, 1))
-    notices.summary()
+    unknown = UnknownCharacters()
+    opening = model.open(prompt, config, notice=lambda replacement: unknown(replacement, 1))
+    unknown.summary()
     if not opening.given:
         say(f"goes on from a random place of the validation text: {opening.text!r}")
     if args.format == "text" and not args.novelty:

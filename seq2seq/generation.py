@@ -1,22 +1,18 @@
 """Writes text with a language model: a prompt in, text out, all at once or as it comes."""
 
-import dataclasses
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.config import DecodingConfig
-from seq2seq.decoding import State, StepEvent, search, select_rows
+from seq2seq.config import GenerationConfig
+from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.inference import strategy_of
-from seq2seq.language_config import GenerationConfig
 from seq2seq.runtimes.choice import make_text_runtime
 from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.texts import WORD_JOINT, TextForm
-from seq2seq.threads import single_threaded_products
+from seq2seq.threads import single_threaded_products, single_threaded_steps
 from seq2seq.vocabulary import Replacement
 
 OPENING_CHARACTERS = 100  # of a random place of the validation text
@@ -119,14 +115,13 @@ class LanguageModel:
             DataError: under oov="error", a character of the prompt that the model does not know.
 
         """
-        return "".join(self.stream(prompt, stop=stop, **options))
+        config = one_text(options)
+        (text,) = self.write(self.open(prompt, config), config, checked_stops(stop))
+        return text.text
 
     def stream(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> Iterator[str]:
         """Yields what `generate` returns, a few characters at a time as they come; the prompt is the first piece."""
-        config = GenerationConfig.from_dict(options, where="generate")
-        if config.samples != 1:
-            raise OptionError(f"samples: expected 1 for one text, got {config.samples}; `texts` writes several")
-        config = with_drawn_seed(config)
+        config = one_text(options)
         return self.pieces(self.open(prompt, config), config, checked_stops(stop))
 
     def pieces(
@@ -136,7 +131,7 @@ class LanguageModel:
         if opening.given:
             yield opening.text
         writer = Writer(self.form, self.last_symbol(opening), stop)
-        for event in self.events(opening, config, [sample]):
+        for event in single_threaded_steps(self.events(opening, config, [sample])):
             if piece := writer.add(self.vocabulary.symbol(int(event.tokens[0, 0]))):
                 yield piece
             if writer.stopped:
@@ -146,9 +141,10 @@ class LanguageModel:
 
     def texts(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> list[Generated]:
         """Writes `samples` texts from the same prompt together; the first is what `generate` returns."""
-        config = with_drawn_seed(GenerationConfig.from_dict(options, where="generate"))
+        config = GenerationConfig.from_dict(options, where="generate").with_seed()
         return self.write(self.open(prompt, config), config, checked_stops(stop))
 
+    @single_threaded_products()
     def write(self, opening: Opening, config: GenerationConfig, stop: Sequence[str] = ()) -> list[Generated]:
         """Writes all samples; `config` must have a seed."""
         writers = [Writer(self.form, self.last_symbol(opening), stop) for _ in range(config.samples)]
@@ -228,25 +224,17 @@ class LanguageModel:
 
     def events(self, opening: Opening, config: GenerationConfig, samples: Sequence[int]) -> Iterator[StepEvent]:
         """Reads the opening once, then yields one event per symbol of all samples; the cost of each is the same."""
-        decoding = DecodingConfig(
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            min_p=config.min_p,
-            seed=config.seed,
-        )
         rows = np.zeros(len(samples), np.int64)
-        with single_threaded_products():
-            logits, state = self.read(opening.ids)
-            yield from search(
-                self.runtime,
-                select_rows(state, rows),
-                strategy=strategy_of(decoding),
-                line_numbers=samples,
-                max_length=config.length,
-                first_logits=logits[rows],
-                allow_end=False,
-            )
+        logits, state = self.read(opening.ids)
+        yield from search(
+            self.runtime,
+            select_rows(state, rows),
+            strategy=strategy_of(config),
+            line_numbers=samples,
+            max_length=config.length,
+            first_logits=logits[rows],
+            allow_end=False,
+        )
 
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
         """Feeds ids, at least one; returns logits float32 (1, V) of what follows and the state after them."""
@@ -258,9 +246,17 @@ class LanguageModel:
         return logits, state
 
 
-def with_drawn_seed(config: GenerationConfig) -> GenerationConfig:
-    """Draws a seed where none was given."""
-    return config if config.seed is not None else dataclasses.replace(config, seed=secrets.randbelow(2**31))
+def one_text(options: Mapping[str, Any]) -> GenerationConfig:
+    """Reads the options of writing one text, and draws a seed where none was given.
+
+    Raises:
+        OptionError: an option is unknown or out of range, or several texts are asked for.
+
+    """
+    config = GenerationConfig.from_dict(options, where="generate")
+    if config.samples != 1:
+        raise OptionError(f"samples: expected 1 for one text, got {config.samples}; `texts` writes several")
+    return config.with_seed()
 
 
 def checked_stops(stop: Sequence[str]) -> list[str]:

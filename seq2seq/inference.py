@@ -1,9 +1,6 @@
 """Text in, text out: a loaded model with its vocabularies, its runtime and the search."""
 
-import contextlib
-import dataclasses
 import math
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.batches import Ragged, cut_batches
+from seq2seq.batches import cut_batches, padded
 from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle
 from seq2seq.config import DecodingConfig
 from seq2seq.cores import core_count
 from seq2seq.corpus import Pair, normalise
-from seq2seq.decoding import Beam, Greedy, Hypothesis, Sampling, Strategy, decode
+from seq2seq.decoding import Hypothesis, decode, strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.forcing import forced_log_probs
 from seq2seq.lines import clean
@@ -28,6 +25,19 @@ from seq2seq.threads import single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
+
+
+class Scored(NamedTuple):
+    """A target for a source, and how probable it is."""
+
+    source: str
+    target: str
+    log_probs: list[float]  # nats, one a symbol of the target, END's last
+
+    @property
+    def score(self) -> float:
+        """The sum of the log-probabilities, in nats."""
+        return math.fsum(self.log_probs)
 
 
 class Output(NamedTuple):
@@ -51,31 +61,6 @@ class Output(NamedTuple):
         return values
 
 
-def strategy_of(config: DecodingConfig) -> Strategy:
-    """Chooses greedy, sampling or beam search as the options say."""
-    if config.temperature:
-        assert config.seed is not None
-        return Sampling(
-            seed=config.seed,
-            temperature=config.temperature,
-            top_k=config.top_k,
-            top_p=config.top_p,
-            min_p=config.min_p,
-            width=config.n_best,
-            length_penalty=config.length_penalty,
-        )
-    if config.beam_size is not None:
-        return Beam(width=config.beam_size, length_penalty=config.length_penalty)
-    return Greedy(length_penalty=config.length_penalty)
-
-
-def with_seed(config: DecodingConfig) -> DecodingConfig:
-    """Draws a seed where sampling needs one and none was given."""
-    if config.temperature and config.seed is None:
-        return dataclasses.replace(config, seed=secrets.randbelow(2**31))
-    return config
-
-
 class Translator:
     """Translates lines with a trained model.
 
@@ -93,7 +78,6 @@ class Translator:
         self.source_vocabulary: Vocabulary = bundle.source_vocabulary
         self.target_vocabulary: Vocabulary = bundle.target_vocabulary
         self.runtime = step_model or make_runtime(bundle, runtime)
-        self.runtime_is_numpy = isinstance(self.runtime, NumpyTranslator)  # the others spread their own work
         self.source_form = SourceForm.from_record(bundle.record)
         lengths = bundle.record.get("lengths", {})
         self.longest_source = int(lengths.get("source", 100))
@@ -138,7 +122,7 @@ class Translator:
             notice: receives each character that the model does not know, with its line; 0 is the prefix.
 
         """
-        config = with_seed(config)
+        config = config.with_seed()
         iterator = iter(lines)
         line = first_line
         while chunk := list(islice(iterator, CHUNK_BATCHES * config.batch_size)):
@@ -154,8 +138,11 @@ class Translator:
         notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
     ) -> list[list[Output]]:
         """Decodes some lines together; `config` must have a seed if it samples."""
-        strategy = strategy_of(config)
-        rows = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
+        strategy = strategy_of(
+            config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
+        )
+        ids = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
+        rows = [self.source_form.row(several) if several else [] for several in ids]
         prefix = self.encode_prefix(config, notice)
         drawn = config.seed if config.temperature else None
         # an empty line has an empty output
@@ -163,19 +150,14 @@ class Translator:
             [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn, [])] * config.n_best
             for index, line in enumerate(chunk)
         ]
-        # a stable order by length: what a batch holds is never seen in a result, only in its speed
-        filled = sorted((i for i, row in enumerate(rows) if row), key=lambda index: -len(rows[index]))
-        workers = core_count() if self.runtime_is_numpy else 1
-        symbol_bytes = self.runtime.symbol_bytes if isinstance(self.runtime, NumpyTranslator) else 0
 
         def decode_batch(batch: np.ndarray) -> None:
-            source_ids = Ragged([self.source_form.row(rows[index]) for index in batch]).padded(np.arange(len(batch)))
             decoded = decode(
                 self.runtime,
-                self.runtime.start(source_ids),
+                self.runtime.start(padded(rows, batch)),
                 strategy=strategy,
                 line_numbers=batch + first_line,
-                max_length=np.array([self.length_limit(len(rows[index]), len(prefix), config) for index in batch]),
+                max_length=np.array([self.length_limit(len(ids[index]), len(prefix), config) for index in batch]),
                 min_length=config.min_length,
                 prefix=[prefix] * len(batch) if prefix else None,
             )
@@ -183,11 +165,35 @@ class Translator:
                 kept = several[: config.n_best]
                 found[index] = [self.output(chunk[index], first_line + index, one, config) for one in kept]
 
-        lengths = [len(rows[index]) + 1 for index in filled]
-        batches = cut_batches(filled, lengths, most=config.batch_size, workers=workers, symbol_bytes=symbol_bytes)
-        with single_threaded_products() if self.runtime_is_numpy else contextlib.nullcontext():
-            spread(decode_batch, batches, workers=workers)
+        filled = [index for index, row in enumerate(rows) if row]
+        self.in_batches(decode_batch, filled, lambda index: (len(rows[index]), len(ids[index])), config.batch_size)
         return found
+
+    def in_batches(
+        self,
+        work: Callable[[np.ndarray], None],
+        lines: Iterable[int],
+        size: Callable[[int], tuple[int, int]],
+        batch_size: int,
+    ) -> None:
+        """Applies `work` to batches of similar lines, on all cores where the runtime is NumPy's.
+
+        Args:
+            work: takes int (B,) lines; which of them come together must not change a result.
+            lines: their numbers.
+            size: gives the symbols of a line that its memory depends on, then what lines of the same size are sorted
+                by; the largest come first.
+            batch_size: most lines of a batch.
+
+        """
+        order = sorted(lines, key=size, reverse=True)
+        lengths = [size(line)[0] for line in order]
+        workers, symbol_bytes = 1, 0
+        if isinstance(self.runtime, NumpyTranslator):  # the others spread their own work
+            workers, symbol_bytes = core_count(), self.runtime.symbol_bytes
+        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes)
+        with single_threaded_products():
+            spread(work, batches, workers=workers)
 
     def normalised(self, line: str) -> str:
         """Gives a line the form that the model's data has."""
@@ -258,31 +264,37 @@ class Translator:
 
     def score(
         self, pairs: Sequence[Pair], *, oov: str = "map", first_line: int = 1, batch_size: int = 256
-    ) -> list[list[float]]:
-        """Returns the log-probability (nats) of each symbol of each target, END's last.
+    ) -> list[Scored]:
+        """Returns the log-probabilities of given targets.
 
-        The sum over a target that `translate` gave is the score that it gave.
+        The score of a target that `translate` gave is the score that it gave.
 
         Args:
             pairs: sources and targets.
             oov: what an unknown symbol becomes, as for Vocabulary.encode.
             first_line: number of the first pair, for messages.
-            batch_size: pairs that are scored together.
+            batch_size: pairs that are scored together, at most; does not change a result.
+
+        Raises:
+            DataError: under oov="error", a symbol that the model does not know.
 
         """
         numbered = list(enumerate(pairs, first_line))
-        targets = [self.encode_target(target, oov, f"line {number}") for number, (_, target) in numbered]
-        sources = [self.encode(source, oov, number, lambda *_: None) for number, (source, _) in numbered]
-        order = sorted(range(len(pairs)), key=lambda index: len(targets[index]))
+        targets = [[START, *self.encode_target(target, oov, f"line {line}"), END] for line, (_, target) in numbered]
+        ids = [self.encode(source, oov, line, lambda *_: None) for line, (source, _) in numbered]
+        sources = [self.source_form.row(one) for one in ids]
         found: list[list[float]] = [[] for _ in pairs]
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            source_ids = Ragged([self.source_form.row(sources[index]) for index in batch]).padded(np.arange(len(batch)))
-            target_ids = Ragged([[START, *targets[index], END] for index in batch]).padded(np.arange(len(batch)))
-            log_probs = forced_log_probs(self.runtime, source_ids, target_ids)
-            for row, index in enumerate(batch):
-                found[index] = [float(value) for value in log_probs[row, : len(targets[index]) + 1]]
-        return found
+
+        def score_batch(batch: np.ndarray) -> None:
+            log_probs = forced_log_probs(self.runtime, padded(sources, batch), padded(targets, batch))
+            for index, values in zip(batch.tolist(), log_probs.tolist(), strict=True):
+                found[index] = values[: len(targets[index]) - 1]
+
+        def size(index: int) -> tuple[int, int]:
+            return max(len(sources[index]), len(targets[index])), len(targets[index])
+
+        self.in_batches(score_batch, range(len(pairs)), size, batch_size)
+        return [Scored(source, target, values) for (source, target), values in zip(pairs, found, strict=True)]
 
 
 def load(path: str | Path, *, runtime: str = "auto") -> Translator:

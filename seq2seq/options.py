@@ -7,18 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from seq2seq.config import (
-    Config,
-    DataConfig,
-    DecodingConfig,
-    ModelConfig,
-    TrainingConfig,
-    check_value,
-    flag_of,
-    type_of,
-)
+from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
-from seq2seq.language_config import PRESETS, GenerationConfig
+from seq2seq.fields import Config, check_value, flag_of, type_of
+from seq2seq.lines import excerpt
+from seq2seq.presets import PRESETS
 
 SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
 ALL_SECTIONS: tuple[type[Config], ...] = (*SECTIONS, GenerationConfig)  # as a file may have them
@@ -54,7 +47,20 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
             group.add_argument(*names, action=argparse.BooleanOptionalAction, **shared)
         else:
             shared["metavar"] = limits["metavar"] or ("|".join(limits["choices"]) or kind.__name__.upper())
-            group.add_argument(*names, type=kind, **shared)
+            group.add_argument(*names, type=whole if kind is int else kind, **shared)
+
+
+def whole(text: str) -> int:
+    """Reads the whole number of an option, for argparse.
+
+    Raises:
+        ArgumentTypeError: it is none, or one of thousands of digits.
+
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid int value: {excerpt(text)}") from None
 
 
 def read_config_file(path: str) -> dict[str, dict[str, Any]]:
@@ -69,7 +75,7 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
             content = tomllib.load(file)
     except OSError as error:
         raise OptionError(f"--config {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
     known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
     for config in ALL_SECTIONS:
@@ -120,25 +126,3 @@ def preset_values(name: str | None) -> Mapping[str, Any]:
 def configured(config: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
     """Builds one section from chosen values."""
     return config.from_dict(values, where="options")
-
-
-def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Writes sections as TOML that `--config` reads back; options without a value are left out."""
-    lines: list[str] = []
-    for name, values in sections.items():
-        lines.append(f"[{name}]")
-        lines.extend(
-            f"{key.replace('_', '-')} = {toml_value(value)}" for key, value in values.items() if value is not None
-        )
-        lines.append("")
-    return "\n".join(lines)
-
-
-def toml_value(value: Any) -> str:
-    """Spells one plain value in TOML."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\' or ord(c) == 127 else c for c in value)
-        return f'"{escaped}"'
-    return repr(value)

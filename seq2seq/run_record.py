@@ -10,8 +10,8 @@ from seq2seq.bundle import CONFIG, kind_in, read_record, read_section
 from seq2seq.checkpoints import CURRENT, Progress, current_checkpoint, load_progress, save_checkpoint
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig, flag_of
 from seq2seq.errors import BundleError
+from seq2seq.fields import to_toml
 from seq2seq.files import read_json, write_atomically, write_json
-from seq2seq.options import to_toml
 from seq2seq.run_folder import MARK, RESOLVED, RUN, SECTIONS, is_run, remove_model
 from seq2seq.task import Prepared, Run, Start
 from seq2seq.typed_json import damaged

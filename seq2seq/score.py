@@ -2,19 +2,19 @@
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 
 from seq2seq.bundle import TRANSLATOR
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb
 from seq2seq.corpus import Pair
 from seq2seq.errors import DataError
-from seq2seq.evaluation import UnknownCharacters
 from seq2seq.files import sha256_of
-from seq2seq.inference import Translator, load
+from seq2seq.inference import Scored, Translator, load
 from seq2seq.lines import excerpt
-from seq2seq.streams import OutputFile, chunks, open_input
+from seq2seq.notices import UnknownCharacters
+from seq2seq.output_file import OutputFile
+from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (
     "  printf 'How are you?\\tComment vas-tu ?\\n' | seq2seq score\n"
@@ -43,25 +43,17 @@ def run(argv: Sequence[str]) -> int:
     args = parse(argv)
     folder = model_folder(args.model, TRANSLATOR)
     translator = load(folder, runtime=args.runtime)
-    unknown = UnknownCharacters()
+    unknown = UnknownCharacters(named=0)
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
     ):
-        line = 1
-        for chunk in chunks(file, CHUNK_LINES, name=name):
-            done = min(max(output.done - line + 1, 0), len(chunk))
-            pairs = [
-                parse_line(text, translator, where=f"{name}:{number}")
-                for number, text in enumerate(chunk[done:], line + done)
-            ]
-            text = score_chunk(translator, pairs, args.format, first_line=line + done, unknown=unknown)
-            if pairs:
-                output.write(text, lines=len(pairs), settings=settings)
-            line += len(chunk)
-    if summary := unknown.summary():
-        say(summary)
+        for before, lines in output.unfinished(chunks(file, CHUNK_LINES, name=name), name):
+            first = before + 1
+            pairs = [parse_line(line, translator, where=f"{name}:{number}") for number, line in enumerate(lines, first)]
+            output.write(score_chunk(translator, pairs, args.format, first_line=first, unknown=unknown), lines)
+    unknown.summary()
     return 0
 
 
@@ -77,14 +69,12 @@ def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
     columns = line.split("\t")
     if len(columns) != 2 + tagged:
         raise DataError(f"{where}: expected {form}, got {len(columns)} tab-separated columns: {excerpt(line)}")
-    *source, target = columns  # the target as it is: a model may give spaces at the ends
-    source = [side.strip() for side in source]
-    # an empty line decodes to an empty one, so that pair may come back
-    if not all(source) and (target or any(source)):
-        raise DataError(
-            f"{where}: expected {form}, got an empty {'source or tags' if tagged else 'source'}: {excerpt(line)}"
-        )
-    return Pair("\t".join(source).strip(), target)
+    *sides, target = columns  # the target as it is: a model may give spaces at the ends
+    sides = [side.strip() for side in sides]
+    # an empty line decodes to an empty one, so that pair may come back; so may a word without tags
+    if target and not any(sides):
+        raise DataError(f"{where}: expected {form}, got an empty source: {excerpt(line)}")
+    return Pair("\t".join(sides) if any(sides) else "", target)
 
 
 def score_chunk(
@@ -95,22 +85,20 @@ def score_chunk(
         for vocabulary, text in ((translator.source_vocabulary, source), (translator.target_vocabulary, target)):
             for replacement in vocabulary.replacements(translator.normalised(text)):
                 unknown(replacement, number)
-    filled = [pair for pair in pairs if pair.source]
-    found = iter(translator.score(filled))
-    return "".join(
-        render(number, pair, next(found) if pair.source else [], form) for number, pair in enumerate(pairs, first_line)
-    )
+    found = iter(translator.score([pair for pair in pairs if pair.source]))
+    scored = [next(found) if pair.source else Scored(*pair, []) for pair in pairs]
+    return "".join(render(number, one, form) for number, one in enumerate(scored, first_line))
 
 
-def render(number: int, pair: Pair, log_probs: Sequence[float], form: str) -> str:
+def render(number: int, scored: Scored, form: str) -> str:
     """Writes one result: the sum, or tab-separated values, or JSON."""
-    score = math.fsum(log_probs)
+    source, target, log_probs = scored
     if form == "text":
-        return f"{score:.6f}\n"
+        return f"{scored.score:.6f}\n"
     if form == "tsv":
         values = " ".join(f"{value:.6f}" for value in log_probs)
-        return f"{number}\t{score:.6f}\t{values}\t{pair.source}\t{pair.target}\n"
-    content = {"line": number, "source": pair.source, "text": pair.target, "score": score, "log_probs": list(log_probs)}
+        return f"{number}\t{scored.score:.6f}\t{values}\t{source}\t{target}\n"
+    content = {"line": number, "source": source, "text": target, "score": scored.score, "log_probs": log_probs}
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 

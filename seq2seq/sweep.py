@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.config import GenerationConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.evaluation import given_material, own_material
-from seq2seq.generation import LanguageModel, checked_stops, with_drawn_seed
+from seq2seq.generation import LanguageModel, checked_stops
 from seq2seq.inference import Translator
-from seq2seq.language_config import GenerationConfig
 from seq2seq.loading import load
 from seq2seq.options import add_options, choices_of, configured
 from seq2seq.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
@@ -106,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     folder = model_folder(args.model)
     model = load(folder, runtime=args.runtime)
     if config.seed is None:
-        config = with_drawn_seed(config)
+        config = config.with_seed()
         say(f"seed: {config.seed}")
     if isinstance(model, Translator):
         rows, inputs, advice = sweep_translator(model, args, config, temperatures)

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from seq2seq.batches import Ragged
-from seq2seq.config import DecodingConfig
+from seq2seq.config import DecodingConfig, GenerationConfig
 from seq2seq.decoding import select_rows
 from seq2seq.generation import LanguageModel, Opening
 from seq2seq.inference import Output, Translator
-from seq2seq.language_config import GenerationConfig
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.quoting import quoted_share, quoted_spans
 from seq2seq.special import END, SPECIAL_COUNT, START

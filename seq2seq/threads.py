@@ -25,14 +25,6 @@ class BlasThreads(NamedTuple):
     set: Callable[[int], None]
 
 
-class _Holders:
-    """Counts who asked for one thread; the first sets it, the last restores what was there."""
-
-    lock = threading.Lock()
-    count = 0
-    before = 0
-
-
 @functools.cache
 def blas_threads() -> BlasThreads | None:
     """Finds the OpenBLAS that comes with NumPy's wheels; None for another library, which is then left alone."""
@@ -46,25 +38,51 @@ def blas_threads() -> BlasThreads | None:
     return None
 
 
+class _Limit:
+    """One thread a product for as long as anyone asks: the first sets it, the last restores what was there."""
+
+    def __init__(self, blas: BlasThreads) -> None:
+        self.blas = blas
+        self.lock = threading.Lock()
+        self.holders = 0
+        self.before = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.holders += 1
+            if self.holders == 1:
+                self.before = self.blas.get()
+                self.blas.set(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.holders -= 1
+            if not self.holders:
+                self.blas.set(self.before)
+
+
+@functools.cache
+def _limit() -> contextlib.AbstractContextManager[None]:
+    blas = blas_threads()
+    return _Limit(blas) if blas else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def single_threaded_products() -> Iterator[None]:
     """Gives each of NumPy's matrix products one thread inside the block, in the whole process."""
-    blas = blas_threads()
-    if blas is None:
+    with _limit():
         yield
-        return
-    with _Holders.lock:
-        _Holders.count += 1
-        if _Holders.count == 1:
-            _Holders.before = blas.get()
-            blas.set(1)
-    try:
-        yield
-    finally:
-        with _Holders.lock:
-            _Holders.count -= 1
-            if not _Holders.count:
-                blas.set(_Holders.before)
+
+
+def single_threaded_steps(steps: Iterator[Item]) -> Iterator[Item]:
+    """Yields what an iterator yields; products have one thread while an item is made, and not between two items."""
+    limit = _limit()
+    while True:
+        with limit:
+            item = next(steps, None)
+        if item is None:
+            return
+        yield item
 
 
 def spread(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int) -> list[Result]:

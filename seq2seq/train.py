@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.cli import RUNS, make_parser, run_verb, say
+from seq2seq.bundle import RUNS
+from seq2seq.cli import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.datasets import resolve
-from seq2seq.language_config import PRESETS, with_defaults
-from seq2seq.options import add_options, choices_of, configured, to_toml
+from seq2seq.fields import to_toml
+from seq2seq.options import add_options, choices_of, configured
+from seq2seq.presets import PRESETS, with_defaults
 from seq2seq.run import look_only, train_into
 from seq2seq.task import Run
 

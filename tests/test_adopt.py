@@ -66,7 +66,7 @@ def agrees(translator, model, arrays, pairs, *, start=START, end=END, symbols=No
     """Checks log-probabilities, the greedy output, beam and sampling on some rows; adopt itself checks Keras's too."""
     few, pairs = first(arrays), pairs[:ROWS]
     wanted = adoptable.teacher_forced(model, few, target_ids(few))
-    for ours, theirs, (_, target) in zip(translator.score(pairs), wanted, pairs, strict=True):
+    for (*_, ours), theirs, (_, target) in zip(translator.score(pairs), wanted, pairs, strict=True):
         np.testing.assert_allclose(ours, theirs[: len(target) + 1], atol=1e-5)
     sources = [source for source, _ in pairs]
     outputs = translator.translate(sources, max_length=length)
@@ -234,7 +234,7 @@ def test_words_with_a_vocabulary_file(tmp_path, capsys):
     assert main([*options, "--vocabulary", str(tmp_path / "words.json"), *spaces]) == 0
     translator = seq2seq.load(tmp_path / "m")
     wanted = adoptable.teacher_forced(model, first(arrays), target_ids(first(arrays)))
-    for ours, theirs in zip(translator.score(words[:ROWS]), wanted, strict=True):
+    for (*_, ours), theirs in zip(translator.score(words[:ROWS]), wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert all(" " in output for output in translator.translate([words[0][0]]))
     # another numbering of the same symbols is noticed

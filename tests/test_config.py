@@ -3,10 +3,11 @@ import re
 
 import pytest
 
-from seq2seq.config import Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
+from seq2seq.fields import Config, flag_of
 
-SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
+SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig, GenerationConfig)
 FIELDS = [(section, field) for section in SECTIONS for field in dataclasses.fields(section)]
 NAMES = [f"{section.section}.{field.name}" for section, field in FIELDS]
 
@@ -26,10 +27,10 @@ def test_dictionaries_go_there_and_back(section):
     assert section.from_dict(config.to_dict(), where="here") == config
 
 
-def test_an_encoding_is_recorded_and_the_usual_one_leaves_old_runs_the_same():
+def test_an_encoding_is_recorded_and_a_record_without_one_is_utf_8():
     assert DataConfig(encoding="cp1252").to_dict()["encoding"] == "cp1252"
-    assert "encoding" not in DataConfig().to_dict()
-    assert DataConfig.from_dict(DataConfig().to_dict(), where="here").encoding == "utf-8"
+    older = {name: value for name, value in DataConfig().to_dict().items() if name != "encoding"}
+    assert DataConfig.from_dict(older, where="here") == DataConfig()
 
 
 @pytest.mark.parametrize(("section", "field"), FIELDS, ids=NAMES)
@@ -72,6 +73,23 @@ def test_every_option_refuses_a_value_of_another_type(section, field):
         (TrainingConfig, {"learning_rate": float("nan")}, "--learning-rate: expected a finite number, got nan"),
         (DecodingConfig, {"temperature": float("inf")}, "--temperature: expected a finite number, got inf"),
         (DecodingConfig, {"temperature": -0.5}, "--temperature: expected at least 0.0, got -0.5"),
+        (DecodingConfig, {"max_length": 10**18 + 1}, f"--max-length: expected at most {10**18}, got {10**18 + 1}"),
+        (
+            DecodingConfig,
+            {"max_length": 10**5000},
+            f"--max-length: expected at most {10**18}, got a number of more than 60 digits",
+        ),
+        (GenerationConfig, {"length": 10**19}, f"--length: expected at most {10**18}, got {10**19}"),
+        (
+            DecodingConfig,
+            {"temperature": 10**400},
+            "--temperature: expected a finite number, got a number of more than 60 digits",
+        ),
+        (
+            GenerationConfig,
+            {"top_k": 3, "temperature": 0.0},
+            "--top-k filters what is drawn and needs --temperature above 0, such as 0.7",
+        ),
         (DecodingConfig, {"prefix": "\udcff"}, "--prefix: expected UTF-8 text, got '\\udcff'"),
         (
             DecodingConfig,

@@ -283,7 +283,7 @@ def test_the_score_of_decode_equals_the_sum_of_score(random_translator, strategy
     ended = [output for output in outputs if output.finished]
     assert len(ended) > 5
     scored = random_translator.score([Pair(output.source, output.text) for output in ended])
-    for output, log_probs in zip(ended, scored, strict=True):
+    for output, (*_, log_probs) in zip(ended, scored, strict=True):
         assert output.score == pytest.approx(sum(log_probs), abs=1e-5)
         np.testing.assert_allclose(output.log_probs, log_probs, atol=1e-5)
 

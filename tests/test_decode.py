@@ -201,6 +201,14 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
         (["--beam-size", "2", "--temperature", "1"], "--beam-size and --temperature exclude each other"),
         (["--runtime", "torch"], "--runtime: expected one of auto, numpy, keras, got 'torch'"),
         (["--first-line", "0"], "--first-line: expected at least 1, got 0"),
+        (["--first-line", "²"], "argument --first-line: invalid int value: '²'"),
+        (["--first-line", "9" * 20], f"--first-line: expected at most {10**18}, got {'9' * 20}"),
+        (["--first-line", "9" * 99], f"--first-line: expected at most {10**18}, got a number of more than 60 digits"),
+        (["--first-line", "9" * 5000], f"argument --first-line: invalid int value: '{'9' * 60}'... (see --help)"),
+        (["--max-length", "²"], "argument --max-length: invalid int value: '²'"),
+        (["--max-length", "9" * 20], f"--max-length: expected at most {10**18}, got {'9' * 20}"),
+        (["--max-length", "9" * 5000], f"argument --max-length: invalid int value: '{'9' * 60}'... (see --help)"),
+        (["--seed", str(2**64)], f"--seed: expected at most {2**64 - 1}, got {2**64}"),
         (["--resume"], "--resume: needs --output FILE; standard output cannot be resumed"),
         (["--max-length", "2", "--prefix", "cdabcd"], "--prefix: expected at most --max-length (2) symbols, got 6"),
         (["--min-length", "9", "--max-length", "3"], "--min-length 9 is above --max-length 3"),
@@ -209,6 +217,12 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
 )
 def test_what_cannot_be_meant_is_refused(run, options, message):
     assert message in refusal(run, *options)
+
+
+def test_the_largest_numbers_are_taken(run):
+    first = outputs(run, "--temperature", "1", "--seed", 2**64 - 1, "--first-line", 10**18, "--format", "tsv")
+    assert first[0].startswith(f"{10**18}\t")
+    assert outputs(run, "--max-length", 10**18) == outputs(run, "--max-length", "1000")
 
 
 # unknown characters
@@ -314,6 +328,53 @@ def test_an_interrupted_file_is_resumed_to_the_same_bytes(run, tmp_path, monkeyp
     assert run("-o", path, "--resume", "--batch-size", "3", *form)[0] == 0
     assert path.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("*.partial*"))
+
+
+def test_another_input_is_not_resumed_with(run, tmp_path, monkeypatch):
+    path = tmp_path / "out.txt"
+    monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
+    broken = "".join(f"{line}\n" for line in LINES[:4]).encode() + b"\xff\n"
+    assert run("-o", path, "--batch-size", "2", content=broken)[0] == 2
+    refused = refusal(run, "-o", path, "--resume", lines=["ab", *LINES[1:]])
+    assert refused == (
+        f"--resume: {path}.partial holds the results of 4 lines that are not the first of {tmp_path}/in.txt; "
+        "give the same input, or leave --resume out to start anew"
+    )
+    assert run("-o", path, "--resume")[0] == 0
+    assert path.read_text().split("\n")[:-1] == outputs(run)
+
+
+def test_standard_input_is_compared_when_an_output_is_resumed(model, tmp_path):
+    path = tmp_path / "out.txt"
+    options = ["-o", path, "--batch-size", "1"]
+    lines = ["abcd.", "ef"] * 8  # a chunk
+
+    def told(lines, *more):
+        with process(model, *options, *more) as child:
+            _, said = child.communicate("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+        return child.returncode, said.decode()
+
+    assert told([*lines, "\udcff"])[0] == 2
+    code, said = told(["ij", *lines], "--resume")
+    assert code == 2
+    assert "holds the results of 16 lines that are not the first of standard input; give the same input" in said
+    assert told([*lines, "kl"], "--resume") == (0, "")
+    assert path.read_text().split("\n")[:-1] == load(model).translate([*lines, "kl"])
+
+
+def test_two_processes_do_not_write_one_file(model, run, tmp_path):
+    path = tmp_path / "out.txt"
+    with process(model, "-o", path) as child:
+        child.stdin.write(b"abcd.\n")
+        child.stdin.flush()
+        while not (tmp_path / "out.txt.partial.json").exists():
+            assert child.poll() is None
+        assert refusal(run, "-o", path) == (
+            f"--output {path}: another process is writing this file; wait for it, or give another --output"
+        )
+        child.communicate(b"efgh.\n")
+        assert child.returncode == 0
+    assert path.read_text().split("\n")[:-1] == load(model).translate(["abcd.", "efgh."])
 
 
 def test_resuming_a_sample_needs_its_seed(run, tmp_path):
@@ -454,7 +515,7 @@ def test_score_gives_what_decode_printed(model, options, prefix):
     ended = [best[0] for best in found if best[0].finished and best[0].source]
     assert len(ended) >= 3
     scored = translator.score([Pair(output.source, output.text) for output in ended])
-    for output, log_probs in zip(ended, scored, strict=True):
+    for output, (*_, log_probs) in zip(ended, scored, strict=True):
         own = log_probs[len(prefix) :]  # what is forced is not in the score
         np.testing.assert_allclose(own, output.log_probs, atol=1e-5)
         assert sum(own) == pytest.approx(output.score, abs=1e-5)

@@ -9,7 +9,6 @@ from seq2seq.corpus import Pair
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.evaluation import (
     Material,
-    UnknownCharacters,
     check_comparable,
     evaluate,
     evaluate_model,
@@ -21,7 +20,6 @@ from seq2seq.evaluation import (
 from seq2seq.metrics import score_all
 from seq2seq.splits import References, split_by_source
 from seq2seq.training_data import training_data
-from seq2seq.vocabulary import Replacement
 from tests.conftest import random_bundle
 
 
@@ -193,14 +191,3 @@ def test_models_of_different_symbols_are_not_compared(tiny_bundle):
     ):
         check_comparable(one, other)
     check_comparable(one, one)
-
-
-def test_unknown_characters_are_summed_up():
-    unknown = UnknownCharacters()
-    assert unknown.summary() is None
-    for line in (4, 7):
-        unknown(Replacement(1, "é", "U+00E9", "e"), line)
-    assert unknown.summary() == (
-        "2 symbols of 1 kinds are unknown to the model and were read as others or as UNK, "
-        "such as 'é' (U+00E9) of line 4"
-    )

@@ -13,7 +13,7 @@ import seq2seq
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.datasets import bundled_path, resolve
 from seq2seq.errors import DataError, OptionError
-from seq2seq.language_config import PRESETS, with_defaults
+from seq2seq.presets import PRESETS, with_defaults
 from seq2seq.texts import encode_text
 from seq2seq.train import main as train
 from seq2seq.variety import longest_loop

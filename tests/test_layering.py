@@ -17,9 +17,9 @@ MOST_LINES = 300
 # A file imports only files above it. This list is the layout of the package.
 LAYOUT = """
     __init__
-    errors special terminal cores threads typed_json encodings data_options
-    config language_config options
+    errors special terminal cores threads typed_json encodings
     files lines
+    fields data_options config presets options
     corpus splits dates downloads cache datasets
     source_form vocabulary texts batches windows alignment
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
@@ -44,7 +44,7 @@ LAYOUT = """
     adoption.parts adoption.attending adoption.tracing adoption.conversion adoption.original
     adoption.numbering adoption.judging adoption.material adoption.choosing adoption.telling adoption.naming
     adoption.folder adoption.translator adoption.language adoption.adopting adoption
-    cli notices streams run
+    cli notices streams output_file run
     train decode generate evaluate score sweep verify data doctor adopt
     __main__
 """.split()

@@ -5,9 +5,10 @@ import pytest
 
 from seq2seq import decode, generate, train
 from seq2seq.cli import make_parser
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
-from seq2seq.options import add_options, choices_of, configured, read_config_file, to_toml, toml_value
+from seq2seq.fields import flag_of, to_toml, toml_value
+from seq2seq.options import add_options, choices_of, configured, read_config_file
 
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
 
@@ -102,6 +103,9 @@ def test_keys_may_be_spelt_as_options_or_as_names(toml):
         ("[model]\nlayers = 0", "section 'model': --layers: expected at least 1, got 0"),
         ("[model]\nlayers = '2'", "section 'model': --layers: expected int, got '2'"),
         ("[train]\nlearning-rate = nan", "section 'train': --learning-rate: expected a finite number, got nan"),
+        ("[decode]\nmax-length = " + "9" * 20, f"--max-length: expected at most {10**18}, got {'9' * 20}"),
+        ("[decode]\nmax-length = " + "9" * 5000, "is not valid TOML: Exceeds the limit"),
+        ("[decode]\ntemperature = " + "9" * 400, "--temperature: expected a finite number, got a number of more than"),
         ("[model", "is not valid TOML: "),
         (b"[model]\nrnn = '\xff'", "is not valid TOML: "),
     ],

@@ -7,10 +7,10 @@ import pytest
 
 from seq2seq.backend import tf
 from seq2seq.bundle import load_bundle
-from seq2seq.config import DecodingConfig, ModelConfig
-from seq2seq.decoding import Beam, State, decode, select_rows, select_sources
+from seq2seq.config import ModelConfig
+from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.inference import Translator, strategy_of
+from seq2seq.inference import Translator
 from seq2seq.runtimes.choice import make_runtime
 from seq2seq.runtimes.keras_runtime import DeviceRows, KerasTranslator
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator, sigmoid
@@ -71,22 +71,21 @@ def test_numpy_and_keras_give_the_same_log_probabilities(kind):
 
 @pytest.mark.parametrize("kind", FEW, ids=["lstm-none", "lstm-luong", "gru-bahdanau"])
 def test_searches_give_the_same_hypotheses_on_both(kind):
-    options = [
-        {},
-        {"temperature": 1.0, "seed": 3, "n_best": 2},
-        {"temperature": 0.8, "seed": 5, "top_k": 4, "top_p": 0.9, "min_p": 0.01},
-        {"beam_size": 3, "n_best": 3},
-        {"beam_size": 2, "length_penalty": 0.0},
+    strategies = [
+        Greedy(),
+        Sampling(temperature=1.0, seed=3, width=2),
+        Sampling(temperature=0.8, seed=5, top_k=4, top_p=0.9, min_p=0.01),
+        Beam(width=3),
+        Beam(width=2, length_penalty=0.0),
     ]
     both = runtimes(kind)
-    for option in options:
-        strategy = strategy_of(DecodingConfig(**option))
+    for strategy in strategies:
         results = [
             decode(runtime, runtime.start(SOURCES), strategy=strategy, line_numbers=[1, 2, 3, 4], max_length=8)
             for runtime in both
         ]
         for ours, theirs in zip(*results, strict=True):
-            assert [one.token_ids for one in ours] == [one.token_ids for one in theirs], option
+            assert [one.token_ids for one in ours] == [one.token_ids for one in theirs], strategy
             for one, other in zip(ours, theirs, strict=True):
                 np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
                 assert one.finished == other.finished

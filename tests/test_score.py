@@ -2,12 +2,17 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq import score
+from seq2seq import batches, decode, inference, score
 from seq2seq.config import DecodingConfig
+from seq2seq.corpus import Pair
+from seq2seq.forcing import forced_log_probs
 from seq2seq.score import main
+from seq2seq.source_form import SourceForm
+from seq2seq.special import END, PAD, START
 
 
 def run(capsys, tmp_path, folder, text, *arguments):
@@ -94,11 +99,116 @@ def test_a_line_without_tags_is_named(tiny_bundle, tmp_path, capsys):
     folder = tiny_bundle(rows=rows, data={"features_col": 3})
     for line, message in (
         ("ae\tea", "lines.tsv:1: expected source<TAB>tags<TAB>target, got 2 tab-separated columns: 'ae\\tea'"),
-        ("ae\t\tea", "lines.tsv:1: expected source<TAB>tags<TAB>target, got an empty source or tags: 'ae\\t\\tea'"),
+        ("\t\tea", "lines.tsv:1: expected source<TAB>tags<TAB>target, got an empty source: '\\t\\tea'"),
     ):
         code, _, err = run(capsys, tmp_path, folder, line)
         assert code == 2
         assert message in err
+
+
+@pytest.mark.parametrize("source", ["ae\t", "ae\t ", "\tV;PST", "ae\tV;PST", "\t"])
+def test_with_features_what_decode_takes_is_scored_the_same(tiny_bundle, tmp_path, capsys, source):
+    rows = [f"{a}{b}\t{b}{a}\tV;{tag}" for a in "abcd" for b in "efgh" for tag in ("PST", "PRS")]
+    folder = tiny_bundle(rows=rows, data={"features_col": 3})
+    file = tmp_path / "sources.txt"
+    file.write_text(f"{source}\n")
+    options = ["--model", str(folder), "-i", str(file), "--max-length", "60", "--format", "jsonl"]
+    assert decode.main(options) == 0
+    decoded = json.loads(capsys.readouterr().out)
+    assert decoded["finished"]
+    code, out, err = run(capsys, tmp_path, folder, f"{source}\t{decoded['text']}\n", "--format", "jsonl")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["score"] == pytest.approx(decoded["score"], abs=1e-5)
+    row = run(capsys, tmp_path, folder, f"{source}\t{decoded['text']}\n", "--format", "tsv")[1]
+    if source.strip():
+        assert row.rstrip("\n").split("\t")[3:] == [*(side.strip() for side in source.split("\t")), decoded["text"]]
+
+
+# batches
+
+
+@pytest.fixture
+def long_and_short(tiny_bundle):
+    """A translator, pairs of which two are long, and the shapes of the batches of sources it reads."""
+    translator, shapes = seq2seq.load(tiny_bundle(attention="luong")), []
+    start = translator.runtime.start
+
+    def recorded(source_ids):
+        shapes.append(source_ids.shape)
+        return start(source_ids)
+
+    translator.runtime.start = recorded
+    pairs = [Pair("ab" * (number % 7 + 1), "cd" * (number % 5 + 1)) for number in range(300)]
+    pairs[7], pairs[150] = Pair("ab" * 400, "cd"), Pair("ab", "cd" * 300)
+    return translator, pairs, shapes
+
+
+def test_a_long_line_among_short_ones_makes_its_batch_alone_small(long_and_short, monkeypatch):
+    translator, pairs, shapes = long_and_short
+    room = 40 * batches.FEWEST_ROWS  # symbols of a batch
+    monkeypatch.setattr(batches, "MEMORY_BYTES", room * translator.runtime.symbol_bytes)
+    monkeypatch.setattr(inference, "core_count", lambda: 1)
+    assert len(translator.score(pairs)) == len(pairs)
+    assert all(rows * length <= room or rows <= batches.FEWEST_ROWS for rows, length in shapes)
+    assert max(rows for rows, _ in shapes) > batches.FEWEST_ROWS
+
+
+@pytest.mark.parametrize("verb", ["score", "translate"])
+def test_the_filled_length_of_rows_bounds_their_batches(long_and_short, monkeypatch, verb):
+    translator, pairs, shapes = long_and_short
+    translator.source_form = SourceForm(length=200)
+    monkeypatch.setattr(batches, "MEMORY_BYTES", 200 * 2 * batches.FEWEST_ROWS * translator.runtime.symbol_bytes)
+    monkeypatch.setattr(inference, "core_count", lambda: 1)
+    short = [pair for pair in pairs if len(pair.source) < 50 and len(pair.target) < 50]
+    if verb == "score":
+        translator.score(short)
+    else:
+        translator.translate([pair.source for pair in short])
+    assert shapes and all(rows <= 2 * batches.FEWEST_ROWS and length == 200 for rows, length in shapes)
+
+
+def test_scores_are_computed_on_all_cores_and_say_the_same_on_one(long_and_short, monkeypatch):
+    translator, pairs, _ = long_and_short
+    spread, seen = inference.spread, []
+
+    def counted(work, items, *, workers):
+        seen.append((workers, len(items)))
+        return spread(work, items, workers=workers)
+
+    monkeypatch.setattr(inference, "spread", counted)
+    found = {}
+    for cores in (1, 3):
+        monkeypatch.setattr(inference, "core_count", lambda cores=cores: cores)
+        found[cores] = translator.score(pairs)
+    assert [workers for workers, _ in seen] == [1, 3]
+    assert seen[1][1] >= 3
+    alone = [translator.score([pair])[0] for pair in pairs[:10]]
+    for one, other in zip([*found[1], *found[3][:10]], [*found[3], *alone], strict=True):
+        assert one[:2] == other[:2]
+        np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
+
+
+def test_a_score_names_its_pair_and_is_the_sum_of_its_log_probs(tiny_bundle):
+    translator = seq2seq.load(tiny_bundle())
+    (found,) = translator.score([Pair("ab.", "cd!")])
+    assert (found.source, found.target) == ("ab.", "cd!")
+    assert len(found.log_probs) == 4
+    assert found.score == pytest.approx(sum(found.log_probs))
+    assert translator.score([]) == []
+
+
+def test_forced_log_probs_are_the_log_of_softmax_of_each_step(tiny_bundle):
+    runtime = seq2seq.load(tiny_bundle()).runtime
+    sources = np.array([[4, 5, END], [6, END, PAD]], np.int32)
+    targets = np.array([[START, 4, 5, 6, END], [START, 5, END, PAD, PAD]], np.int32)
+    found = forced_log_probs(runtime, sources, targets)
+    state = runtime.start(sources)
+    for step in range(4):
+        logits, state = runtime.step(targets[:, step], state)
+        wide = logits.astype(np.float64)
+        for row, target in enumerate(targets[:, step + 1]):
+            expected = wide[row, target] - np.log(np.exp(wide[row]).sum()) if target != PAD else 0.0
+            assert found[row, step] == pytest.approx(expected, abs=1e-12)
 
 
 def test_unknown_characters_are_said_once(tiny_bundle, tmp_path, capsys):
@@ -121,6 +231,21 @@ def test_an_interrupted_output_goes_on(tiny_bundle, tmp_path, capsys, monkeypatc
     assert run(capsys, tmp_path, folder, "\n".join(lines), "-o", str(output), "--resume")[0] == 0
     expected = [float(value) for value in run(capsys, tmp_path, folder, "\n".join(lines))[1].splitlines()]
     assert [float(value) for value in output.read_text().splitlines()] == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_input_is_not_resumed_with(tiny_bundle, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(score, "CHUNK_LINES", 2)
+    folder, output = tiny_bundle(), tmp_path / "scores.txt"
+    lines = [f"{'ab' * number}.\tcd" for number in range(1, 8)]
+    assert run(capsys, tmp_path, folder, "\n".join([*lines[:5], "no tab"]), "-o", str(output))[0] == 2
+    code, _, err = run(capsys, tmp_path, folder, "\n".join(["ab.\tcdcd", *lines[1:]]), "-o", str(output), "--resume")
+    assert code == 2
+    assert err == (
+        f"seq2seq score: error: --resume: {output}.partial holds the results of 4 lines that are not the first of "
+        f"{tmp_path}/lines.tsv; give the same input, or leave --resume out to start anew\n"
+    )
+    assert run(capsys, tmp_path, folder, "\n".join(lines), "-o", str(output), "--resume")[0] == 0
+    assert len(output.read_text().splitlines()) == 7
 
 
 def test_standard_input_is_answered_while_it_pauses(tiny_bundle):

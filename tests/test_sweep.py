@@ -9,9 +9,9 @@ import pytest
 from tiny_language import make_model
 
 from seq2seq import plots
+from seq2seq.config import GenerationConfig
 from seq2seq.generation import LanguageModel
 from seq2seq.inference import Translator
-from seq2seq.language_config import GenerationConfig
 from seq2seq.loading import load
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.splits import References

@@ -2,10 +2,23 @@ import threading
 
 import numpy as np
 import pytest
+from tiny_language import make_model
 
 from seq2seq.cores import core_count
 from seq2seq.inference import Translator, load
 from seq2seq.threads import blas_threads, single_threaded_products, spread
+
+
+@pytest.fixture
+def blas():
+    """The number of threads of a product, 2 for the time of a test."""
+    found = blas_threads()
+    if found is None:
+        pytest.skip("NumPy comes with another library than OpenBLAS here")
+    before = found.get()
+    found.set(2)
+    yield found
+    found.set(before)
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first():
@@ -38,18 +51,40 @@ def test_an_error_of_one_item_reaches_the_caller():
         spread(work, [1, 2, 3], workers=2)
 
 
-def test_products_have_one_thread_inside_and_as_many_as_before_outside():
-    blas = blas_threads()
-    if blas is None:
-        pytest.skip("NumPy comes with another library than OpenBLAS here")
-    before = blas.get()
+def test_products_have_one_thread_inside_and_as_many_as_before_outside(blas):
     with single_threaded_products():
         assert blas.get() == 1
         with single_threaded_products():
             assert blas.get() == 1
         assert blas.get() == 1
         assert np.allclose(np.eye(300) @ np.eye(300), np.eye(300))
-    assert blas.get() == before
+    assert blas.get() == 2
+
+
+class CountingThreads:
+    """A language model that notes how many threads each of its steps has."""
+
+    def __init__(self, inner, blas):
+        self.inner, self.blas, self.seen = inner, blas, []
+
+    def start(self, rows):
+        return self.inner.start(rows)
+
+    def step(self, token_ids, state):
+        self.seen.append(self.blas.get())
+        return self.inner.step(token_ids, state)
+
+
+def test_a_paused_stream_leaves_products_their_threads(tmp_path, blas):
+    model = make_model(tmp_path / "text")
+    model.runtime = CountingThreads(model.runtime, blas)
+    stream = model.stream("The ferry", length=20, seed=1)
+    for _ in range(5):
+        next(stream)
+        assert blas.get() == 2
+    assert len("".join(stream)) > 0
+    assert blas.get() == 2
+    assert len(model.runtime.seen) > 20 and set(model.runtime.seen) == {1}
 
 
 def test_there_is_a_core():
@@ -62,7 +97,7 @@ def test_lines_decoded_side_by_side_say_what_they_say_alone(tiny_bundle, monkeyp
     alone = [load(folder).translate([line])[0] for line in lines[:20]]
     monkeypatch.setattr("seq2seq.inference.core_count", lambda: 3)
     together = load(folder)
-    assert isinstance(together, Translator) and together.runtime_is_numpy
+    assert isinstance(together, Translator)
     for options in ({}, {"beam_size": 3}, {"temperature": 1.0, "seed": 3}, {"batch_size": 7}):
         said = together.translate(lines, **options)
         monkeypatch.setattr("seq2seq.inference.core_count", lambda: 1)

@@ -123,7 +123,7 @@ def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):
         )
         assert smallest_margin(translator, source, target) > MARGIN
         np.testing.assert_allclose(
-            entry["log_probs"], translator.score([(entry["source"], entry["text"])])[0], atol=1e-5
+            entry["log_probs"], translator.score([(entry["source"], entry["text"])])[0].log_probs, atol=1e-5
         )
     assert choose_canary(translator, ["", " "]) == []
     assert load_bundle(folder).kind == "translator"

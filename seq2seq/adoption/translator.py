@@ -125,7 +125,7 @@ def log_probs(
             break
     if not rows:
         raise AdoptionError("the data: expected rows that the model has room for, got none to compare it with")
-    ours = [np.concatenate(translator.score(compared)) for translator in translators]
+    ours = [np.concatenate([scored.log_probs for scored in translator.score(compared)]) for translator in translators]
     return adoption.original.target_log_probs(rows, masked=masked), ours
 
 

@@ -4,7 +4,7 @@ from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
 from seq2seq.decoding.search import StepEvent, StepModel, search
 from seq2seq.decoding.state import State, select_rows, select_sources
-from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy
+from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, strategy_of
 
 __all__ = [
     "Beam",
@@ -20,4 +20,5 @@ __all__ = [
     "search",
     "select_rows",
     "select_sources",
+    "strategy_of",
 ]

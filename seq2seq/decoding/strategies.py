@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -158,6 +158,58 @@ class Beam(Strategy):
     def close(self, candidates: Candidates, tokens: np.ndarray) -> np.ndarray:
         """Returns int (B, J): the most probable id of each slot, whatever the tokens int (B, K)."""
         return candidates.logits.argmax(axis=-1) + candidates.first_id
+
+
+class SamplingOptions(Protocol):
+    """What draws depend on; a temperature of None or 0 draws nothing."""
+
+    @property
+    def temperature(self) -> float | None:
+        """As for `Sampling`."""
+
+    @property
+    def top_k(self) -> int | None:
+        """As for `Sampling`."""
+
+    @property
+    def top_p(self) -> float | None:
+        """As for `Sampling`."""
+
+    @property
+    def min_p(self) -> float | None:
+        """As for `Sampling`."""
+
+    @property
+    def seed(self) -> int | None:
+        """As for `Sampling`; needed where something is drawn."""
+
+
+def strategy_of(
+    options: SamplingOptions, *, beam_size: int | None = None, samples: int = 1, length_penalty: float = 1.0
+) -> Strategy:
+    """Chooses greedy, sampling or beam search.
+
+    Args:
+        options: temperature, filters and seed.
+        beam_size: hypotheses of a beam; None: greedy, where nothing is drawn.
+        samples: of each line, where something is drawn.
+        length_penalty: as for `penalties`.
+
+    """
+    if options.temperature:
+        assert options.seed is not None
+        return Sampling(
+            seed=options.seed,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            min_p=options.min_p,
+            width=samples,
+            length_penalty=length_penalty,
+        )
+    if beam_size is not None:
+        return Beam(width=beam_size, length_penalty=length_penalty)
+    return Greedy(length_penalty=length_penalty)
 
 
 def _largest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -167,12 +167,12 @@ def parity(options):
     lines = sources_of(options.data)[: options.parity_lines]
     ours, theirs = (side.translate(lines) for side in (numpy_side, keras_side))
     pairs = [Pair(source, target) for source, target in zip(lines, ours, strict=True)]
-    scores = [side.score(pairs) for side in (numpy_side, keras_side)]
+    scores = [[one.log_probs for one in side.score(pairs)] for side in (numpy_side, keras_side)]
     differences = [np.abs(np.subtract(*both)).max() for both in zip(*scores, strict=True)]
     notes = []
     for line, text, other in zip(lines, ours, theirs, strict=True):
         if text != other:
-            totals = [sum(numpy_side.score([Pair(line, each)])[0]) for each in (text, other)]
+            totals = [numpy_side.score([Pair(line, each)])[0].score for each in (text, other)]
             notes.append(f"{line!r}: {text!r} ({totals[0]:.5f} nats) against {other!r} ({totals[1]:.5f} nats)")
     return Row(
         f"parity with the Keras runtime, {len(lines)} held-out lines",

@@ -1,0 +1,156 @@
+"""What options are made of: dataclass fields with default, help and limits; their checks; their form in TOML."""
+
+import dataclasses
+import math
+import operator
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from seq2seq.errors import OptionError
+
+LARGEST = 10**18  # of whole numbers without a limit of their own: what is computed from them fits into 64 bits
+SHOWN_DIGITS = 60  # of a number in a message
+
+
+def option(
+    default: Any,
+    text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    aliases: tuple[str, ...] = (),
+    metavar: str | None = None,
+) -> Any:
+    """Declares one option: a dataclass field with its help text and the range of its values."""
+    metadata = {
+        "help": text,
+        "choices": choices,
+        "at_least": at_least,
+        "at_most": at_most,
+        "above": above,
+        "aliases": aliases,
+        "metavar": metavar,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def internal(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """Declares a field that no option sets: it tells how an adopted model differs from ours."""
+    field = option(default, text, choices=choices)
+    return dataclasses.field(default=default, metadata={**field.metadata, "internal": True})
+
+
+def flag_of(name: str) -> str:
+    """Spells the field `top_k` as the option `--top-k`."""
+    return "--" + name.replace("_", "-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Base of the sections: checks the range of every value when it is built."""
+
+    section: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check_value(field, getattr(self, field.name))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
+        """Builds the section from names to values; `where` is named in the error for an unknown key.
+
+        Raises:
+            OptionError: a key is not a field, or a value has the wrong type or is out of range.
+
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise OptionError(
+                f"{where}: unknown key {unknown[0]!r} in section {cls.section!r}; "
+                f"the keys are {', '.join(sorted(name for name in known if 'internal' not in known[name].metadata))}"
+            )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns names to plain values, ready for JSON or TOML; internal fields where they are set."""
+        plain = {field.name: field.default for field in dataclasses.fields(self) if "internal" in field.metadata}
+        return {key: value for key, value in dataclasses.asdict(self).items() if plain.get(key, ...) != value}
+
+
+def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
+    """Tells a field's plain type, and whether it may be None."""
+    members = typing.get_args(field.type) or (field.type,)
+    plain = [member for member in members if member is not types.NoneType]
+    return plain[0], len(plain) < len(members)
+
+
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Raises OptionError unless `value` has the field's type and lies in its range."""
+    limits = field.metadata
+    flag = flag_of(field.name)
+    expected, optional = type_of(field)
+    if value is None and optional:
+        return
+    fits = (int, float) if expected is float else expected
+    if not isinstance(value, fits) or (isinstance(value, bool) and expected is not bool):
+        raise OptionError(f"{flag}: expected {expected.__name__}, got {shown(value)}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise OptionError(f"{flag}: expected one of {', '.join(limits['choices'])}, got {value!r}")
+    if expected is float and not is_finite(value):
+        raise OptionError(f"{flag}: expected a finite number, got {shown(value)}")
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise OptionError(f"{flag}: expected UTF-8 text, got {value!r}") from None
+    at_most = LARGEST if expected is int and limits["at_most"] is None else limits["at_most"]
+    for limit, words, outside in (
+        (limits["at_least"], "at least", operator.lt),
+        (at_most, "at most", operator.gt),
+        (limits["above"], "more than", operator.le),
+    ):
+        if limit is not None and outside(value, limit):
+            raise OptionError(f"{flag}: expected {words} {limit}, got {shown(value)}")
+
+
+def is_finite(value: Any) -> bool:
+    """Tells whether a number is finite as a float, which a whole number of hundreds of digits is not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def shown(value: Any) -> str:
+    """Writes a value for a message; Python itself refuses to write whole numbers of thousands of digits."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS:
+        return f"a number of more than {SHOWN_DIGITS} digits"
+    return repr(value)
+
+
+def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
+    """Writes sections as TOML that `--config` reads back; options without a value are left out."""
+    lines: list[str] = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines.extend(
+            f"{key.replace('_', '-')} = {toml_value(value)}" for key, value in values.items() if value is not None
+        )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def toml_value(value: Any) -> str:
+    """Spells one plain value in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\' or ord(c) == 127 else c for c in value)
+        return f'"{escaped}"'
+    return repr(value)
