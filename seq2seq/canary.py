@@ -11,8 +11,9 @@ from seq2seq.batches import Ragged
 from seq2seq.config import DecodingConfig, GenerationConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
-from seq2seq.generation import Generated, LanguageModel, Opening
-from seq2seq.inference import Output, Translator
+from seq2seq.generation import LanguageModel, Opening
+from seq2seq.inference import Translator
+from seq2seq.results import Generated, Output
 from seq2seq.special import END, SPECIAL_COUNT, START
 
 MARGIN = 0.05  # nats between the best and the second symbol, at every step

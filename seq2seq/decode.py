@@ -11,10 +11,11 @@ from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
-from seq2seq.inference import CHUNK_BATCHES, Output, Translator, load
+from seq2seq.inference import CHUNK_BATCHES, Translator, load
 from seq2seq.notices import UnknownCharacters
 from seq2seq.options import add_options, choices_of, configured, whole
 from seq2seq.output_file import OutputFile
+from seq2seq.results import Output
 from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (

@@ -9,6 +9,7 @@ from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.config import GenerationConfig
 from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
+from seq2seq.results import Generated
 from seq2seq.runtimes.choice import make_text_runtime
 from seq2seq.runtimes.restarting import RestartingLanguageModel, TextRuntime
 from seq2seq.texts import WORD_JOINT, TextForm
@@ -24,25 +25,6 @@ class Opening(NamedTuple):
     text: str
     ids: list[int]
     given: bool  # False: a random place of the validation text, which is no part of the output
-
-
-class Generated(NamedTuple):
-    """One text."""
-
-    sample: int  # from 1
-    prompt: str
-    text: str  # begins with the prompt that was given; a stop string is no part of it
-    symbols: list[str]  # those that were written; with a stop string also its own
-    log_probs: list[float]  # nats, untempered, one a symbol
-    finished: bool  # a stop string was reached
-    seed: int
-    token_ids: list[int]  # of `symbols`
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields of a line of jsonl by name: all but the ids."""
-        values = self._asdict()
-        del values["token_ids"]
-        return values
 
 
 class Writer:

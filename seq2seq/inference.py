@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from seq2seq.decoding import Hypothesis, decode, strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.forcing import forced_log_probs
 from seq2seq.lines import clean
+from seq2seq.results import Output, Scored
 from seq2seq.runtimes.choice import Runtime, make_runtime
 from seq2seq.runtimes.numpy_runtime import NumpyTranslator
 from seq2seq.source_form import SourceForm
@@ -25,40 +26,6 @@ from seq2seq.threads import single_threaded_products, spread
 from seq2seq.vocabulary import Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
-
-
-class Scored(NamedTuple):
-    """A target for a source, and how probable it is."""
-
-    source: str
-    target: str
-    log_probs: list[float]  # nats, one a symbol of the target, END's last
-
-    @property
-    def score(self) -> float:
-        """The sum of the log-probabilities, in nats."""
-        return math.fsum(self.log_probs)
-
-
-class Output(NamedTuple):
-    """One result for one line."""
-
-    line: int  # 1-based, in the whole input
-    source: str  # as it was read
-    text: str
-    symbols: list[str]  # of the text, a forced prefix included
-    log_probs: list[float]  # nats, one a generated symbol, END's last if it was reached
-    score: float  # nats, the sum of `log_probs`
-    rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
-    finished: bool  # END was reached; otherwise the output was cut off
-    seed: int | None  # None: nothing was drawn
-    token_ids: list[int]  # of `symbols`, without START and END
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields of a line of jsonl by name: all but the ids."""
-        values = self._asdict()
-        del values["token_ids"]
-        return values
 
 
 class Translator:

@@ -10,10 +10,11 @@ from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb
 from seq2seq.corpus import Pair
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
-from seq2seq.inference import Scored, Translator, load
+from seq2seq.inference import Translator, load
 from seq2seq.lines import excerpt
 from seq2seq.notices import UnknownCharacters
 from seq2seq.output_file import OutputFile
+from seq2seq.results import Scored
 from seq2seq.streams import chunks, open_input
 
 EXAMPLE = (

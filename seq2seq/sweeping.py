@@ -9,9 +9,10 @@ from seq2seq.batches import Ragged
 from seq2seq.config import DecodingConfig, GenerationConfig
 from seq2seq.decoding import select_rows
 from seq2seq.generation import LanguageModel, Opening
-from seq2seq.inference import Output, Translator
+from seq2seq.inference import Translator
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.quoting import quoted_share, quoted_spans
+from seq2seq.results import Output
 from seq2seq.special import END, SPECIAL_COUNT, START
 from seq2seq.splits import References
 from seq2seq.texts import TextForm

@@ -17,11 +17,12 @@ from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConf
 from seq2seq.corpus import Pair
 from seq2seq.datasets import Dataset, Splits, load_pairs
 from seq2seq.evaluation import metrics_of
-from seq2seq.inference import Output, Translator
+from seq2seq.inference import Translator
 from seq2seq.metrics import chrf, exact_match
 from seq2seq.models.step import make_validation_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import build_translator
+from seq2seq.results import Output
 from seq2seq.runtimes.keras_runtime import KerasTranslator
 from seq2seq.schedule import UNLIMITED_EPOCHS
 from seq2seq.splits import References, group_references

@@ -31,7 +31,7 @@ LAYOUT = """
     models models.attention models.recurrent models.decoder models.translator models.weights
     models.step models.trainable models.language
     runtimes.keras_runtime runtimes.keras_language runtimes.choice
-    forcing inference generation loading attention_view
+    results forcing inference generation loading attention_view
     quoting evaluation sweeping plots canary
     checkpoints run_folder schedule task run_record restart training profiling trainer translation language
     foreign foreign.arrays foreign.files foreign.vocabularies foreign.padding foreign.layout
