@@ -85,7 +85,7 @@ class Ragged:
 
 
 def padded(rows: Sequence[Sequence[int]], chosen: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Returns the chosen rows as int32 (B, longest of them), right-padded with PAD."""
+    """Returns the chosen rows as int32 (B, S), S symbols in the longest of them, right-padded with PAD."""
     return Ragged([rows[index] for index in chosen]).padded(np.arange(len(chosen)))
 
 

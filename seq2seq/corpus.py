@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2seq.config import DataConfig
-from seq2seq.data_options import check_separator
+from seq2seq.config import DataConfig, check_separator
 from seq2seq.encodings import way_out
 from seq2seq.errors import DataError
 from seq2seq.lines import clean, encoding_name, excerpt, fold, read_lines

@@ -32,15 +32,6 @@ _COMMON = {
 }
 
 
-def is_encoding(name: str) -> bool:
-    """Tells whether Python can read text by this name."""
-    try:
-        "a\tb\n".encode(name)
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
 def is_wide(encoding: str) -> bool:
     """Tells whether even ASCII characters take several bytes, as in UTF-16, so that bytes do not show the lines."""
     return len("\n".encode(encoding)) > 1

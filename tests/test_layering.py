@@ -19,7 +19,7 @@ LAYOUT = """
     __init__
     errors special terminal cores threads typed_json encodings
     files lines
-    fields data_options config presets options
+    fields config presets options
     corpus splits dates downloads cache datasets
     source_form vocabulary texts batches windows alignment
     decoding.state decoding.draws decoding.filters decoding.strategies decoding.limits
