@@ -85,7 +85,16 @@ class Ragged:
 
 
 def padded(rows: Sequence[Sequence[int]], chosen: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Returns the chosen rows as int32 (B, S), S symbols in the longest of them, right-padded with PAD."""
+    """Pads some of many rows.
+
+    Args:
+        rows: ids of each.
+        chosen: int (B,), which of them.
+
+    Returns:
+        int32 (B, S), right-padded with PAD to the longest of them.
+
+    """
     return Ragged([rows[index] for index in chosen]).padded(np.arange(len(chosen)))
 
 

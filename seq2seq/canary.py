@@ -24,7 +24,7 @@ TEXT_TRIES = 40  # places of the validation text that it may go on from
 
 
 def margin(logits: np.ndarray, first_id: int) -> float:
-    """Returns the distance (nats) between the best and the second of the ids from `first_id` on, from logits (1, V)."""
+    """Returns the distance (nats) between the best id from `first_id` on and the second, of logits float32 (1, V)."""
     ranked = np.sort(np.asarray(logits, np.float64)[0, first_id:])
     return float(ranked[-1] - ranked[-2]) if len(ranked) > 1 else math.inf
 
