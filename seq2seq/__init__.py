@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seq2seq.diagnosis import examine
     from seq2seq.errors import Seq2SeqError
-    from seq2seq.generation import LanguageModel
-    from seq2seq.inference import Translator
-    from seq2seq.loading import load
+    from seq2seq.inference.language_model import LanguageModel
+    from seq2seq.inference.loading import load
+    from seq2seq.inference.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = ["LanguageModel", "Seq2SeqError", "Translator", "__version__", "examine", "load"]
 
 _HOMES = {
-    "LanguageModel": "generation",
+    "LanguageModel": "inference.language_model",
     "Seq2SeqError": "errors",
-    "Translator": "inference",
+    "Translator": "inference.translator",
     "examine": "diagnosis",
-    "load": "loading",
+    "load": "inference.loading",
 }
 _SUBMODULES = ("adoption", "diagnosis")  # loaded when they are first used
 

@@ -5,9 +5,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.cli import add_foreign_options, make_parser, run_verb, say
+from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb, say
 from seq2seq.config import DataConfig
-from seq2seq.options import add_options, choices_of, configured
 
 EXAMPLE = (
     "  seq2seq adopt s2s_model.keras --data fra.txt --model runs/tutorial\n"

@@ -12,9 +12,9 @@ import numpy as np
 from seq2seq.config import Config, DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files import read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
-from seq2seq.source_form import SourceForm
+from seq2seq.text.source_layout import SourceForm
+from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, from_json
-from seq2seq.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
 TRANSLATOR, LANGUAGE_MODEL = "translator", "language-model"

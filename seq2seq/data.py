@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.cache import Remote, cache_folder, find, install
-from seq2seq.cli import make_parser, run_verb
-from seq2seq.corpus import EVERY_ROW, read_pairs
-from seq2seq.datasets import NAMES, Dataset, remote_of, resolve
+from seq2seq.cli.shell import make_parser, run_verb
 from seq2seq.errors import DataError, OptionError
+from seq2seq.text.cache import Remote, cache_folder, find, install
+from seq2seq.text.datasets import NAMES, Dataset, remote_of, resolve
+from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 EXAMPLE = (
     "  seq2seq data fra-eng                    downloads the full English-French file\n"

@@ -6,17 +6,17 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from seq2seq.bundle import TRANSLATOR
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.notices import UnknownCharacters
+from seq2seq.cli.options import add_options, choices_of, configured, whole
+from seq2seq.cli.output_file import OutputFile
+from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.streams import chunks, open_input
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
-from seq2seq.inference import CHUNK_BATCHES, Translator, load
-from seq2seq.notices import UnknownCharacters
-from seq2seq.options import add_options, choices_of, configured, whole
-from seq2seq.output_file import OutputFile
-from seq2seq.results import Output
-from seq2seq.streams import chunks, open_input
+from seq2seq.inference.results import Output
+from seq2seq.inference.translator import CHUNK_BATCHES, Translator, load
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.cli import add_foreign_options, make_parser, run_verb
+from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb
 from seq2seq.diagnosis import Report, examine
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.diagnosis.explain import explain

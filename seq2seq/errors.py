@@ -1,5 +1,7 @@
 """The errors a user can cause; the command line prints one as a single line and exits with status 2."""
 
+QUOTED_CHARACTERS = 60
+
 
 class Seq2SeqError(ValueError):
     """Base of every error of this package: says what was expected, what came, where, and the way out."""
@@ -19,3 +21,8 @@ class OptionError(Seq2SeqError):
 
 class AdoptionError(Seq2SeqError):
     """A model that another program trained cannot be taken over as it is."""
+
+
+def excerpt(line: str | bytes) -> str:
+    """Quotes a line for a message, cut where it is long."""
+    return repr(line) if len(line) <= QUOTED_CHARACTERS else repr(line[:QUOTED_CHARACTERS]) + "..."

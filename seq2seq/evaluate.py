@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import TRANSLATOR
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.notices import UnknownCharacters
+from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DataConfig, DecodingConfig
 from seq2seq.errors import OptionError
-from seq2seq.evaluation import (
+from seq2seq.fields import flag_of
+from seq2seq.files import write_atomically
+from seq2seq.inference.translator import Translator, load
+from seq2seq.scoring.evaluation import (
     N_BOOTSTRAP,
     PARTS,
     Evaluation,
@@ -23,13 +28,8 @@ from seq2seq.evaluation import (
     find_material,
     seen_in_training,
 )
-from seq2seq.fields import flag_of
-from seq2seq.files import write_atomically
-from seq2seq.inference import Translator, load
-from seq2seq.metrics import TOKENIZERS, TRIALS, Comparison
-from seq2seq.notices import UnknownCharacters
-from seq2seq.options import add_options, choices_of, configured
-from seq2seq.splits import References
+from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison
+from seq2seq.text.splits import References
 
 EXAMPLE = (
     "  seq2seq evaluate --model runs/fra-eng\n"

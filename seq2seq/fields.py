@@ -154,3 +154,10 @@ def toml_value(value: Any) -> str:
         escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\' or ord(c) == 127 else c for c in value)
         return f'"{escaped}"'
     return repr(value)
+
+
+def whole_number(text: str) -> int | None:
+    """Reads a whole number that a person wrote, such as "17" or "-1"; None for any other text."""
+    digits = text.strip().removeprefix("-")
+    # "²" is a digit and no decimal; 18 digits fit into 64 bits, and int() refuses thousands of them
+    return int(text) if digits.isdecimal() and len(digits) <= 18 else None

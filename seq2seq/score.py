@@ -6,16 +6,15 @@ import sys
 from collections.abc import Sequence
 
 from seq2seq.bundle import TRANSLATOR
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb
-from seq2seq.corpus import Pair
-from seq2seq.errors import DataError
+from seq2seq.cli.notices import UnknownCharacters
+from seq2seq.cli.output_file import OutputFile
+from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb
+from seq2seq.cli.streams import chunks, open_input
+from seq2seq.errors import DataError, excerpt
 from seq2seq.files import sha256_of
-from seq2seq.inference import Translator, load
-from seq2seq.lines import excerpt
-from seq2seq.notices import UnknownCharacters
-from seq2seq.output_file import OutputFile
-from seq2seq.results import Scored
-from seq2seq.streams import chunks, open_input
+from seq2seq.inference.results import Scored
+from seq2seq.inference.translator import Translator, load
+from seq2seq.text.pairs import Pair
 
 EXAMPLE = (
     "  printf 'How are you?\\tComment vas-tu ?\\n' | seq2seq score\n"

@@ -9,17 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.cli import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import GenerationConfig
 from seq2seq.errors import DataError, OptionError
-from seq2seq.evaluation import given_material, own_material
-from seq2seq.generation import LanguageModel, checked_stops
-from seq2seq.inference import Translator
-from seq2seq.loading import load
-from seq2seq.options import add_options, choices_of, configured
-from seq2seq.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
-from seq2seq.quoting import training_text
-from seq2seq.sweeping import Row, pairs_advice, real_text_measures, sweep_pairs, sweep_text, text_advice
+from seq2seq.inference.language_model import LanguageModel, checked_stops
+from seq2seq.inference.loading import load
+from seq2seq.inference.translator import Translator
+from seq2seq.scoring.evaluation import given_material, own_material
+from seq2seq.scoring.memorization import training_text
+from seq2seq.scoring.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
+from seq2seq.scoring.temperature_sweep import (
+    Row,
+    pairs_advice,
+    real_text_measures,
+    sweep_pairs,
+    sweep_text,
+    text_advice,
+)
 
 EXAMPLE = (
     "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"

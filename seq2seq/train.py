@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.bundle import RUNS
-from seq2seq.cli import make_parser, run_verb, say
+from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import resolve
 from seq2seq.fields import to_toml
-from seq2seq.options import add_options, choices_of, configured
 from seq2seq.presets import PRESETS, with_defaults
-from seq2seq.run import look_only, train_into
-from seq2seq.task import Run
+from seq2seq.text.datasets import resolve
+from seq2seq.training.run import look_only, train_into
+from seq2seq.training.task import Run
 
 EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seq2seq.bundle import CANARY, CONFIG, check_hash, read_record
-from seq2seq.canary import read_canary, replay_canary
-from seq2seq.cli import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
+from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
-from seq2seq.loading import load
-from seq2seq.runtimes.choice import check_runtime
+from seq2seq.inference.canary import read_canary, replay_canary
+from seq2seq.inference.loading import load
+from seq2seq.inference.runtimes import check_runtime
 
 EXAMPLE = "  seq2seq verify --model runs/fra-eng\n  seq2seq verify --model runs/fra-eng --runtime keras"
 

@@ -5,7 +5,7 @@ Most keep random weights, drawn large enough that predictions differ: what is te
 
 import numpy as np
 
-from seq2seq.backend import keras
+from seq2seq.models.backend import keras
 
 layers = keras.layers
 

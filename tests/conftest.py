@@ -11,12 +11,12 @@ import pytest
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
 from seq2seq.bundle import TRANSLATOR, Bundle, save_bundle
-from seq2seq.canary import choose_canary
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
-from seq2seq.datasets import load_pairs, resolve
-from seq2seq.inference import Translator
+from seq2seq.inference.canary import choose_canary
+from seq2seq.inference.translator import Translator
 from seq2seq.special import END
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.vocabulary import Vocabulary
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references

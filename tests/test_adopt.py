@@ -12,10 +12,10 @@ import pytest
 import seq2seq
 from seq2seq.adopt import main
 from seq2seq.adoption import adopt
-from seq2seq.adoption.judging import Likelihood
-from seq2seq.backend import keras
+from seq2seq.adoption.likelihood import Likelihood
 from seq2seq.config import DataConfig
 from seq2seq.errors import Seq2SeqError
+from seq2seq.models.backend import keras
 from tests import adoptable
 from tests.defective import others
 from tests.defective.recipes import (

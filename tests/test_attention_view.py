@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seq2seq.attention_view import view_attention
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import OptionError
-from seq2seq.inference import load
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.inference.attention_view import view_attention
+from seq2seq.inference.translator import load
+from seq2seq.text.vocabulary import Vocabulary
 
 
 def test_each_output_symbol_and_end_has_a_row_of_weights_that_sum_to_1(tiny_bundle):

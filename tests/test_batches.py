@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.batches import Ragged, cut_batches, encode_pairs, epoch, plan_epoch, shift, teacher_force
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START, UNK
+from seq2seq.text.batches import Ragged, cut_batches, encode_pairs, epoch, plan_epoch, shift, teacher_force
 
 ROWS = st.lists(st.lists(st.integers(UNK, 99), max_size=6), min_size=1, max_size=20)
 

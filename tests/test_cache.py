@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from faulty_server import serving
 
-from seq2seq import cache
-from seq2seq.cache import Remote, cache_folder, find, install
-from seq2seq.corpus import EVERY_ROW, read_pairs
-from seq2seq.datasets import remote_of, resolve
-from seq2seq.downloads import DownloadRecord
 from seq2seq.errors import DataError
+from seq2seq.text import cache
+from seq2seq.text.cache import Remote, cache_folder, find, install
+from seq2seq.text.datasets import remote_of, resolve
+from seq2seq.text.downloads import DownloadRecord
+from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 ROWS = "Go.\tVa !\tCC-BY 2.0\nHi.\tSalut !\tCC-BY 2.0\nRun!\tCours !\tCC-BY 2.0\n"
 

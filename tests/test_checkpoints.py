@@ -8,17 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from seq2seq.checkpoints import (
-    CURRENT,
-    Progress,
-    best_weights,
-    check_names_free,
-    current_checkpoint,
-    load_progress,
-    locked,
-    remove_checkpoints,
-    save_checkpoint,
-)
 from seq2seq.errors import BundleError
 from seq2seq.files import (
     fresh_folder,
@@ -28,6 +17,17 @@ from seq2seq.files import (
     write_arrays,
     write_atomically,
     write_json,
+)
+from seq2seq.training.checkpoints import (
+    CURRENT,
+    Progress,
+    best_weights,
+    check_names_free,
+    current_checkpoint,
+    load_progress,
+    locked,
+    remove_checkpoints,
+    save_checkpoint,
 )
 
 
@@ -263,7 +263,8 @@ def test_a_name_beside_is_one_that_nothing_has(tmp_path):
 
 
 def test_a_folder_is_trained_into_by_one_run_at_a_time(tmp_path):
-    code = "import sys, pathlib; from seq2seq.checkpoints import locked\nwith locked(pathlib.Path(sys.argv[1])): pass"
+    code = "import sys, pathlib; from seq2seq.training import checkpoints\n"
+    code += "with checkpoints.locked(pathlib.Path(sys.argv[1])): pass"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with locked(tmp_path):
         with pytest.raises(BundleError) as error, locked(tmp_path):

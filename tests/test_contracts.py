@@ -11,8 +11,8 @@ import pytest
 from contracts import checked, contracts_of, functions_of, hold
 
 import seq2seq
-from seq2seq.batches import TeacherForced, teacher_force
 from seq2seq.decoding.draws import inverse_cdf
+from seq2seq.text.batches import TeacherForced, teacher_force
 
 FOREIGN = ("adoption", "diagnosis", "foreign")  # rooms for other people's arrays, which may have any dtype and shape
 

@@ -12,23 +12,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from seq2seq.alignment import check_shift
-from seq2seq.backend import keras, tf
-from seq2seq.batches import Ragged, encode_pairs, shift, teacher_force
 from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle, save_bundle
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
-from seq2seq.corpus import Pair
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
 from seq2seq.errors import DataError
-from seq2seq.forcing import forced_log_probs
-from seq2seq.inference import Translator
+from seq2seq.inference.forcing import forced_log_probs
+from seq2seq.inference.keras_runtime import KerasTranslator
+from seq2seq.inference.translator import Translator
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import make_optimizer, make_train_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import TranslatorModels, build_translator
 from seq2seq.models.weights import export_weights
-from seq2seq.runtimes.keras_runtime import KerasTranslator
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.text.batches import Ragged, encode_pairs, shift, teacher_force
+from seq2seq.text.pairs import Pair
+from seq2seq.text.shift_check import check_shift
+from seq2seq.text.vocabulary import Vocabulary
 
 LETTERS = "abcdef"
 VOCABULARY = Vocabulary(list(LETTERS))

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import cache, data
-from seq2seq.downloads import DownloadRecord
+from seq2seq import data
+from seq2seq.text import cache
+from seq2seq.text.downloads import DownloadRecord
 
 ROWS = "Go.\tVa !\tCC-BY 2.0\nHi.\tSalut !\tCC-BY 2.0\nRun!\tCours !\tCC-BY 2.0\n"
 

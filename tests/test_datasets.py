@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import datasets, train
-from seq2seq.cache import install
+from seq2seq import train
 from seq2seq.config import DataConfig
-from seq2seq.corpus import EVERY_ROW, read_pairs
-from seq2seq.datasets import load_pairs, remote_of, resolve
-from seq2seq.dates import generate
 from seq2seq.errors import DataError
+from seq2seq.text import datasets
+from seq2seq.text.cache import install
+from seq2seq.text.datasets import load_pairs, remote_of, resolve
+from seq2seq.text.dates import generate
+from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 ROWS = "Go.\tVa !\tCC-BY 2.0\nHi.\tSalut !\tCC-BY 2.0\nRun!\tCours !\tCC-BY 2.0\n"
 
@@ -42,7 +43,7 @@ def bundled(tmp_path, monkeypatch):
         path.parent.mkdir(parents=True)
         path.write_text(ROWS)
     package.mkdir()
-    monkeypatch.setattr(datasets, "__file__", str(package / "datasets.py"))
+    monkeypatch.setattr(datasets, "__file__", str(package / "text" / "datasets.py"))
     return package
 
 

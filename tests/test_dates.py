@@ -3,9 +3,9 @@ import re
 
 import pytest
 
-from seq2seq.dates import FORMS, generate, ordinal, write
 from seq2seq.errors import OptionError
-from seq2seq.splits import source_key
+from seq2seq.text.dates import FORMS, generate, ordinal, write
+from seq2seq.text.splits import source_key
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 

@@ -11,9 +11,9 @@ import pytest
 
 from seq2seq import decode
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
-from seq2seq.corpus import Pair
 from seq2seq.errors import DataError, OptionError
-from seq2seq.inference import Translator, load
+from seq2seq.inference.translator import Translator, load
+from seq2seq.text.pairs import Pair
 from tests.conftest import SYLLABLES, random_bundle
 
 LINES = ["abcd.", "", "efgh.", "ij", "klmn.opab", "op.", "ab", "cdcd."]
@@ -491,7 +491,7 @@ def test_translate_takes_the_options_of_decode(run, model):
 
 
 def test_outputs_reads_its_lines_as_they_are_needed(model, monkeypatch):
-    monkeypatch.setattr("seq2seq.inference.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("seq2seq.inference.translator.CHUNK_BATCHES", 1)
     taken = []
 
     def lines():

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from seq2seq.backend import keras
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.doctor import main
 from seq2seq.foreign.vocabularies import read_table
-from seq2seq.symptoms import loop_period, symptoms
+from seq2seq.models.backend import keras
+from seq2seq.scoring.degeneration import loop_period, symptoms
 from tests.defective.recipes import LETTERS, embedding_models, id_arrays, toy_pairs
 
 PAIRS = toy_pairs()

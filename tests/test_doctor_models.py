@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq.backend import keras
 from seq2seq.diagnosis.causes import ordered
 from seq2seq.diagnosis.report import finding
+from seq2seq.models.backend import keras
 from tests.defective import others
 from tests.defective.recipes import (
     embedding_models,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq.backend import keras
+from seq2seq.models.backend import keras
 from tests.defective.recipes import id_arrays, toy_pairs
 
 PAIRS = toy_pairs()

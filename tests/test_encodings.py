@@ -3,9 +3,9 @@ import random
 import pytest
 
 from seq2seq.config import DataConfig, is_encoding
-from seq2seq.corpus import read_pairs
-from seq2seq.encodings import likely_encoding, wide_encoding
 from seq2seq.errors import DataError
+from seq2seq.text.encodings import likely_encoding, wide_encoding
+from seq2seq.text.pairs import read_pairs
 
 FRENCH = "Where were you?\tOù étiez-vous ?\nI'm disappointed.\tJ'ai été déçu.\nIt's summer.\tC'est l'été.\n"
 

@@ -3,11 +3,9 @@ import json
 import pytest
 
 import seq2seq
-from seq2seq import datasets
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
-from seq2seq.corpus import Pair
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.evaluation import (
+from seq2seq.scoring.evaluation import (
     Material,
     check_comparable,
     evaluate,
@@ -17,9 +15,11 @@ from seq2seq.evaluation import (
     own_material,
     seen_in_training,
 )
-from seq2seq.metrics import score_all
-from seq2seq.splits import References, split_by_source
-from seq2seq.training_data import training_data
+from seq2seq.scoring.metrics import score_all
+from seq2seq.scoring.training_data import training_data
+from seq2seq.text import datasets
+from seq2seq.text.pairs import Pair
+from seq2seq.text.splits import References, split_by_source
 from tests.conftest import random_bundle
 
 

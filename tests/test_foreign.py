@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from seq2seq.adoption.tracing import trace
-from seq2seq.backend import keras
 from seq2seq.decoding import Beam, Greedy, decode
 from seq2seq.errors import AdoptionError, DataError
 from seq2seq.foreign.arrays import NOTHING, read
@@ -14,6 +13,7 @@ from seq2seq.foreign.ids import ForeignIds
 from seq2seq.foreign.inference_models import make_stepper
 from seq2seq.foreign.layout import sort_out
 from seq2seq.foreign.teacher_forcing import make_teacher
+from seq2seq.models.backend import keras
 from seq2seq.special import END, PAD, SPECIAL_COUNT, UNK
 from tests.defective.recipes import embedding_models, id_arrays, toy_pairs
 

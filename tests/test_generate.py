@@ -6,7 +6,7 @@ import pytest
 from tiny_language import SENTENCES, make_model
 
 from seq2seq.generate import main
-from seq2seq.quoting import quoted_spans
+from seq2seq.scoring.memorization import quoted_spans
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tiny_language import SENTENCES, make_model, random_weights
 
 import seq2seq
-from seq2seq.canary import choose_text_canary, replay_canary, steady_count
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
 from seq2seq.errors import BundleError, DataError, OptionError
-from seq2seq.generation import LanguageModel, Writer, overlap, random_place
-from seq2seq.runtimes.numpy_language import NumpyLanguageModel
-from seq2seq.texts import TextForm
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.inference.canary import choose_text_canary, replay_canary, steady_count
+from seq2seq.inference.language_model import LanguageModel, Writer, overlap, random_place
+from seq2seq.inference.numpy_language import NumpyLanguageModel
+from seq2seq.text.prose import TextForm
+from seq2seq.text.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_sample_is_the_same_however_many_are_drawn(model):
     three = model.texts("The", samples=3, length=40, seed=7)
     assert [text[2:] for text in three[:2]] == [text[2:] for text in model.texts("The", samples=2, length=40, seed=7)]
     assert len({text.text for text in three}) == 3
-    config = seq2seq.generation.GenerationConfig(length=40, seed=7)
+    config = seq2seq.inference.language_model.GenerationConfig(length=40, seed=7)
     assert "".join(model.pieces(model.open("The", config), config, sample=3)) == three[2].text
 
 
@@ -190,7 +190,7 @@ def test_a_random_place_begins_and_ends_with_whole_words():
 
 def test_unknown_characters_of_the_prompt_follow_oov(model):
     found = []
-    config = seq2seq.generation.GenerationConfig(seed=1)
+    config = seq2seq.inference.language_model.GenerationConfig(seed=1)
     opening = model.open("Thé 中", config, notice=found.append)
     assert [(one.column, one.character, one.becomes) for one in found] == [(3, "é", "e"), (5, "中", None)]
     assert opening.text == "Thé 中"
@@ -210,7 +210,7 @@ def test_a_word_model_puts_spaces_and_punctuation_back(tmp_path):
     assert text.text == "The gulls, café" + "".join(text.symbols)
     assert set(text.symbols) <= set(model.vocabulary.symbols)
     found = []
-    model.open("a THE", seq2seq.generation.GenerationConfig(seed=1), notice=found.append)
+    model.open("a THE", seq2seq.inference.language_model.GenerationConfig(seed=1), notice=found.append)
     assert [(one.column, one.character) for one in found] == [(1, "a"), (3, "THE")]
 
 
@@ -270,7 +270,7 @@ def test_the_names_of_the_symbols_change_no_steady_part(tmp_path):
     model = make_model(tmp_path / "bold", scale=2.0)
     names = Vocabulary([f"<{number}>" for number in range(len(model.vocabulary.symbols))])
     renamed = LanguageModel(dataclasses.replace(model.bundle, target_vocabulary=names))
-    config = seq2seq.generation.GenerationConfig(temperature=0.0, length=20, seed=1)
+    config = seq2seq.inference.language_model.GenerationConfig(temperature=0.0, length=20, seed=1)
     opening = model.open("The ferry", config)
     (output,), (other,) = model.write(opening, config), renamed.write(opening, config)
     assert other.symbols == names.symbols_of(output.token_ids)
@@ -322,7 +322,7 @@ def test_the_canary_of_a_language_model_notices_other_weights(tmp_path):
 
 @pytest.mark.parametrize(("rnn", "layers"), [("lstm", 2), ("gru", 1)])
 def test_numpy_and_keras_give_the_same_logits(rnn, layers):
-    from seq2seq.runtimes.keras_language import KerasLanguageModel
+    from seq2seq.inference.keras_language import KerasLanguageModel
 
     config = ModelConfig(
         hidden_size=16, embedding_size=5, rnn=rnn, layers=layers, bidirectional=False, attention="none", dropout=0.0

@@ -11,13 +11,13 @@ from tiny_language import random_weights
 
 import seq2seq
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import bundled_path, resolve
 from seq2seq.errors import DataError, OptionError
 from seq2seq.presets import PRESETS, with_defaults
-from seq2seq.texts import encode_text
+from seq2seq.scoring.diversity import longest_loop
+from seq2seq.text.datasets import bundled_path, resolve
+from seq2seq.text.prose import encode_text
+from seq2seq.text.windows import WARM_UP, steps_per_pass, stream_count, training_windows, validation_windows
 from seq2seq.train import main as train
-from seq2seq.variety import longest_loop
-from seq2seq.windows import WARM_UP, steps_per_pass, stream_count, training_windows, validation_windows
 
 SIZES = {"hidden_size": 16, "embedding_size": 8, "bidirectional": False, "attention": "none", "dropout": 0.0}
 TRAINING = {"batch_size": 4, "learning_rate": 0.01, "warmup_steps": 0, "window": 16}
@@ -101,7 +101,7 @@ def mean_nats(model, windows):
 
 
 def test_carried_state_equals_one_long_pass(trainable):
-    from seq2seq.backend import tf
+    from seq2seq.models.backend import tf
 
     ids = np.random.default_rng(1).integers(4, 12, (3, 101)).astype(np.int32)
     inputs, targets, weights = ids[:, :-1], ids[:, 1:], np.ones((3, 100), np.float32)
@@ -141,7 +141,7 @@ def test_chunked_and_unchunked_reading_give_the_same_loss(trainable, tmp_path):
 
 
 def test_windows_that_are_not_shifted_are_refused():
-    from seq2seq.language import LanguageTask
+    from seq2seq.training.language_model import LanguageTask
 
     inputs = np.random.default_rng(4).integers(4, 30, (4, 20))
     weights = np.ones((4, 20), np.float32)
@@ -156,8 +156,8 @@ def test_windows_that_are_not_shifted_are_refused():
 
 
 def run_into(folder, text, *, data=None, model=None, report=lambda line: None, **train):
-    from seq2seq.run import train_into
-    from seq2seq.task import Run
+    from seq2seq.training.run import train_into
+    from seq2seq.training.task import Run
 
     file = folder.with_suffix(".txt")
     file.write_text(text, encoding="utf-8")
@@ -205,7 +205,7 @@ def model_log_probs(model, text, first):
 
 
 def test_a_large_validation_part_is_scored_as_a_whole_at_the_end(tmp_path, monkeypatch):
-    from seq2seq import language
+    from seq2seq.training.fit import language_model as language
 
     monkeypatch.setattr(language, "EPOCH_SYMBOLS", 100)
     for name, options, symbols in [("whole", {"epochs": 1}, 300), ("bounded", {"max_minutes": 0.02}, 100)]:
@@ -293,7 +293,7 @@ def test_print_config_shows_the_defaults_of_the_kind_of_data(capsys):
 
 
 def test_short_texts_are_read_in_small_batches_and_often():
-    from seq2seq.language import resolved_text_model, resolved_text_training
+    from seq2seq.training.language_model import resolved_text_model, resolved_text_training
 
     def resolved(symbols, **options):
         train = resolved_text_training(TrainingConfig(**options), symbols=symbols)

@@ -1,8 +1,8 @@
 import pytest
 
-from seq2seq.corpus import EVERY_ROW, read_pairs
 from seq2seq.errors import DataError
-from seq2seq.lines import whole_number
+from seq2seq.fields import whole_number
+from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 
 @pytest.fixture

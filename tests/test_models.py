@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from seq2seq.backend import keras, tf
-from seq2seq.batches import Batch, encode_pairs, teacher_force
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
-from seq2seq.forcing import forced_log_probs
+from seq2seq.inference.forcing import forced_log_probs
+from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.models import recurrent
 from seq2seq.models.attention import Attention
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
     drift_penalty,
@@ -25,8 +25,8 @@ from seq2seq.models.step import (
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import attention_model, build_translator, decoder_inputs
 from seq2seq.models.weights import export_weights, import_weights, named_variables
-from seq2seq.runtimes.keras_runtime import KerasTranslator
 from seq2seq.special import END, PAD, START
+from seq2seq.text.batches import Batch, encode_pairs, teacher_force
 from tests.conftest import random_weights
 
 SOURCE_SIZE, TARGET_SIZE = 11, 9

@@ -1,5 +1,5 @@
-from seq2seq.notices import UnknownCharacters
-from seq2seq.vocabulary import Replacement
+from seq2seq.cli.notices import UnknownCharacters
+from seq2seq.text.vocabulary import Replacement
 
 
 def told(unknown, text, capsys, *, becomes=None):

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from seq2seq.cli.output_file import OutputFile, fcntl
 from seq2seq.errors import OptionError
-from seq2seq.output_file import OutputFile, fcntl
 
 SETTINGS = {"model": "abc", "seed": 1}
 LINE = ["a line of the input"]
@@ -253,7 +253,7 @@ def test_the_lock_ends_with_the_process_that_held_it(tmp_path):
     path = tmp_path / "out.txt"
     code = """
 import os, sys
-from seq2seq.output_file import OutputFile
+from seq2seq.cli.output_file import OutputFile
 file = OutputFile(sys.argv[1], resume=False, settings={})
 file.write("one\\n", ["a line"])
 os.kill(os.getpid(), 9)
@@ -298,7 +298,7 @@ def test_the_file_behind_standard_output_is_added_to(tmp_path, name):
     file.write_text("an older result\n")
     code = """
 import sys
-from seq2seq.output_file import OutputFile
+from seq2seq.cli.output_file import OutputFile
 with OutputFile(sys.argv[1], resume=False, settings={}) as file:
     file.write("one\\n", ["a line"])
 """

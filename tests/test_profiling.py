@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from seq2seq import profiling
 from seq2seq.config import TrainingConfig
-from seq2seq.profiling import Parts, Profile, Size, describe_batches, describe_cost, describe_parts, size_of
 from seq2seq.special import END, START
 from seq2seq.train import main
+from seq2seq.training.fit import profiling
+from seq2seq.training.profiling import Parts, Profile, Size, describe_batches, describe_cost, describe_parts, size_of
 
 ROWS = [f"{one}{other}\t{other}{one}" for one in "abcdefgh" for other in "ijklmnop"]
 SMALL = ["--hidden-size", "8", "--embedding-size", "4", "--batch-size", "16"]

@@ -10,17 +10,18 @@ import sys
 import numpy as np
 import pytest
 
-from seq2seq import train, translation
+from seq2seq import train
 from seq2seq.bundle import CONFIG, kind_in, load_bundle
-from seq2seq.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import Dataset
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json, write_json
-from seq2seq.inference import Translator
-from seq2seq.run_folder import RESOLVED, RUN, check_ours, is_run, remove_ours, strangers
-from seq2seq.run_record import Saver, finished_run, run_under_way
-from seq2seq.task import Run, Start
+from seq2seq.inference.translator import Translator
+from seq2seq.text.datasets import Dataset
+from seq2seq.training.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
+from seq2seq.training.fit import translator as translation
+from seq2seq.training.run_folder import RESOLVED, RUN, check_ours, is_run, remove_ours, strangers
+from seq2seq.training.run_record import Saver, finished_run, run_under_way
+from seq2seq.training.task import Run, Start
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
 ROWS = [f"{one}{other}\t{other.upper()}{one}\n" for one in "abcdefgh" for other in "abcdefgh"]

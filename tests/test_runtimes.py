@@ -5,15 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from seq2seq.backend import tf
 from seq2seq.bundle import load_bundle
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.inference import Translator
-from seq2seq.runtimes.choice import make_runtime
-from seq2seq.runtimes.keras_runtime import DeviceRows, KerasTranslator
-from seq2seq.runtimes.numpy_runtime import NumpyTranslator, sigmoid
+from seq2seq.inference.keras_runtime import DeviceRows, KerasTranslator
+from seq2seq.inference.numpy_runtime import NumpyTranslator, sigmoid
+from seq2seq.inference.runtimes import make_runtime
+from seq2seq.inference.translator import Translator
+from seq2seq.models.backend import tf
 from seq2seq.special import END, PAD, START
 from tests.conftest import random_weights
 

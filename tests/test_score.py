@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq import batches, decode, inference, score
+from seq2seq import decode, score
 from seq2seq.config import DecodingConfig
-from seq2seq.corpus import Pair
-from seq2seq.forcing import forced_log_probs
+from seq2seq.inference.forcing import forced_log_probs
+from seq2seq.inference.translator import translator as inference
 from seq2seq.score import main
-from seq2seq.source_form import SourceForm
 from seq2seq.special import END, PAD, START
+from seq2seq.text import batches
+from seq2seq.text.pairs import Pair
+from seq2seq.text.source_layout import SourceForm
 
 
 def run(capsys, tmp_path, folder, text, *arguments):

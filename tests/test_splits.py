@@ -1,8 +1,8 @@
 import pytest
 
-from seq2seq.corpus import Pair
 from seq2seq.errors import DataError, OptionError
-from seq2seq.splits import References, group_references, source_key, split_by_source
+from seq2seq.text.pairs import Pair
+from seq2seq.text.splits import References, group_references, source_key, split_by_source
 
 SORTED = [Pair("a" * (1 + i // 2), f"{i}") for i in range(200)]
 

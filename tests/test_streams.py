@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from seq2seq.cli.streams import chunks, decode_line, open_input
 from seq2seq.errors import DataError, OptionError
-from seq2seq.streams import chunks, decode_line, open_input
 
 
 def read(tmp_path, content, size=100):
@@ -46,7 +46,7 @@ def test_chunks_hold_at_most_as_many_lines_as_asked_for(tmp_path, size):
 
 
 def test_a_character_may_lie_across_two_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("seq2seq.streams.READ_BYTES", 3)
+    monkeypatch.setattr("seq2seq.cli.streams.READ_BYTES", 3)
     assert lines(tmp_path, "añb日本語\nüü\n".encode()) == ["añb日本語", "üü"]
 
 

@@ -8,18 +8,25 @@ import numpy as np
 import pytest
 from tiny_language import make_model
 
-from seq2seq import plots
 from seq2seq.config import GenerationConfig
-from seq2seq.generation import LanguageModel
-from seq2seq.inference import Translator
-from seq2seq.loading import load
+from seq2seq.inference.entropy import entropies, entropy
+from seq2seq.inference.language_model import LanguageModel
+from seq2seq.inference.loading import load
+from seq2seq.inference.translator import Translator
+from seq2seq.scoring import plots
+from seq2seq.scoring.diversity import (
+    distinct,
+    longest_loop,
+    repeated_share,
+    unknown_words,
+    words_of,
+)
+from seq2seq.scoring.temperature_sweep import best_output, pairs_advice, sweep_pairs, sweep_text, text_advice
 from seq2seq.special import SPECIAL_COUNT
-from seq2seq.splits import References
 from seq2seq.sweep import main, side_by_side, table
-from seq2seq.sweeping import best_output, pairs_advice, sweep_pairs, sweep_text, text_advice
-from seq2seq.texts import TextForm
-from seq2seq.variety import distinct, entropies, entropy, longest_loop, repeated_share, unknown_words, words_of
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.text.prose import TextForm
+from seq2seq.text.splits import References
+from seq2seq.text.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_training import STEPS, CountingTask, run
 
-from seq2seq import training
 from seq2seq.terminal import LIVE_SECONDS, PLAIN_SECONDS, LiveLine, columns, fitted, time_left
+from seq2seq.training.fit import fit as training
 
 
 class Screen(io.StringIO):

@@ -5,8 +5,8 @@ import pytest
 from tiny_language import make_model
 
 from seq2seq.cores import core_count
-from seq2seq.inference import Translator, load
-from seq2seq.threads import blas_threads, single_threaded_products, spread
+from seq2seq.inference.threads import blas_threads, single_threaded_products, spread
+from seq2seq.inference.translator import Translator, load
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ def test_lines_decoded_side_by_side_say_what_they_say_alone(tiny_bundle, monkeyp
     folder = tiny_bundle(hidden_size=16)
     lines = [f"{'abcdefgh'[index % 8 :: 2]}{'ijklmnop'[: index % 5]}." for index in range(300)]
     alone = [load(folder).translate([line])[0] for line in lines[:20]]
-    monkeypatch.setattr("seq2seq.inference.core_count", lambda: 3)
+    monkeypatch.setattr("seq2seq.inference.translator.core_count", lambda: 3)
     together = load(folder)
     assert isinstance(together, Translator)
     for options in ({}, {"beam_size": 3}, {"temperature": 1.0, "seed": 3}, {"batch_size": 7}):
         said = together.translate(lines, **options)
-        monkeypatch.setattr("seq2seq.inference.core_count", lambda: 1)
+        monkeypatch.setattr("seq2seq.inference.translator.core_count", lambda: 1)
         assert said == together.translate(lines, **options)
-        monkeypatch.setattr("seq2seq.inference.core_count", lambda: 3)
+        monkeypatch.setattr("seq2seq.inference.translator.core_count", lambda: 3)
     assert together.translate(lines)[:20] == alone

@@ -10,21 +10,22 @@ import time
 import numpy as np
 import pytest
 
-from seq2seq import decode, train, translation
-from seq2seq.backend import keras, tf
+from seq2seq import decode, train
 from seq2seq.bundle import CONFIG, load_bundle
-from seq2seq.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import Dataset
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
 from seq2seq.files import read_arrays, write_arrays
-from seq2seq.inference import load
+from seq2seq.inference.translator import load
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights
-from seq2seq.run_folder import RUN
-from seq2seq.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
-from seq2seq.task import Run, Scores, Start
-from seq2seq.training import fit
+from seq2seq.text.datasets import Dataset
+from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
+from seq2seq.training.fit import fit
+from seq2seq.training.fit import translator as translation
+from seq2seq.training.run_folder import RUN
+from seq2seq.training.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
+from seq2seq.training.task import Run, Scores, Start
 
 SIZE, STEPS = 7, 6
 
@@ -195,8 +196,8 @@ def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, opt
 
 @pytest.mark.parametrize(("moment", "epoch", "within"), [((1, 4), 0, 4), ((2, 3), 1, 3), ((3, 0), 2, 0)])
 def test_a_long_epoch_goes_on_from_its_middle(tmp_path, monkeypatch, moment, epoch, within):
-    monkeypatch.setattr("seq2seq.training.SAVE_SECONDS", 0.0)
-    monkeypatch.setattr("seq2seq.training.CHECK_EVERY", 1)
+    monkeypatch.setattr("seq2seq.training.fit.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("seq2seq.training.fit.CHECK_EVERY", 1)
 
     def task(**options):
         made = CountingTask(**options)

@@ -1,10 +1,10 @@
 import pytest
 
 import seq2seq
-from seq2seq import training_data as module
-from seq2seq.datasets import resolve
 from seq2seq.errors import BundleError, DataError
-from seq2seq.training_data import training_data
+from seq2seq.scoring import training_data as module
+from seq2seq.scoring.training_data import training_data
+from seq2seq.text.datasets import resolve
 from tests.tiny_language import make_model
 
 

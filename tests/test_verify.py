@@ -6,13 +6,13 @@ import pytest
 
 from seq2seq import verify
 from seq2seq.bundle import CONFIG, load_bundle, part_names
-from seq2seq.canary import MARGIN, choose_canary, replay_canary, smallest_margin
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of
-from seq2seq.inference import Translator, load
+from seq2seq.inference.canary import MARGIN, choose_canary, replay_canary, smallest_margin
+from seq2seq.inference.translator import Translator, load
 from seq2seq.special import END, START
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.text.vocabulary import Vocabulary
 from tests.conftest import ROWS
 from tests.tiny_language import make_model
 
@@ -158,7 +158,7 @@ def test_the_names_of_the_symbols_change_no_canary(folder, monkeypatch):
     translator = load(folder)
     symbols = [f"<{number}>" for number in range(len(translator.target_vocabulary.symbols))]
     renamed = Translator(dataclasses.replace(translator.bundle, target_vocabulary=Vocabulary(symbols)))
-    monkeypatch.setattr("seq2seq.canary.COUNT", 100)
+    monkeypatch.setattr("seq2seq.inference.canary.COUNT", 100)
     lines = [row.partition("\t")[0] for row in ROWS]
     chosen, expected = choose_canary(renamed, lines), choose_canary(translator, lines)
     assert [entry["source"] for entry in chosen] == [entry["source"] for entry in expected]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.special import SPECIAL_COUNT, UNK
-from seq2seq.vocabulary import Replacement, Vocabulary
+from seq2seq.text.vocabulary import Replacement, Vocabulary
 
 FIRST = SPECIAL_COUNT
 

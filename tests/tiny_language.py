@@ -3,11 +3,11 @@
 import numpy as np
 
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle, save_bundle
-from seq2seq.canary import choose_text_canary
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.files import sha256_of
-from seq2seq.generation import LanguageModel
-from seq2seq.texts import encode_text
+from seq2seq.inference.canary import choose_text_canary
+from seq2seq.inference.language_model import LanguageModel
+from seq2seq.text.prose import encode_text
 
 SENTENCES = "The ferry left the quay at seven. Every morning Ada fed the gulls, and the gulls said nothing.\n"
 

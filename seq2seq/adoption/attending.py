@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.adoption.parts import AttentionParts, array, read_dense
+from seq2seq.adoption.model_parts import AttentionParts, array, read_dense
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 

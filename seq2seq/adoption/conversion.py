@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2seq.adoption.parts import BACKWARD, AttentionParts, Cell, EncoderLayer, ModelParts, SymbolInput
+from seq2seq.adoption.model_parts import BACKWARD, AttentionParts, Cell, EncoderLayer, ModelParts, SymbolInput
 from seq2seq.config import ModelConfig
 from seq2seq.errors import AdoptionError
 

@@ -8,8 +8,9 @@ from itertools import chain
 
 import numpy as np
 
+from seq2seq.fields import whole_number
 from seq2seq.foreign.arrays import NOTHING
-from seq2seq.lines import clean, whole_number
+from seq2seq.text.lines import clean
 
 PAD, UNK, START, END = "pad", "unk", "start", "end"
 

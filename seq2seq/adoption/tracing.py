@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.adoption.attending import read_attention
-from seq2seq.adoption.parts import (
+from seq2seq.adoption.model_parts import (
     BACKWARD,
     EMBEDDING,
     FORWARD,
@@ -20,9 +20,9 @@ from seq2seq.adoption.parts import (
     read_cell,
     read_dense,
 )
-from seq2seq.backend import keras
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain, read_output
+from seq2seq.models.backend import keras
 
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "Bidirectional")
 

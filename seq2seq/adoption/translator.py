@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.adoption.choosing import SearchResult, VocabularySearch
+from seq2seq.adoption.candidates import Adoption, Texts
 from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.folder import write
-from seq2seq.adoption.judging import Likelihood, fits
-from seq2seq.adoption.material import Adoption, Texts
-from seq2seq.adoption.naming import map_ids
-from seq2seq.adoption.parts import NUMBER
-from seq2seq.adoption.telling import from_arrays, from_tables
+from seq2seq.adoption.id_mapping import map_ids
+from seq2seq.adoption.known_vocabulary import from_arrays, from_tables
+from seq2seq.adoption.likelihood import Likelihood, fits
+from seq2seq.adoption.model_parts import NUMBER
+from seq2seq.adoption.vocabulary_search import SearchResult, VocabularySearch
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DataConfig
-from seq2seq.corpus import Pair
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.foreign.files import read_text
-from seq2seq.inference import Translator
+from seq2seq.inference.translator import Translator
+from seq2seq.text.pairs import Pair
 
 COMPARED = 100  # rows
 CANARY_LINES = 50

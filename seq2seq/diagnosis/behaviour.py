@@ -8,7 +8,7 @@ from seq2seq.diagnosis.running import Run, run_language_model, run_translator, r
 from seq2seq.diagnosis.sample import FREE_ROWS, Sample
 from seq2seq.diagnosis.shifts import agreement
 from seq2seq.foreign.layout import Data
-from seq2seq.symptoms import LOOPS, loop_period, loop_share, positional_accuracy
+from seq2seq.scoring.degeneration import LOOPS, loop_period, loop_share, positional_accuracy
 
 NONE_AT_ALL = 1e-6  # change of a probability that is rounding
 LITTLE = 0.03  # relative change of the loss that is next to nothing

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.batches import Ragged, teacher_force
 from seq2seq.bundle import TRANSLATOR, load_bundle
 from seq2seq.errors import DataError, Seq2SeqError
-from seq2seq.evaluation import own_material
 from seq2seq.foreign.files import read_pairs
 from seq2seq.models.translator import build_translator, training_model
 from seq2seq.models.weights import import_weights
-from seq2seq.source_form import SourceForm
+from seq2seq.scoring.evaluation import own_material
 from seq2seq.special import END, PAD, START
+from seq2seq.text.batches import Ragged, teacher_force
+from seq2seq.text.source_layout import SourceForm
 
 MOST_PAIRS = 2000
 

@@ -10,10 +10,10 @@ from seq2seq.diagnosis.report import Examined, NotExamined, Report
 from seq2seq.diagnosis.split_checks import check_validation
 from seq2seq.diagnosis.vocabulary_checks import check_vocabularies
 from seq2seq.errors import OptionError
+from seq2seq.fields import whole_number
 from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
 from seq2seq.foreign.layout import DECODER, ENCODER, Data, parts_of, sort_out
 from seq2seq.foreign.vocabularies import Table, read_table
-from seq2seq.lines import whole_number
 
 Symbol = str | int
 Names = Sequence[str] | Mapping[str, str]  # of arrays, in the order of a model's inputs or by their names

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.backend import keras
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, NotExamined, Result, Settled, finding
 from seq2seq.diagnosis.sample import Sample
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.foreign.graph import softmax_layers
 from seq2seq.foreign.teacher_forcing import are_probabilities
+from seq2seq.models.backend import keras
 
 CLOSE = 0.02  # relative difference of two losses that are the same
 CHANGED = 1e-6  # relative difference that shows that something counts

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from seq2seq.alignment import SHIFTS
 from seq2seq.diagnosis.report import BROKEN, NotExamined, Result, finding
 from seq2seq.foreign.arrays import VECTORS
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
+from seq2seq.text.shift_check import SHIFTS
 
 ENOUGH = 0.15  # share of the positions that a shift must compare to count
 FARTHEST = 12  # steps, the largest shift that is looked for

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.backend import keras
 from seq2seq.diagnosis.behaviour import CAUSAL
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
 from seq2seq.foreign.inference_models import Stepper
+from seq2seq.models.backend import keras
 
 ROWS = 8
 SAME, CLOSE = 2e-3, 2e-2  # differences of probabilities that are rounding, and that change little

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from seq2seq.backend import keras
 from seq2seq.errors import DataError
 from seq2seq.foreign.models import is_functional
+from seq2seq.models.backend import keras
 
 # layers that change nothing when a model is used, or that only mask
 TRANSPARENT = (

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.backend import keras
 from seq2seq.decoding import State
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import ONE_HOT, Sequences
@@ -16,6 +15,7 @@ from seq2seq.foreign.ids import ForeignIds, feedable
 from seq2seq.foreign.models import is_functional, shapes
 from seq2seq.foreign.padding import Side
 from seq2seq.foreign.teacher_forcing import call, probabilities
+from seq2seq.models.backend import keras
 
 Shape = tuple[int | None, ...]
 

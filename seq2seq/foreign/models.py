@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seq2seq.backend import keras
 from seq2seq.errors import DataError
+from seq2seq.models.backend import keras
 
 WEIGHTS_ALONE = "expected a whole model, got weights alone; save it with model.save('model.keras')"
 TRAIN, ENCODER, DECODER = "train_model", "encoder", "decoder"

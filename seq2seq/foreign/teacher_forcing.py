@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.backend import keras, tf
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import NOTHING, ONE_HOT
 from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.layout import DECODER, ENCODER, Data
 from seq2seq.foreign.models import is_functional, layers_of, shapes
 from seq2seq.foreign.padding import Side
+from seq2seq.models.backend import keras, tf
 
 BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
 Feed = Callable[[Any], Any]

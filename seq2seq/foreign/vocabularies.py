@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import DataError
-from seq2seq.lines import whole_number
+from seq2seq.fields import whole_number
 from seq2seq.special import SPECIAL_COUNT
-from seq2seq.vocabulary import SPECIAL_NAMES, Vocabulary
+from seq2seq.text.vocabulary import SPECIAL_NAMES, Vocabulary
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seq2seq.backend import keras, ops
+from seq2seq.models.backend import keras, ops
 
 
 @keras.saving.register_keras_serializable("seq2seq")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from seq2seq.backend import keras, ops
 from seq2seq.config import ModelConfig
 from seq2seq.models.attention import Attention
+from seq2seq.models.backend import keras, ops
 from seq2seq.models.recurrent import recurrent_layer
 
 # standard deviation of a symbol's first vector: Keras's 0.03 is lost beside the state for hundreds of steps

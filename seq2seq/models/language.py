@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seq2seq.backend import keras, tf
 from seq2seq.config import ModelConfig
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.decoder import build_decoder, state_count
 from seq2seq.models.step import Forward
 

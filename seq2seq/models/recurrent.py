@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from seq2seq.backend import keras, tf
+from seq2seq.models.backend import keras, tf
 
 
 def gradient_type() -> tf.DType:

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from seq2seq.backend import keras, tf
 from seq2seq.config import TrainingConfig
 from seq2seq.cores import core_count
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.recurrent import gradient_type
 
 DRIFT_PENALTY = 1e-3  # nats for a carried state whose mean square is 1

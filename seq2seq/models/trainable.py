@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seq2seq.backend import keras, tf
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Forward
 from seq2seq.models.translator import TranslatorModels, training_model
 

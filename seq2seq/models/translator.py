@@ -3,8 +3,8 @@
 import itertools
 from typing import Any, NamedTuple
 
-from seq2seq.backend import keras, ops
 from seq2seq.config import ModelConfig, decoder_starts
+from seq2seq.models.backend import keras, ops
 from seq2seq.models.decoder import PAIRS_SPREAD, build_decoder, embedding
 from seq2seq.models.recurrent import ReverseSequence, recurrent_layer
 from seq2seq.special import PAD

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from seq2seq.backend import keras
 from seq2seq.errors import BundleError
+from seq2seq.models.backend import keras
 
 
 def named_variables(models: Iterable[keras.Model]) -> dict[str, keras.Variable]:

@@ -3,7 +3,7 @@
 import time
 
 from seq2seq.config import DecodingConfig
-from seq2seq.inference import load
+from seq2seq.inference.translator import load
 from tests.benchmarks.models import lines_of_length
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seq2seq.batches import teacher_force
+from seq2seq.text.batches import teacher_force
 from tests.benchmarks.pairs import TrainingSide
 
 HIDDEN, EMBEDDING = 256, 64

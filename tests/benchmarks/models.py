@@ -8,9 +8,9 @@ import numpy as np
 
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.config import DataConfig, ModelConfig
-from seq2seq.datasets import load_pairs, resolve
-from seq2seq.generation import LanguageModel
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.inference.language_model import LanguageModel
+from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.vocabulary import Vocabulary
 
 SOURCE_LENGTH, OUTPUT_LENGTH = 25, 30
 GENERATED = 2000  # characters of one stream

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from seq2seq.backend import keras, tf
-from seq2seq.batches import teacher_force
+from seq2seq.models.backend import keras, tf
+from seq2seq.text.batches import teacher_force
 from tests.benchmarks.pairs import TrainingSide
 
 HIDDEN, EMBEDDING, MULTIPLE = 256, 64, 8

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from seq2seq.backend import keras, tf
-from seq2seq.batches import teacher_force
 from seq2seq.config import ModelConfig, TrainingConfig
+from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import make_optimizer, make_train_step, make_validation_step, shard_count, share_cores
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import build_translator
-from seq2seq.training import CHECK_EVERY, Tally
+from seq2seq.text.batches import teacher_force
+from seq2seq.training.fit import CHECK_EVERY, Tally
 from tests.benchmarks.pairs import TrainingSide
 
 

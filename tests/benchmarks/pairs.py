@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.batches import EncodedPairs, encode_pairs, plan_epoch
 from seq2seq.config import DataConfig
-from seq2seq.datasets import load_pairs, resolve
-from seq2seq.vocabulary import Vocabulary
+from seq2seq.text.batches import EncodedPairs, encode_pairs, plan_epoch
+from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.vocabulary import Vocabulary
 
 VALIDATION_PAIRS = 512
 

@@ -3,7 +3,7 @@
 import importlib.util
 
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.datasets import load_pairs, resolve
+from seq2seq.text.datasets import load_pairs, resolve
 from tests.benchmarks.measure import Figure, Row, Side, take_turns
 
 TOLERANCE = 0.05  # nats per real target symbol
@@ -53,7 +53,7 @@ def attention(options):
 
     The other sides have no dropout: under XLA its random numbers would make naive Keras three times slower.
     """
-    from seq2seq.translation import resolved_model, resolved_training
+    from seq2seq.training.translator import resolved_model, resolved_training
 
     pairs = len(load_pairs(resolve(options.data), DataConfig(data=options.data)).train)
     batch_size = resolved_training(TrainingConfig(), pairs=pairs).batch_size

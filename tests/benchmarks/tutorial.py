@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from seq2seq.backend import keras
-from seq2seq.batches import teacher_force
+from seq2seq.models.backend import keras
 from seq2seq.special import PAD
+from seq2seq.text.batches import teacher_force
 from tests.benchmarks.pairs import TrainingSide
 
 HIDDEN = 256

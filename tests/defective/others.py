@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seq2seq.backend import keras, tf
+from seq2seq.models.backend import keras, tf
 from tests.defective.recipes import LETTERS, id_arrays
 
 TEXT = ("the cat sat on the mat and the dog ate the hat. a rat ran at the cat, the cat ran to the dog. " * 12)[:900]

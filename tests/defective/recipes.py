@@ -5,7 +5,7 @@ Nothing here uses the package: what the doctor is tried on must not come from it
 
 import numpy as np
 
-from seq2seq.backend import keras
+from seq2seq.models.backend import keras
 
 LETTERS = "abcdefgh"
 

@@ -1,0 +1,95 @@
+"""Maps the original's ids to ours: vocabularies of ours, and for each of our ids the original's."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from seq2seq.adoption.conversion import Ids
+from seq2seq.adoption.likelihood import Candidate
+from seq2seq.adoption.numbering import Numbering
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
+from seq2seq.text.source_layout import SourceForm
+from seq2seq.text.vocabulary import Vocabulary
+
+
+class IdMapping(NamedTuple):
+    """A translator's vocabularies, with the original's id for each of our ids."""
+
+    source: Vocabulary
+    target: Vocabulary
+    source_ids: Ids
+    target_ids: Ids  # that the decoder reads
+    classes: Ids  # that it predicts
+    form: SourceForm  # in our ids
+
+
+def map_ids(
+    candidate: Candidate, separators: tuple[str, str], classes: int, *, clean: bool, backwards: bool
+) -> IdMapping:
+    """Maps both sides.
+
+    Args:
+        candidate: in the original's ids.
+        separators: of source and target symbols.
+        classes: how many symbols the original predicts.
+        clean: whether special spaces and apostrophes become plain ones.
+        backwards: whether the original's encoder reads rows from the end. Ours reads from the beginning, so each row
+            is reversed before.
+
+    """
+    symbols, source_ids, form = map_source(candidate.source, candidate.form, clean=clean)
+    if backwards:
+        before, after = form.after[::-1], form.before[::-1]
+        form = replace(form, before=before, after=after, left=not form.left, reversed=not form.reversed)
+    target, target_ids, columns = map_target(candidate.target, classes)
+    return IdMapping(
+        Vocabulary(symbols, separators[0]), Vocabulary(target, separators[1]), source_ids, target_ids, columns, form
+    )
+
+
+def ordered(ids: Mapping[str, int]) -> list[str]:
+    """Sorts symbols by the original's ids."""
+    return sorted(ids, key=lambda symbol: ids[symbol])
+
+
+def map_source(numbering: Numbering, form: SourceForm, *, clean: bool) -> tuple[list[str], Ids, SourceForm]:
+    """Lists a source's symbols, and the original's ids by ours; padding gets an id that nothing else needs."""
+    symbols = ordered(numbering.ids)
+    ours: dict[int, int] = {numbering.ids[symbol]: SPECIAL_COUNT + place for place, symbol in enumerate(symbols)}
+    special: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
+    for place, theirs in ((UNK, numbering.unk), (START, numbering.start), (END, numbering.end)):
+        if theirs is not None and theirs not in ours and theirs != NOTHING:
+            ours[theirs] = place
+            special[place] = theirs
+    if form.fill not in ours:
+        # an unknown character of a one-hot model is a row of zeros, as its padding is
+        free = next(place for place in (UNK, START, END) if special[place] is None)
+        ours[form.fill] = free
+        special[free] = None if form.fill == NOTHING else form.fill
+    before, after = (tuple(ours[number] for number in numbers) for numbers in (form.before, form.after))
+    mapped = replace(form, before=before, after=after, fill=ours[form.fill], clean=clean)
+    return symbols, [*special.values(), *(numbering.ids[symbol] for symbol in symbols)], mapped
+
+
+def map_target(numbering: Numbering, classes: int) -> tuple[list[str], Ids, Ids]:
+    """Lists a target's symbols, and the original's ids and classes by our ids; no class is lost: they sum to 1."""
+    ids = {symbol: number for symbol, number in numbering.ids.items() if number != numbering.end}
+    taken = set(ids.values())
+    read: dict[int, int | None] = {PAD: None, UNK: numbering.unk, START: numbering.start, END: numbering.end}
+    if read[START] == NOTHING:
+        read[START] = None
+    scored: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
+    for place, theirs in ((END, numbering.end), (START, numbering.start), (UNK, numbering.unk), (PAD, numbering.pad)):
+        if theirs is not None and theirs != NOTHING and theirs not in taken:
+            scored[place] = theirs
+            taken.add(theirs)
+    others = {f"<{number}>": number for number in range(classes) if number not in taken}
+    ids |= {symbol: number for symbol, number in others.items() if symbol not in ids}
+    symbols = ordered(ids)
+    columns = [*scored.values(), *(ids[symbol] for symbol in symbols)]
+    return (
+        symbols,
+        [*(read[place] for place in range(SPECIAL_COUNT)), *(ids[symbol] for symbol in symbols)],
+        [number if number is not None and number < classes else None for number in columns],
+    )

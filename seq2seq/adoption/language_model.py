@@ -1,0 +1,271 @@
+"""Adopts a language model of the tutorials: the model and its text in, a language model's folder out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from seq2seq.adoption.candidates import Adoption, UserHints
+from seq2seq.adoption.conversion import sizes_of, weights_of
+from seq2seq.adoption.folder import write
+from seq2seq.adoption.id_mapping import map_target
+from seq2seq.adoption.known_vocabulary import from_table
+from seq2seq.adoption.likelihood import FLOOR, unigram_baseline
+from seq2seq.adoption.model_parts import NUMBER, ModelParts
+from seq2seq.adoption.numbering import HEADS, ORDERS, PAD, UNK, Numbering, NumberingRule, Segmentation
+from seq2seq.adoption.source_model import OriginalModel
+from seq2seq.adoption.vocabulary_search import LEARNT
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle
+from seq2seq.decoding import log_softmax
+from seq2seq.errors import AdoptionError
+from seq2seq.foreign.files import read_text
+from seq2seq.foreign.layout import Data
+from seq2seq.foreign.vocabularies import Table
+from seq2seq.inference.language_model import LanguageModel
+from seq2seq.inference.numpy_language import NumpyLanguageModel
+from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
+from seq2seq.special import SPECIAL_COUNT
+from seq2seq.text.prose import EXCERPT_CHARACTERS, TRAIN_SHARE, TextForm
+from seq2seq.text.vocabulary import Vocabulary
+
+PLACES, COMPARED = 200, 100  # of the text: that candidates are scored at, and that are compared with the original
+CONTEXT = 40  # symbols that a model without a window reads there
+WAY_OUT = "pass its numbering with --vocabulary FILE.json (a list of symbols, or symbol to id)"
+
+
+@dataclass(frozen=True)
+class CutText:
+    """A text in the form that is read, and its symbols in order."""
+
+    form: TextForm
+    text: str
+    symbols: list[str]
+
+
+@dataclass(frozen=True)
+class TextResult:
+    """What was found."""
+
+    text: CutText
+    numbering: Numbering
+    scale: float  # what an id is divided by, where ids enter as magnitudes
+    cross_entropy: float  # nats per symbol
+    baseline: float  # nats per symbol, of the unigram baseline
+
+
+def adopt_language_model(adoption: Adoption) -> None:
+    """Writes the folder.
+
+    Raises:
+        AdoptionError: something does not fit.
+        DataError: the text cannot be read.
+
+    """
+    parts, report, path = adoption.original.parts, adoption.report, adoption.data
+    window = window_of(parts, adoption.hints.window, adoption.arrays)
+    result = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window).run()
+    report(f"symbols: {result.numbering.how}")
+    if parts.target.kind == NUMBER:
+        report(f"an id is divided by {result.scale:g}")
+    stateless = f"stateless: reads the last {window} symbols again at each step"
+    report(stateless if window else "its state is carried on from symbol to symbol")
+    report(f"nats of a symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
+    original = replace(adoption.original, scale=result.scale)
+    write(
+        adoption.folder,
+        bundle_of(adoption, result, window),
+        metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6)}},
+        lines=[],
+        compare=lambda models: log_probs(original, result, window or CONTEXT, models),
+        compared=f"at {COMPARED} places",
+        report=adoption.report,
+    )
+
+
+def bundle_of(adoption: Adoption, result: TextResult, window: int) -> Bundle:
+    """Puts the folder's parts together."""
+    parts = with_scale(adoption.original.parts, result.scale)
+    symbols, target_ids, classes = map_target(result.numbering, parts.classes)
+    sizes, path, text, form = sizes_of(parts), adoption.data, result.text.text, result.text.form
+    return Bundle(
+        path=adoption.folder,
+        kind=LANGUAGE_MODEL,
+        data=replace(adoption.config, data=str(path), lowercase=form.lowercase),
+        model=sizes,
+        source_vocabulary=None,
+        target_vocabulary=Vocabulary(symbols, form.joint),
+        weights=weights_of(parts, sizes, [], target_ids, classes),
+        record={
+            "restarts": window,
+            "trained_on": {
+                "name": path.stem,
+                "origin": "path",
+                "paths": {"all": str(path.absolute())},
+                "sha256": {"all": adoption.record["data"]["sha256"]},
+                "licence": None,
+                "characters": {"train": len(text), "validation": 0},
+            },
+            "adopted": {**adoption.record, "notes": [result.numbering.how]},
+        },
+        excerpt=text[int(TRAIN_SHARE * len(text)) :][:EXCERPT_CHARACTERS],
+    )
+
+
+def window_of(parts: ModelParts, window: int | None, arrays: Data | None) -> int:
+    """Finds how many symbols the model reads before each prediction; 0: all.
+
+    Raises:
+        AdoptionError: the model predicts one symbol for a window, and nothing says how long that is.
+
+    """
+    own = parts.target.width
+    if own is not None and window not in (None, own):
+        raise AdoptionError(f"--window {window}: expected {own}, the length of the model's input, or nothing")
+    shown = arrays.inputs.ids.shape[1] if arrays is not None and arrays.inputs is not None else 0
+    length = own or window or shown
+    if not length and parts.single:
+        raise AdoptionError(
+            "the model predicts one symbol for a window of any length: expected to know how many symbols it was "
+            "trained to read; give --window N, or the arrays (.npz)"
+        )
+    return length
+
+
+def with_scale(parts: ModelParts, scale: float) -> ModelParts:
+    """Gives each id the magnitude that it enters with, where ids enter as magnitudes."""
+    if parts.target.kind != NUMBER:
+        return parts
+    vectors = (np.arange(parts.classes) / scale).astype(np.float32)[:, None]
+    return replace(parts, target=parts.target._replace(vectors=vectors))
+
+
+class TextSearch:
+    """Searches the ids of a text's symbols under which the model's predictions are likely.
+
+    Args:
+        parts: the model.
+        text: what it was trained on.
+        hints: what the user says.
+        tables: the vocabulary, if it is known.
+        window: symbols that the model reads before each prediction; 0: all.
+
+    """
+
+    def __init__(self, parts: ModelParts, text: str, hints: UserHints, tables: Sequence[Table], window: int) -> None:
+        self.parts = parts
+        self.hints = hints
+        self.tables = tables
+        self.context = window or CONTEXT
+        magnitudes = parts.target.kind == NUMBER
+        self.sizes = {parts.classes} if magnitudes else {parts.classes, parts.target.size}
+        self.scales = (parts.classes, parts.classes - 1, 1.0) if magnitudes else (1.0,)
+        self.models = {scale: numpy_model(with_scale(parts, scale)) for scale in self.scales}
+        self._known: dict[tuple[float, bytes], float] = {}
+        lowered = (True,) if hints.lowercase else (False, True) if text.lower() != text else (False,)
+        forms = [TextForm("char", hints.separators[1], lowercase) for lowercase in lowered]
+        normal = [form.normalise(text) for form in forms]
+        self.texts = [CutText(form, text, form.tokens(text)) for form, text in zip(forms, normal, strict=True)]
+
+    def run(self) -> TextResult:
+        """Finds the likeliest candidate.
+
+        Raises:
+            AdoptionError: no rule fits the model's size, or none makes its predictions likely.
+
+        """
+        tried = product(self.candidates(), self.scales)
+        found = [(self.cross_entropy(*candidate, scale), *candidate, scale) for candidate, scale in tried]
+        if not found:
+            counts = sorted({len(set(text.symbols)) for text in self.texts})
+            raise AdoptionError(
+                f"the data: expected a text of {self.parts.classes} different symbols, as the model has (with PAD and "
+                f"UNK), got {' or '.join(map(str, counts))}; give the text it was trained on (--target-sep for "
+                f"words), or {WAY_OUT}"
+            )
+        nats, text, numbering, scale = min(found, key=lambda entry: entry[0])
+        baseline = unigram_baseline(text.symbols)
+        if not nats < LEARNT * baseline:
+            raise AdoptionError(
+                f"the data: expected a numbering under which the model's predictions are likely, got {nats:.2f} nats "
+                f"a symbol with the best one (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+            )
+        return TextResult(text, numbering, float(scale), nats, baseline)
+
+    def candidates(self) -> Iterator[tuple[CutText, Numbering]]:
+        """Yields the vocabulary, or ids by all rules that fit the model's size, the usual ones first."""
+        for text in self.texts:
+            if self.tables:
+                yield text, from_table(self.tables[-1], self.hints, delimited=False)
+                continue
+            count = len(set(text.symbols))
+            heads = [head for head in HEADS if set(head) <= {PAD, UNK} and count + len(head) in self.sizes]
+            for order, head in product(ORDERS, heads):
+                yield text, NumberingRule(order, head).number([text.symbols], Segmentation("", text.form.lowercase))
+
+    def cross_entropy(self, text: CutText, numbering: Numbering, scale: float) -> float:
+        """Mean nats of the symbol after some windows, computed once; infinite where the ids cannot write the text."""
+        rows = windows(text.symbols, numbering, self.context, PLACES)
+        if len(rows) < PLACES // 2 or rows.max() >= min(self.sizes):
+            return np.inf
+        key = scale, rows.tobytes()
+        if key not in self._known:
+            ids = rows + SPECIAL_COUNT
+            values = log_probs_of(read(self.models[scale], ids[:, :-1]), ids[:, -1])
+            self._known[key] = float(-np.maximum(values, FLOOR).mean())
+        return self._known[key]
+
+
+def windows(symbols: Sequence[str], numbering: Numbering, length: int, count: int) -> np.ndarray:
+    """Draws places of a text: ids (at most `count`, length + 1), the last one to be predicted.
+
+    Raises:
+        AdoptionError: the text is not longer than a window.
+
+    """
+    ids = np.array([numbering.ids.get(symbol, -1 if numbering.unk is None else numbering.unk) for symbol in symbols])
+    if len(ids) <= length:
+        raise AdoptionError(
+            f"the data: expected a text longer than the model's window of {length} symbols, got {len(ids)}"
+        )
+    starts = np.random.default_rng(0).integers(0, len(ids) - length, 4 * count)
+    rows = ids[starts[:, None] + np.arange(length + 1)]
+    return rows[(rows >= 0).all(1)][:count]
+
+
+def numpy_model(parts: ModelParts) -> NumpyLanguageModel:
+    """Builds the NumPy runtime of a model; id i of the original is our id i + SPECIAL_COUNT."""
+    sizes = sizes_of(parts)
+    ids = [*[None] * SPECIAL_COUNT, *range(parts.classes)]
+    return NumpyLanguageModel(sizes, weights_of(parts, sizes, [], ids, ids))
+
+
+def read(model: TextRuntime, ids: np.ndarray) -> np.ndarray:
+    """Feeds ids (B, T) to a model; returns the logits (B, V) of the symbol after them."""
+    state = model.start(len(ids))
+    if isinstance(model, RestartingLanguageModel):
+        # what comes before the window must make no difference
+        _, state = model.step(ids[:, -1], state)
+        return model.read(ids, state)[0]
+    for column in ids.T:
+        logits, state = model.step(column, state)
+    return logits
+
+
+def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Log-probabilities (nats) float64 (B,) of one id for each row of logits (B, V)."""
+    return log_softmax(logits)[np.arange(len(ids)), ids]
+
+
+def log_probs(
+    original: OriginalModel, result: TextResult, length: int, models: Sequence[Any]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Computes log-probabilities (nats) of the symbols at some places: the original's, and each folder's model's."""
+    rows = windows(result.text.symbols, result.numbering, length, COMPARED)
+    symbols = {number: symbol for symbol, number in result.numbering.ids.items()}
+    first: LanguageModel = models[0]
+    ids = np.array([[first.vocabulary.encode(symbols[number])[0] for number in row] for row in rows], np.int32)
+    ours = [log_probs_of(read(model.runtime, ids[:, :-1]), ids[:, -1]) for model in models]
+    theirs = original.log_probs(None, rows[:, :-1])[np.arange(len(rows)), -1, rows[:, -1]]
+    return theirs, ours

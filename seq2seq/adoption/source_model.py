@@ -1,0 +1,142 @@
+"""The original model as a function: rows of its own ids in, log-probabilities out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seq2seq.adoption.model_parts import EMBEDDING, NUMBER, ONE_HOT, ModelParts, SymbolInput
+from seq2seq.decoding import log_softmax
+from seq2seq.errors import AdoptionError
+from seq2seq.foreign.arrays import NOTHING
+from seq2seq.foreign.teacher_forcing import call, main_output
+from seq2seq.models.backend import keras
+
+BATCH = 128
+SAME = 1e-5  # difference of log-probabilities (nats) that rounding may make
+TINY = 1e-300
+Rows = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class OriginalModel:
+    """A Keras model and its parts.
+
+    Args:
+        model: the Keras model.
+        parts: what it consists of.
+        scale: of a model that reads ids as magnitudes, what an id is divided by.
+
+    """
+
+    model: Any
+    parts: ModelParts
+    scale: float = 1.0
+
+    def log_probs(self, sources: np.ndarray | None, targets: np.ndarray) -> np.ndarray:
+        """Computes natural-log probabilities of every symbol after each step.
+
+        Args:
+            sources: int64 ids (B, S), padded as the encoder reads them; None: a language model.
+            targets: int64 ids (B, T) that the decoder reads, START first; NOTHING is a row of zeros.
+
+        Returns:
+            float64 (B, T, V), of a model that predicts one symbol for a window (B, 1, V).
+
+        """
+        steps = targets.shape[1]
+        width = self.parts.target.width
+        if width is not None and steps < width and not self.parts.single:
+            targets = np.pad(targets, [(0, 0), (0, width - steps)], constant_values=self.padding_id(self.parts.target))
+        found = []
+        for begin in range(0, len(targets), BATCH):
+            part = slice(begin, begin + BATCH)
+            inputs: list[Any] = [None] * len(self.model.inputs)
+            inputs[self.parts.target.input] = self.encoded(targets[part], self.parts.target)
+            if sources is not None and self.parts.source is not None:
+                inputs[self.parts.source.input] = self.encoded(sources[part], self.parts.source)
+            alone = isinstance(self.model, keras.Sequential)
+            packed = inputs[0] if alone else keras.tree.pack_sequence_as(self.model.input, inputs)
+            scores = main_output(call(self.model, packed), self.parts.classes)[:, :steps].astype(np.float64)
+            found.append(log_softmax(scores) if self.parts.logits else np.log(np.maximum(scores, TINY)))
+        return np.concatenate(found)
+
+    def target_log_probs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool) -> np.ndarray:
+        """Computes log-probabilities (nats) of all rows' targets, teacher-forced, one row after the other.
+
+        Args:
+            rows: ids that the encoder reads, and START ... END.
+            masked: whether the encoder skips its padding; else only rows of equal length are computed together.
+
+        Returns:
+            float64 (N,), where N is the number of symbols after START in all rows.
+
+        """
+        source, target = self.parts.source, self.parts.target
+        assert source is not None
+        found: list[np.ndarray] = [np.zeros(0)] * len(rows)
+        groups: dict[int, list[int]] = {}
+        for number, (ids, _) in enumerate(rows):
+            groups.setdefault(0 if masked else len(ids), []).append(number)
+        for members in groups.values():
+            sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
+            log_probs = self.log_probs(
+                padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
+                padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
+            )
+            for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
+                found[number] = log_probs[place, np.arange(len(ids) - 1), ids[1:]]
+        return np.concatenate(found)
+
+    def padding_id(self, table: SymbolInput) -> int:
+        """The id to pad with where a model skips its padding, or no prediction depends on it."""
+        return NOTHING if table.kind == ONE_HOT else 0
+
+    def encoded(self, ids: np.ndarray, table: SymbolInput) -> np.ndarray:
+        """Turns ids (B, T) into what an input takes: ids, magnitudes or one-hot vectors."""
+        if table.kind == EMBEDDING:
+            return np.maximum(ids, 0).astype(np.int32)
+        if table.kind == NUMBER:
+            values = (np.maximum(ids, 0) / self.scale).astype(np.float32)
+            return values[..., None] if len(self.model.inputs[table.input].shape) == 3 else values
+        hot = np.zeros((*ids.shape, table.size), np.float32)
+        np.put_along_axis(hot, np.maximum(ids, 0)[..., None], (ids != NOTHING)[..., None], -1)
+        return hot
+
+    def ignores_padding(self) -> bool:
+        """Says whether the encoder skips its padding: id 0, or rows of zeros.
+
+        Raises:
+            AdoptionError: part of the model skips it and part reads it.
+
+        """
+        source = self.parts.source
+        assert source is not None
+        width = source.width or 9
+        random = np.random.default_rng(0)
+        if width < 3 or source.size < 3:
+            return False
+        real = max(width // 2, 1)
+        rows = random.integers(1, source.size, (4, real))
+        steps = min(4, self.parts.target.width or 4)
+        targets = random.integers(0, min(self.parts.target.size, self.parts.classes), (4, steps))
+        filling = np.full((4, width - real), self.padding_id(source))
+        right = self.log_probs(np.concatenate([rows, filling], 1), targets)
+        left = self.log_probs(np.concatenate([filling, rows], 1), targets)
+        # padding on the left and on the right gives the same only if it is skipped
+        ignored = bool(np.abs(right - left).max() < SAME)
+        if source.masked and not ignored:
+            raise AdoptionError(
+                "the encoder's layers skip the padding (mask_zero or Masking) and attention or another part reads it: "
+                "a bundle does one or the other; pass the mask on to attention, or train without it"
+            )
+        return ignored
+
+
+def padded(rows: Rows, width: int, fill: int) -> np.ndarray:
+    """Puts rows into an array, int64 (N, width), right-padded."""
+    found = np.full((len(rows), width), fill, np.int64)
+    for number, row in enumerate(rows):
+        found[number, : len(row)] = row
+    return found

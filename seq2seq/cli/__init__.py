@@ -1,0 +1,1 @@
+"""What all commands share: options, streams, notices, errors in one line."""

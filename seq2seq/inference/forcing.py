@@ -1,0 +1,28 @@
+"""Teacher forcing through a step function: sources and targets in, the log-probability of each target symbol out."""
+
+import numpy as np
+
+from seq2seq.decoding import log_softmax
+from seq2seq.inference.runtimes import Runtime
+from seq2seq.inference.threads import single_threaded_products
+from seq2seq.special import PAD
+
+
+@single_threaded_products()
+def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
+    """Steps through given targets; returns float64 (B, T), log-probabilities in nats, 0 on padding.
+
+    Args:
+        runtime: the model.
+        source_ids: int32 (B, S), as the model reads them, right-padded.
+        target_ids: int32 (B, T + 1), START ... END, right-padded.
+
+    """
+    state = runtime.start(source_ids)
+    rows = np.arange(len(target_ids))
+    found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
+    for time in range(target_ids.shape[1] - 1):
+        logits, state = runtime.step(target_ids[:, time], state)
+        targets = target_ids[:, time + 1]
+        found[:, time] = np.where(targets != PAD, log_softmax(np.asarray(logits))[rows, targets], 0.0)
+    return found

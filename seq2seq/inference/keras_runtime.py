@@ -1,0 +1,94 @@
+"""Runs the encoder and the decoder with Keras; states stay on the device between steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from seq2seq.config import ModelConfig
+from seq2seq.decoding import State
+from seq2seq.models.backend import tf
+from seq2seq.models.translator import TranslatorModels, build_translator, decoder_inputs
+from seq2seq.models.weights import import_weights
+from seq2seq.special import PAD
+
+
+class DeviceRows:
+    """A tensor whose rows can be chosen without leaving the device."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+    def select(self, rows: np.ndarray) -> "DeviceRows":
+        """Returns the rows of the given numbers, int (R,), in their order."""
+        return DeviceRows(tf.gather(self.tensor, rows))
+
+    def __len__(self) -> int:
+        return int(self.tensor.shape[0])
+
+
+class KerasTranslator:
+    """The step function of a translator's Keras models."""
+
+    def __init__(self, models: TranslatorModels) -> None:
+        self.models = models
+        ids = tf.TensorSpec((None, None), tf.int32)
+        self._encode = tf.function(self._run_encoder, input_signature=[ids])
+        self._decode = tf.function(self._run_decoder, reduce_retracing=True)
+
+    @classmethod
+    def from_weights(
+        cls,
+        config: ModelConfig,
+        weights: Mapping[str, np.ndarray],
+        *,
+        source_size: int,
+        target_size: int,
+        where: str,
+    ) -> "KerasTranslator":
+        """Builds the models and fills them; `where` is named if the weights do not fit."""
+        models = build_translator(config, source_size=source_size, target_size=target_size)
+        import_weights([models.encoder, models.decoder], weights, where=where)
+        return cls(models)
+
+    def _run_encoder(self, source_ids: Any) -> Any:
+        return self.models.encoder(source_ids, training=False)
+
+    def _run_decoder(self, token_ids: Any, states: list[Any], memory: Any, mask: Any) -> Any:
+        inputs = decoder_inputs(self.models, token_ids[:, None], [memory, *states], mask)
+        logits, *after = self.models.decoder(inputs, training=False)
+        return logits[:, 0], after
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Reads sources.
+
+        Args:
+            source_ids: int32 (B, S), each row's symbols and END, right-padded.
+
+        """
+        memory, *states = self._encode(tf.constant(source_ids, tf.int32))
+        mask = tf.constant(source_ids != PAD)
+        shared = (DeviceRows(memory), DeviceRows(mask)) if self.models.attends else ()
+        return State(rows=[DeviceRows(state) for state in states], shared=shared)
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol to each hypothesis.
+
+        Args:
+            token_ids: int32 (N,), N = B x K.
+            state: rows (N, H) each; shared memory (B, S, M) and mask (B, S).
+
+        Returns:
+            logits float32 (N, V) and the next state.
+
+        """
+        memory = mask = tf.zeros((0,))
+        if state.shared:
+            memory, mask = (leaf.tensor for leaf in state.shared)
+            width = len(token_ids) // max(len(state.shared[0]), 1)
+            if width > 1:
+                memory, mask = tf.repeat(memory, width, axis=0), tf.repeat(mask, width, axis=0)
+        logits, after = self._decode(
+            tf.constant(token_ids, tf.int32), [leaf.tensor for leaf in state.rows], memory, mask
+        )
+        return logits.numpy(), State([DeviceRows(tensor) for tensor in after], state.shared)

@@ -1,0 +1,20 @@
+"""Runs a language model's weights with NumPy alone."""
+
+import numpy as np
+
+from seq2seq.config import ModelConfig
+from seq2seq.decoding import State
+from seq2seq.inference.numpy_runtime import NumpyDecoder, Weights
+
+
+class NumpyLanguageModel(NumpyDecoder):
+    """The step function of a language model, from its weights alone."""
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        super().__init__(config, weights, attends=False)
+        self.shape = (config.hidden_size, config.layers * self.cells[0].state_count)
+
+    def start(self, rows: int) -> State:
+        """Returns the state of `rows` texts of which nothing has been read."""
+        size, count = self.shape
+        return State([np.zeros((rows, size), np.float32) for _ in range(count)], ())

@@ -1,0 +1,86 @@
+"""Finds the data that a model was trained on again, by its hash: a model in, the data set out."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle
+from seq2seq.errors import BundleError, DataError
+from seq2seq.files import sha256_of
+from seq2seq.text.datasets import Dataset, bundled_path, resolve
+
+
+def training_data(bundle: Bundle, data: str | None = None) -> Dataset:
+    """Finds the data that a model was trained on, as it was then.
+
+    Args:
+        bundle: the model, which names its data and the sha256 of each file.
+        data: a data set's name or path to look in, instead of the places that the model names.
+
+    Raises:
+        BundleError: the model does not say what it was trained on.
+        DataError: the data is gone, has changed, or is not what `data` names.
+
+    """
+    origin = bundle.record.get("trained_on", {})
+    expected = origin.get("sha256")
+    if bundle.kind == LANGUAGE_MODEL:
+        what, other, without = "text", "name a copy of it with --data", "leave out what compares with it"
+    else:
+        what, other, without = "data", "give --data FILE.tsv to score another file", "give --data FILE.tsv"
+    if not expected:
+        raise BundleError(f"{bundle.path}: does not record what it was trained on; {without}")
+    if data is not None:
+        dataset = resolve(data)
+        if dataset.sha256 == expected:
+            return dataset
+        raise DataError(
+            f"--data {data}: expected the {what} that the model was trained on (sha256 {digests(expected)}), "
+            f"got sha256 {digests(dataset.sha256)}; give that {what}, or {without}"
+        )
+    reasons = []
+    for found in _candidates(bundle, origin):
+        if isinstance(found, DataError):
+            reasons.append(f"it cannot be found: {found}")
+        elif found.sha256 == expected:
+            return found
+        else:
+            reasons.append(f"what is there now has sha256 {digests(found.sha256)}")
+    raise DataError(
+        f"{bundle.path}: expected the data it was trained on, {origin.get('name', bundle.data.data)!r} with sha256 "
+        f"{digests(expected)}, but {reasons[0]}; bring that data back, or {other}"
+    )
+
+
+def digests(sha256: dict[str, str]) -> str:
+    """Writes the beginnings of some digests."""
+    return ", ".join(digest[:12] for digest in sha256.values())
+
+
+def _candidates(bundle: Bundle, origin: dict[str, Any]) -> Iterator[Dataset | DataError]:
+    """Yields what is in each place where the data may be, the likeliest first."""
+    try:
+        yield resolve(bundle.data.data)
+    except DataError as error:
+        yield error
+    places = [{part: Path(path) for part, path in origin.get("paths", {}).items()}]
+    if origin.get("origin") == "bundled":
+        # a download of the same name, made since, hides it
+        with contextlib.suppress(DataError):
+            places.append({"all": bundled_path(origin["name"])})
+    for paths in filter(None, places):
+        with contextlib.suppress(OSError):
+            yield _recorded(bundle, origin, paths)
+
+
+def _recorded(bundle: Bundle, origin: dict[str, Any], paths: dict[str, Path]) -> Dataset:
+    """Takes files as they are, whatever their names."""
+    return Dataset(
+        name=origin.get("name", bundle.data.data),
+        kind="text" if bundle.kind == LANGUAGE_MODEL else "pairs",
+        origin=origin.get("origin", "path"),
+        paths=paths,
+        sha256={part: sha256_of(path) for part, path in paths.items()},
+        licence=origin.get("licence"),
+    )

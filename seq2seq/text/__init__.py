@@ -1,0 +1,1 @@
+"""Lines, pairs, prose and vocabularies: text becomes ids, ids become batches."""

@@ -1,0 +1,1 @@
+"""One training run in its folder: data in, a finished model folder out."""

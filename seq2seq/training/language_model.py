@@ -1,0 +1,223 @@
+"""What training needs to know of a language model: its text, its options that depend on it, and how it is scored."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seq2seq.bundle import LANGUAGE_MODEL, Bundle
+from seq2seq.config import ModelConfig, TrainingConfig
+from seq2seq.errors import OptionError
+from seq2seq.inference.canary import choose_text_canary
+from seq2seq.inference.language_model import LanguageModel
+from seq2seq.inference.numpy_language import NumpyLanguageModel
+from seq2seq.models.backend import tf
+from seq2seq.models.language import TrainableLanguageModel
+from seq2seq.models.step import make_validation_step
+from seq2seq.models.weights import export_weights
+from seq2seq.text.prose import EncodedText, encode_text
+from seq2seq.text.shift_check import check_shift
+from seq2seq.text.windows import steps_per_pass, stream_count, training_windows, validation_windows
+from seq2seq.training.checkpoints import Progress
+from seq2seq.training.schedule import UNLIMITED_EPOCHS
+from seq2seq.training.task import Outcome, Run, Scores
+
+TEMPERATURES = (0.2, 0.5, 1.0)  # of the samples after each epoch
+SAMPLE_LENGTH = 100  # symbols
+EPOCH_SYMBOLS = 500_000  # of the validation part, scored after each epoch; the whole part is scored at the end
+SHORT = 300_000  # symbols of a training part
+SYMBOLS_A_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
+TARGET_SYMBOLS, FEWEST_EPOCHS, FEW_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 4, 20
+
+
+class PreparedText(NamedTuple):
+    """A text as a language model needs it."""
+
+    text: EncodedText
+
+    def sizes(self) -> dict[str, Any]:
+        """Counts the symbols and characters of each part."""
+        text = self.text
+        return {
+            "symbols": {"train": text.split, "validation": len(text.ids) - text.split},
+            "characters": {"train": text.train_characters, "validation": text.validation_characters},
+        }
+
+    def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
+        """Fills in the options that depend on the length of the training part."""
+        train = resolved_text_training(train, symbols=self.text.split)
+        assert train.epochs is not None
+        return resolved_text_model(model, symbols=self.text.split, epochs=train.epochs), train
+
+    def task(self, run: Run, record: Mapping[str, Any]) -> "LanguageTask":
+        """Builds the language model of a resolved run; `record` goes into its folder."""
+        bundle = Bundle(
+            path=run.folder,
+            kind=LANGUAGE_MODEL,
+            data=run.data,
+            model=run.model,
+            source_vocabulary=None,
+            target_vocabulary=self.text.vocabulary,
+            weights={},
+            record=record,
+            excerpt=self.text.excerpt,
+        )
+        return LanguageTask(bundle, self.text, run.train)
+
+
+def prepare_text(run: Run) -> PreparedText:
+    """Reads and encodes a text.
+
+    Raises:
+        DataError: the text cannot be used.
+        OptionError: a score that needs references.
+
+    """
+    metric = run.train.early_stop_metric
+    if metric not in (None, "loss"):
+        raise OptionError(
+            f"--early-stop-metric {metric}: a text has no references to score against; leave it out, or give loss"
+        )
+    return PreparedText(encode_text(run.dataset.paths["all"], run.data, run.folder))
+
+
+class LanguageTask:
+    """A language model and its text, as training sees them."""
+
+    def __init__(self, bundle: Bundle, text: EncodedText, config: TrainingConfig) -> None:
+        self.bundle = bundle
+        self.text = text
+        assert config.batch_size is not None
+        self.config = config
+        self.model = TrainableLanguageModel(bundle.model, len(text.vocabulary))
+        self.streams = stream_count(text.split, config.batch_size, config.window)
+        self.steps_per_epoch = steps_per_pass(text.split, self.streams, config.window)
+        self.validation_step = make_validation_step(self.model)
+
+    def describe(self) -> Iterator[str]:
+        """Says what is trained on what, and what is odd about it."""
+        text = self.text
+        held_out = len(text.ids) - text.split
+        yield (
+            f"text: {text.split:,} symbols train, {held_out:,} validation; {len(text.vocabulary)} different; "
+            f"{self.streams} streams, windows of {self.config.window}; "
+            f"parameters: {self.model.decoder.count_params():,}"
+        )
+        if text.unknown:
+            yield f"{text.unknown:,} of {held_out:,} symbols of the validation part are not in the vocabulary (UNK)"
+        if self.streams < (self.config.batch_size or 0):
+            yield f"the text is short: {self.streams} streams instead of --batch-size {self.config.batch_size}"
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
+        """Yields [inputs, targets, weights] of each window of one pass, which begins at a random place."""
+        offset = int(generator.integers(self.text.split))
+        ids = self.text.ids[: self.text.split]
+        return (list(window) for window in training_windows(ids, self.streams, self.config.window, offset))
+
+    @staticmethod
+    def check(arrays: list[np.ndarray]) -> None:
+        """Refuses windows that are not correctly shifted."""
+        inputs, targets, weights = arrays
+        check_shift(inputs, targets, weights, delimited=False)
+
+    def initial_carry(self) -> list[np.ndarray]:
+        """Every pass begins with states of zero."""
+        return self.zeros(self.streams)
+
+    def zeros(self, rows: int) -> list[np.ndarray]:
+        """Makes the states of texts of which nothing has been read, (rows, H) each."""
+        return [np.zeros((rows, spec.shape[-1]), np.float32) for spec in self.model.carry_signature]
+
+    def nats(self, most: int) -> tuple[float, int]:
+        """Computes the loss of the validation part, the state carried through it.
+
+        Args:
+            most: symbols, from the beginning of the part.
+
+        Returns:
+            Mean nats of a symbol, and how many symbols were scored.
+
+        """
+        nats = count = 0.0
+        carry: list[Any] = []
+        for window in validation_windows(self.text.ids[: self.text.split + most], self.text.split):
+            carry = carry or [tf.constant(state) for state in self.zeros(len(window.inputs))]
+            result = self.validation_step([tf.constant(array) for array in window], carry)
+            carry, nats, count = result.carry, nats + float(result.nats), count + float(result.count)
+        return nats / count, int(count)
+
+    def validate(self) -> Scores:
+        """Computes the loss of the validation part, and writes a text at each of several temperatures."""
+        weights = export_weights(self.model.models)
+        writer = LanguageModel(self.bundle, step_model=NumpyLanguageModel(self.bundle.model, weights))
+        examples = [
+            f"    {temperature}: "
+            + writer.generate(length=SAMPLE_LENGTH, temperature=temperature, seed=self.config.seed).replace("\n", "↵")
+            for temperature in TEMPERATURES
+        ]
+        return Scores(self.nats(EPOCH_SYMBOLS)[0], {}, examples)
+
+    def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
+        """Scores the best weights on the whole validation part.
+
+        A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
+        """
+        held_out = len(self.text.ids) - self.text.split
+        if self.config.max_minutes is None and held_out > EPOCH_SYMBOLS:
+            nats, symbols = self.nats(held_out)
+        else:  # this is what the best epoch's validation found
+            nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
+        metrics = {"validation": text_scores(nats, symbols, self.text)}
+        return Outcome(metrics, choose_text_canary(LanguageModel(bundle)), [])
+
+
+def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
+    """Fills in what depends on the length of the training part: smaller batches and more passes for a shorter text.
+
+    A limit in steps alone leaves the number of passes open; one in minutes leaves the most that pay off.
+    """
+    batch_size = config.batch_size
+    if batch_size is None:
+        batch_size = 1 << round(math.log2(symbols / SYMBOLS_A_STREAM)) if symbols > SYMBOLS_A_STREAM else 1
+        batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size))
+    epochs = config.epochs
+    if epochs is None and config.max_minutes is not None:
+        epochs = MOST_EPOCHS
+    elif epochs is None and config.max_steps is not None:
+        epochs = UNLIMITED_EPOCHS
+    elif epochs is None:
+        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
+    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
+
+
+def resolved_text_model(config: ModelConfig, *, symbols: int, epochs: int) -> ModelConfig:
+    """Fills in what depends on the text and the passes over it: what is read often needs dropout, short text more.
+
+    There is no source, hence nothing that reads it in two directions and no attention to it.
+    """
+    dropout = config.dropout
+    if dropout is None:
+        dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
+    return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
+
+
+def text_scores(nats: float, symbols: int, text: EncodedText) -> dict[str, float]:
+    """Gives the scores of the validation part by name.
+
+    Args:
+        nats: mean of a symbol.
+        symbols: how many were scored.
+        text: whose validation part was scored; a symbol that its vocabulary lacks counts as UNK.
+
+    """
+    symbols_a_character = (len(text.ids) - text.split) / text.validation_characters
+    return {
+        "nats_per_symbol": nats,
+        "nats_per_character": nats * symbols_a_character,
+        "bits_per_character": nats * symbols_a_character / math.log(2),
+        "perplexity": math.exp(min(nats, 700.0)),
+        "symbols": symbols,
+        "unknown_symbols": text.unknown,
+    }

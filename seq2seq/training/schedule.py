@@ -1,0 +1,83 @@
+"""When a run ends, and the learning rate on the way there."""
+
+import math
+import time
+
+from seq2seq.config import TrainingConfig
+from seq2seq.training.checkpoints import Progress
+
+UNLIMITED_EPOCHS = 1_000_000  # where a run ends by steps or minutes alone
+
+
+def total_steps(config: TrainingConfig, steps_per_epoch: int) -> int:
+    """Counts the steps of a whole run; minutes may end it before.
+
+    Args:
+        config: its number of epochs is resolved.
+        steps_per_epoch: of one pass over the training part.
+
+    """
+    assert config.epochs is not None
+    total = config.epochs * steps_per_epoch
+    return total if config.max_steps is None else min(total, config.max_steps)
+
+
+class Clock:
+    """Knows when a run must end: progress from 0 to 1, in steps or in minutes, whichever is further."""
+
+    def __init__(self, config: TrainingConfig, *, total_steps: int, started: float, before: float) -> None:
+        """`started` is a reading of time.monotonic(); `before` counts the seconds of earlier parts of the run."""
+        self.total_steps = total_steps
+        self.started = started - before
+        self.budget = math.inf if config.max_minutes is None else 60 * config.max_minutes
+        self.reserve = 2.0  # seconds for the last validation and for writing
+
+    def seconds(self) -> float:
+        """Wall clock of the run so far."""
+        return time.monotonic() - self.started
+
+    def progress(self, step: int) -> float:
+        """Share of the run that is over."""
+        return min(1.0, max(step / self.total_steps, self.seconds() / max(self.budget - self.reserve, 1e-9)))
+
+
+def learning_rate(config: TrainingConfig, *, step: int, progress: float) -> float:
+    """Returns the learning rate of a step: a linear rise, then the schedule's fall to a hundredth.
+
+    Source: cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
+    """
+    rise = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    fall = {
+        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
+        "linear": 1 - progress,
+        "constant": 1.0,
+    }[config.schedule]
+    return config.learning_rate * rise * max(fall, 0.01)
+
+
+def describe_change(before: TrainingConfig, now: TrainingConfig, progress: Progress, *, steps_per_epoch: int) -> str:
+    """Says in one line how the learning rate goes on where a run is trained for longer than it was begun for.
+
+    Args:
+        before: how it was trained until now.
+        now: how it goes on.
+        progress: how far it has come.
+        steps_per_epoch: of one pass over the training part.
+
+    """
+
+    def described(config: TrainingConfig) -> str:
+        total = total_steps(config, steps_per_epoch)
+        clock = Clock(config, total_steps=total, started=time.monotonic(), before=progress.seconds)
+        rate = learning_rate(config, step=progress.step, progress=clock.progress(progress.step))
+        ends = [] if total >= UNLIMITED_EPOCHS * steps_per_epoch else [f"{total:,} steps"]
+        ends += [] if config.max_minutes is None else [f"{config.max_minutes:g} minutes"]
+        return f"{config.schedule} over {' or '.join(ends)}, {rate:.3g} at step {progress.step:,}"
+
+    return f"learning rate: was {described(before)}; is now {described(now)}"
+
+
+def epoch_number(number: int, config: TrainingConfig) -> str:
+    """Names an epoch, with how many there will be where that is known."""
+    of = f"/{config.epochs}" if config.max_minutes is None and config.max_steps is None else ""
+    return f"epoch {number}{of}"
