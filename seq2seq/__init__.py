@@ -4,21 +4,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seq2seq.api import LanguageModel, Translator, load
     from seq2seq.diagnosis import examine
     from seq2seq.errors import Seq2SeqError
-    from seq2seq.inference.language_model import LanguageModel
-    from seq2seq.inference.loading import load
-    from seq2seq.inference.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = ["LanguageModel", "Seq2SeqError", "Translator", "__version__", "examine", "load"]
 
 _HOMES = {
-    "LanguageModel": "inference.language_model",
+    "LanguageModel": "api",
     "Seq2SeqError": "errors",
-    "Translator": "inference.translator",
+    "Translator": "api",
     "examine": "diagnosis",
-    "load": "inference.loading",
+    "load": "api",
 }
 _SUBMODULES = ("adoption", "diagnosis")  # loaded when they are first used
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.bundle import RUNS
-from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.options import add_options, choices_of
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.fields import to_toml
-from seq2seq.presets import PRESETS, with_defaults
-from seq2seq.text.datasets import resolve
+from seq2seq.presets import PRESETS
 from seq2seq.training.run import look_only, train_into
 from seq2seq.training.task import Run
 
@@ -35,16 +34,9 @@ def run(argv: Sequence[str]) -> int:
         add_options(parser, config)
     args = parser.parse_args(argv)
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
-    dataset = resolve(chosen.data.get("data", DataConfig.data))
-    data = configured(DataConfig, with_defaults(dataset.kind, DataConfig, chosen.data))
-    model = configured(ModelConfig, with_defaults(dataset.kind, ModelConfig, chosen.model))
-    train = configured(TrainingConfig, with_defaults(dataset.kind, TrainingConfig, chosen.train))
-    asked = Run(
-        folder=Path(args.model) if args.model else RUNS / dataset.name,
-        dataset=dataset,
-        data=data,
-        model=model,
-        train=train,
+    asked = Run.of(
+        chosen._asdict(),
+        folder=Path(args.model) if args.model else None,
         started=started,
         report=say,
         overwrite=args.overwrite,

@@ -30,6 +30,7 @@ ROOMS = {
     "diagnosis": "ground bundle text models decoding inference scoring training foreign",
     "adoption": "ground bundle text models decoding inference scoring training foreign",
     "cli": "ground bundle",
+    "api": "ground bundle text models decoding inference scoring training",
     "verbs": "ground bundle text models decoding inference scoring training foreign diagnosis adoption cli",
 }
 VERBS = tuple(entry.VERBS)

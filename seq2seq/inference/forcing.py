@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from seq2seq.decoding import log_softmax
+from seq2seq.decoding import State, log_softmax
 from seq2seq.inference.runtimes import Runtime
 from seq2seq.inference.threads import single_threaded_products
+from seq2seq.inference.window_model import TextRuntime
 from seq2seq.special import PAD
 
 
@@ -26,3 +27,27 @@ def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.nd
         targets = target_ids[:, time + 1]
         found[:, time] = np.where(targets != PAD, log_softmax(np.asarray(logits))[rows, targets], 0.0)
     return found
+
+
+@single_threaded_products()
+def text_log_probs(
+    runtime: TextRuntime, inputs: np.ndarray, targets: np.ndarray, state: State
+) -> tuple[np.ndarray, State]:
+    """Steps a language model through given texts.
+
+    Args:
+        runtime: the model.
+        inputs: int32 (B, T), what it reads.
+        targets: int32 (B, T), one symbol ahead of `inputs`.
+        state: before the first symbol.
+
+    Returns:
+        float64 (B, T), log-probabilities of the targets in nats, and the state after the last symbol.
+
+    """
+    rows = np.arange(len(inputs))
+    found = np.zeros(inputs.shape)
+    for time in range(inputs.shape[1]):
+        logits, state = runtime.step(inputs[:, time], state)
+        found[:, time] = log_softmax(np.asarray(logits))[rows, targets[:, time]]
+    return found, state

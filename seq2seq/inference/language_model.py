@@ -9,10 +9,12 @@ from seq2seq.bundle import LANGUAGE_MODEL, Bundle
 from seq2seq.config import GenerationConfig
 from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.inference.results import Generated
+from seq2seq.inference.forcing import text_log_probs
+from seq2seq.inference.results import Generated, Scored
 from seq2seq.inference.runtimes import make_text_runtime
 from seq2seq.inference.threads import single_threaded_products, single_threaded_steps
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
+from seq2seq.text.batches import shift
 from seq2seq.text.prose import WORD_JOINT, TextForm
 from seq2seq.text.vocabulary import Replacement
 
@@ -155,6 +157,26 @@ class LanguageModel:
             )
             for sample, writer in enumerate(writers)
         ]
+
+    def score(self, texts: Sequence[str]) -> list[Scored]:
+        """Computes the log-probability of each symbol of texts but the first, which only begins them.
+
+        Args:
+            texts: each of at least one symbol; unknown characters are read as their nearest known form.
+
+        Raises:
+            OptionError: one string came in place of several, or a text is empty.
+
+        """
+        if isinstance(texts, str) or not all(texts):
+            raise OptionError(f"score: expected texts of at least one symbol, got {texts!r}")
+        found = []
+        for text in texts:
+            ids = np.array([self.vocabulary.encode(self.form.line(self.form.normalise(text)))], np.int32)
+            log_probs, _ = text_log_probs(self.runtime, *shift(ids), self.runtime.start(1))
+            first, *rest = self.vocabulary.symbols_of(ids[0])
+            found.append(Scored(first, self.form.text(rest), log_probs[0].tolist()))
+        return found
 
     def open(
         self,

@@ -17,6 +17,7 @@ from seq2seq.models.backend import tf
 from seq2seq.models.language import TrainableLanguageModel
 from seq2seq.models.step import make_validation_step
 from seq2seq.models.weights import export_weights
+from seq2seq.scoring.text_evaluation import text_scores
 from seq2seq.text.prose import EncodedText, encode_text
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.windows import steps_per_pass, stream_count, training_windows, validation_windows
@@ -169,8 +170,13 @@ class LanguageTask:
             nats, symbols = self.nats(held_out)
         else:  # this is what the best epoch's validation found
             nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
-        metrics = {"validation": text_scores(nats, symbols, self.text)}
-        return Outcome(metrics, choose_text_canary(LanguageModel(bundle)), [])
+        scores = text_scores(
+            nats,
+            symbols=symbols,
+            unknown=self.text.unknown,
+            symbols_per_character=held_out / self.text.validation_characters,
+        )
+        return Outcome({"validation": scores._asdict()}, choose_text_canary(LanguageModel(bundle)), [])
 
 
 def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
@@ -201,23 +207,3 @@ def resolved_text_model(config: ModelConfig, *, symbols: int, epochs: int) -> Mo
     if dropout is None:
         dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
     return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
-
-
-def text_scores(nats: float, symbols: int, text: EncodedText) -> dict[str, float]:
-    """Gives the scores of the validation part by name.
-
-    Args:
-        nats: mean of a symbol.
-        symbols: how many were scored.
-        text: whose validation part was scored; a symbol that its vocabulary lacks counts as UNK.
-
-    """
-    symbols_a_character = (len(text.ids) - text.split) / text.validation_characters
-    return {
-        "nats_per_symbol": nats,
-        "nats_per_character": nats * symbols_a_character,
-        "bits_per_character": nats * symbols_a_character / math.log(2),
-        "perplexity": math.exp(min(nats, 700.0)),
-        "symbols": symbols,
-        "unknown_symbols": text.unknown,
-    }

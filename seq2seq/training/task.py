@@ -4,17 +4,21 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle import RUNS, Bundle
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
-from seq2seq.text.datasets import Dataset
+from seq2seq.fields import Config
+from seq2seq.presets import with_defaults
+from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training.checkpoints import Progress
 
 if TYPE_CHECKING:  # it imports TensorFlow, which a run that is finished already does not need
     from seq2seq.models.step import Trainable
+
+Section = TypeVar("Section", bound=Config)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,35 @@ class Run:
     def __post_init__(self) -> None:
         if not self.signature:
             object.__setattr__(self, "signature", {**self.settings, "sha256": self.dataset.sha256})
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, Mapping[str, Any]], *, folder: Path | None, **others: Any) -> "Run":
+        """Makes a run of what was chosen; what was not has the default of its kind of data.
+
+        Args:
+            chosen: by section (data, model, train), names to values.
+            folder: None: `runs/` and the data set's name.
+            others: the other fields.
+
+        Raises:
+            DataError: the data is unknown or absent.
+            OptionError: an option is unknown, out of range, or means nothing for this kind of data.
+
+        """
+        dataset = resolve(chosen["data"].get("data", DataConfig.data))
+
+        def section(kind: type[Section]) -> Section:
+            values = with_defaults(dataset.kind, kind, chosen[kind.section])
+            return kind.from_dict(values, where="options")
+
+        return cls(
+            folder=folder or RUNS / dataset.name,
+            dataset=dataset,
+            data=section(DataConfig),
+            model=section(ModelConfig),
+            train=section(TrainingConfig),
+            **others,
+        )
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
