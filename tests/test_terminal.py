@@ -9,7 +9,7 @@ import pytest
 from test_training import STEPS, CountingTask, run
 
 from seq2seq.terminal import LIVE_SECONDS, PLAIN_SECONDS, LiveLine, columns, fitted, time_left
-from seq2seq.training.fit import fit as training
+from seq2seq.training import fit as training
 
 
 class Screen(io.StringIO):
