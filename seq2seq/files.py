@@ -1,18 +1,26 @@
-"""Files that are whole or absent: written beside their name, flushed, and renamed."""
+"""Files that are complete or absent: written under another name, flushed, and renamed; and the lock on a file."""
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from seq2seq.errors import BundleError
+from seq2seq.errors import BundleError, Seq2SeqError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 PARTIAL = ".partial"
 
@@ -70,6 +78,40 @@ def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path, refusal: Seq2SeqError) -> Iterator[None]:
+    """Locks a file or folder against other processes; the system removes the lock when the process ends.
+
+    Where the system or the file system has no such locks, nothing keeps two processes apart.
+
+    Args:
+        path: the file or folder; a file that is absent is created.
+        refusal: the error for a lock that another process holds.
+
+    Raises:
+        Seq2SeqError: `refusal`.
+
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # a process that has just finished may have renamed what is locked here
+            free = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+        except BlockingIOError:
+            free = False
+        except OSError:  # a file system without locks
+            free = True
+        if not free:
+            raise refusal
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def fresh_name(path: Path) -> Path:

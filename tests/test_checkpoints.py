@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from seq2seq import files
 from seq2seq.errors import BundleError
 from seq2seq.files import (
     fresh_folder,
@@ -281,6 +282,12 @@ def test_a_run_that_failed_holds_no_lock(tmp_path):
     with pytest.raises(KeyboardInterrupt), locked(tmp_path):
         raise KeyboardInterrupt
     with locked(tmp_path):
+        pass
+
+
+def test_a_system_without_locks_trains_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    with locked(tmp_path), locked(tmp_path):
         pass
 
 
