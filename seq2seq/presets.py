@@ -7,19 +7,13 @@ from typing import Any
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of
 
-# where a language model's default differs from a translator's
+# defaults of a language model that differ from a translator's
 LANGUAGE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "model": {
-        "hidden_size": 512,
-        "embedding_size": 64,
-        "layers": 1,
-        "bidirectional": False,
-        "attention": "none",
-    },
+    "model": {"hidden_size": 512, "embedding_size": 64, "layers": 1, "bidirectional": False, "attention": "none"},
     "train": {"learning_rate": 0.005, "warmup_steps": 50},
 }
 
-# the sizes are those of the tutorials; batches are smaller, since windows do not overlap here
+# the sizes are those of the tutorials; batches are smaller, since windows do not overlap in this package
 KING_LEAR: dict[str, Any] = {
     "rnn": "lstm",
     "layers": 2,
@@ -83,6 +77,6 @@ def with_defaults(kind: str, section: type[Config], chosen: Mapping[str, Any]) -
     defaults = {field.name: field.default for field in dataclasses.fields(section)} | own
     for name in INAPPLICABLE[kind] & set(chosen):
         if chosen[name] != defaults[name]:
-            meant = "pairs" if kind == "text" else "a text"
-            raise OptionError(f"{flag_of(name)} {chosen[name]}: is for {meant}, and --data is {kind}; leave it out")
+            other = "pairs" if kind == "text" else "a text"
+            raise OptionError(f"{flag_of(name)} {chosen[name]}: is for {other}, and --data is {kind}; leave it out")
     return {**own, **chosen}
