@@ -14,12 +14,12 @@ from seq2seq.models.attention import Attention
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
-    drift_penalty,
     make_optimizer,
     make_train_step,
     make_validation_step,
     shard_count,
     smoothed_nats,
+    state_penalty,
     symbol_nats,
 )
 from seq2seq.models.trainable import TrainableTranslator
@@ -446,8 +446,8 @@ def test_an_empty_source_is_its_end_alone():
 def test_a_carried_state_that_runs_away_is_pulled_back():
     state = tf.Variable([[100.0, 0.1], [-100.0, 0.1]])
     with tf.GradientTape() as tape:
-        penalty = drift_penalty([state])
+        penalty = state_penalty([state])
     gradient = tape.gradient(penalty, state).numpy()
     assert gradient[0, 0] == -gradient[1, 0] > 1e-2
     assert abs(gradient[0, 1]) < 1e-3 * gradient[0, 0] * 1.01
-    assert drift_penalty([]) == 0.0
+    assert state_penalty([]) == 0.0
