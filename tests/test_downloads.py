@@ -1,4 +1,4 @@
-"""The downloader against a real HTTP server on loopback."""
+"""The downloader with an HTTP server on loopback."""
 
 import hashlib
 import io
@@ -50,7 +50,7 @@ def test_a_connection_cut_in_the_middle_is_resumed_where_it_was_cut(server, targ
     assert server.requests[1]["If-Range"] == '"v1"'
 
 
-def test_an_interrupted_download_goes_on_in_another_run(server, target):
+def test_an_interrupted_download_continues_in_another_run(server, target):
     server.cuts = [100_000]
     with pytest.raises(DataError, match="continues where this stopped"):
         fetch(server, target, retries=0)

@@ -42,20 +42,20 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 
 @pytest.fixture(autouse=True)
 def float32_gradients(monkeypatch):
-    """Keeps gradients comparable to those of the oracles, whatever the processor."""
+    """Uses float32 gradients on every processor, so that they can be compared with an oracle."""
     monkeypatch.setattr(recurrent, "gradient_type", lambda: tf.float32)
 
 
 @pytest.fixture
 def eager():
-    """Saves the seconds that compiling takes."""
+    """Runs without compiling, which would take seconds."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
 def make(*, scale=2.0, seed=1, dropout=0.0, **kind):
-    """Models of random weights, large enough that symbols and positions matter."""
+    """Models with random weights, large enough that symbols and positions matter."""
     keras.utils.set_random_seed(seed)
     config = ModelConfig(hidden_size=6, embedding_size=4, dropout=dropout, **kind)
     models = build_translator(config, source_size=SOURCE_SIZE, target_size=TARGET_SIZE)
@@ -151,7 +151,7 @@ def test_random_states_of_dropout_are_no_weights():
     assert not [name for name in export_weights([make(dropout=0.5).decoder]) if "seed" in name]
 
 
-# our LSTM against Keras's own
+# this package's LSTM against Keras's own
 
 
 @pytest.fixture(scope="module")

@@ -240,12 +240,12 @@ def _unknown(name: str) -> str:
     message = f"expected a data set's name or a path, got {name!r}, which is neither; "
     lowered = name.lower()
     close = difflib.get_close_matches(lowered, NAMES, n=3, cutoff=0.5)
-    turned = re.fullmatch(r"eng-([a-z]{3})", lowered)
-    if turned:
-        message += f"that pair is called {turned[1]}-eng (its source is English; --reverse swaps source and target); "
+    swapped = re.fullmatch(r"eng-([a-z]{3})", lowered)
+    if swapped:
+        message += f"that pair is called {swapped[1]}-eng (its source is English; --reverse swaps source and target); "
     elif lowered != name and ANKI_NAME.fullmatch(lowered):
         close = [lowered]
-    if close and not turned:
+    if close and not swapped:
         message += f"did you mean {' or '.join(close)}? "
     return f"{message}known names: {', '.join(NAMES)}, and other xxx-eng pairs of manythings.org/anki"
 

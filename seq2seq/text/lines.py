@@ -92,12 +92,12 @@ def _decoded(data: bytes, path: str | Path, encoding: str) -> tuple[str, dict[in
         except UnicodeDecodeError:
             undecodable[index] = row
             rows.append("")
-    filled = sum(1 for row in raw if row.strip())
-    if 2 * len(undecodable) > filled:
+    written = sum(1 for row in raw if row.strip())
+    if 2 * len(undecodable) > written:
         index, row = next(iter(undecodable.items()))
         advice = way_out(b"\n".join(undecodable.values()))
         raise DataError(
-            f"expected {encoding_name(encoding)} text, got {str(path)!r}, where {len(undecodable)} of {filled} lines "
+            f"expected {encoding_name(encoding)} text, got {str(path)!r}, where {len(undecodable)} of {written} lines "
             f"are not, such as line {index + 1}: {excerpt(row)}; {advice}"
         )
     return "\n".join(rows), undecodable

@@ -19,7 +19,7 @@ from seq2seq.text.lines import check_text_format, encoding_name
 from seq2seq.text.vocabulary import Vocabulary
 
 BLOCK_BYTES = 1 << 20
-LONGEST_SYMBOL = 1 << 20  # characters; a longer stretch without space or line end is cut inside
+LONGEST_SYMBOL = 1 << 20  # characters; a longer run without space or line end is cut anywhere
 FEWEST_SYMBOLS = 20
 TRAIN_SHARE = 0.9
 EXCERPT_CHARACTERS = 10_000  # of the validation part, kept with the model
@@ -72,7 +72,7 @@ class TextForm:
         return text if text.isascii() else unicodedata.normalize("NFC", text.replace("\ufeff", ""))
 
     def tokens(self, text: str) -> list[str]:
-        """Splits normalised text into symbols; words or characters together are the whole text again."""
+        """Splits normalised text into symbols; words, or characters, joined again give the same text."""
         if self.unit == "word":
             return [token for token in _WORD.findall(text) if token != WORD_JOINT]
         if not self.separator:

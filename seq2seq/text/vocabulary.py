@@ -178,7 +178,7 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_json(cls, data: Any, where: str = "") -> "Vocabulary":
+    def from_json(cls, data: Any, *, where: str) -> "Vocabulary":
         """Reads a vocabulary that `to_json` wrote, with the same ids.
 
         Args:
@@ -189,23 +189,24 @@ class Vocabulary:
             BundleError: the keys, types or symbols are not those of a vocabulary.
 
         """
-        place = f"{where}: " if where else ""
         expected = {"format", "separator", "features_sep", "symbols"}
         if not isinstance(data, dict) or set(data) != expected:
             shown = sorted(map(str, data)) if isinstance(data, dict) else data
-            raise BundleError(f"{place}expected a vocabulary with the keys {sorted(expected)}, got {_short(shown)}")
+            raise BundleError(f"{where}: expected a vocabulary with the keys {sorted(expected)}, got {shown!r:.120}")
         if data["format"] != FORMAT:
             raise BundleError(
-                f"{place}expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
+                f"{where}: expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
             )
-        for key in ("separator", "features_sep"):
-            if not isinstance(data[key], str):
-                raise BundleError(f"{place}expected {key} to be a string, got {data[key]!r}")
-        if not isinstance(data["symbols"], list):
-            raise BundleError(f"{place}expected symbols to be a list, got {_short(data['symbols'])}")
+        for key, kind, name in (
+            ("separator", str, "string"),
+            ("features_sep", str, "string"),
+            ("symbols", list, "list"),
+        ):
+            if not isinstance(data[key], kind):
+                raise BundleError(f"{where}: expected {key} to be a {name}, got {data[key]!r:.120}")
         problem = _problem(data["symbols"])
         if problem:
-            raise BundleError(f"{place}{problem}; the file was changed by hand or is damaged")
+            raise BundleError(f"{where}: {problem}; the file was changed by hand or is damaged")
         return cls(data["symbols"], data["separator"], data["features_sep"])
 
     def _segment_text(self, text: str) -> list[str]:
@@ -274,8 +275,3 @@ def _problem(symbols: Sequence[Any]) -> str | None:
             return f"expected distinct symbols, got {symbol!r} at positions {seen[symbol]} and {position}"
         seen[symbol] = position
     return None
-
-
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 120 else shown[:120] + "..."
