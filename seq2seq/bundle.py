@@ -1,4 +1,4 @@
-"""Saves and loads one finished model folder; the only module that knows what is in it."""
+"""Saves and loads a finished model folder; only this module knows its contents."""
 
 import csv
 import dataclasses
@@ -46,8 +46,8 @@ class Bundle:
     source_vocabulary: Vocabulary | None  # None: a language model
     target_vocabulary: Vocabulary
     weights: Mapping[str, np.ndarray]
-    record: Mapping[str, Any]  # config.json as it stands: also the data's sha256, licence and how training went
-    excerpt: str = ""  # of a language model: some of the validation text, for prompts
+    record: Mapping[str, Any]  # all of config.json, with the data's sha256 and licence and the record of training
+    excerpt: str = ""  # for a language model: a part of the validation text, for prompts
 
 
 def save_bundle(
@@ -57,15 +57,15 @@ def save_bundle(
     history: Sequence[Mapping[str, float]],
     canary: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Writes a complete model folder, in place of the model that it holds.
+    """Writes a complete model folder, and replaces the model in it if there is one.
 
-    `config.json` goes first and comes last, with the hash of every part: without it the folder is no model.
+    `config.json` is removed first and written last, with the hash of every part: a folder without it is no model.
 
     Args:
-        bundle: its path exists.
-        metrics: scores by part of the data.
+        bundle: the model; the folder at its path exists.
+        metrics: scores for each part of the data.
         history: a row for each epoch.
-        canary: a few inputs and what the model says to them.
+        canary: a few inputs with the model's outputs.
 
     """
     vocabularies = {SOURCE_VOCABULARY: bundle.source_vocabulary, TARGET_VOCABULARY: bundle.target_vocabulary}
@@ -102,7 +102,7 @@ def load_bundle(path: str | Path) -> Bundle:
     """Reads a finished model folder.
 
     Raises:
-        BundleError: the folder is missing, unfinished, damaged, of a newer format, or mixes parts of two models.
+        BundleError: the folder is missing, unfinished, damaged, in another format, or mixes parts of two models.
 
     """
     path = Path(path)
@@ -115,9 +115,8 @@ def load_bundle(path: str | Path) -> Bundle:
     model = read_section(ModelConfig, record["model"], where=where)
     source = None
     if record["kind"] == TRANSLATOR:
-        source = read_vocabulary(path / SOURCE_VOCABULARY)
-    target = read_vocabulary(path / TARGET_VOCABULARY)
-    check_sizes(path, weights, {"source_embedding.embeddings": source, "target_embedding.embeddings": target})
+        source = read_vocabulary(path / SOURCE_VOCABULARY, weights, "source_embedding.embeddings")
+    target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -132,7 +131,12 @@ def load_bundle(path: str | Path) -> Bundle:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Reads config.json and checks that it is one that this version understands."""
+    """Reads config.json.
+
+    Raises:
+        BundleError: the folder is missing or unfinished, or the file is damaged or in another format.
+
+    """
     if not path.is_dir():
         raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
     if not (path / CONFIG).is_file():
@@ -151,21 +155,19 @@ def read_record(path: Path) -> dict[str, Any]:
     if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
         wrong.append("kind")
     if wrong:
-        raise BundleError(
-            f"{path / CONFIG}: is damaged: {wrong[0]} is {record.get(wrong[0])!r}; train again, or restore the file"
-        )
+        raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
     if "lengths" in record:
         from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
     if "source_form" in record:
         from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
     unlisted = [name for name in part_names(record["kind"]) if name not in record["sha256"]]
     if unlisted:
-        raise BundleError(f"{path / CONFIG}: is damaged: no sha256 of {unlisted[0]}; train again, or restore the file")
+        raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
     return record
 
 
 def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
-    """Reads one section of options that a file of ours holds; an option that it lacks has its default.
+    """Reads one section of options from a file that this program wrote; missing options get their defaults.
 
     Raises:
         BundleError: a key is unknown, or a value has the wrong type or is out of range.
@@ -180,13 +182,13 @@ def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
 
 
 def part_names(kind: str) -> list[str]:
-    """Names the parts that every model of a kind has, `config.json` apart."""
+    """Returns the names of the files that every model of a kind has, except for `config.json`."""
     names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
     return [*names, SOURCE_VOCABULARY] if kind == TRANSLATOR else names
 
 
 def check_hash(path: Path, expected: str) -> None:
-    """Raises BundleError unless the file's bytes are those that were written."""
+    """Raises BundleError if a file is missing or does not have the expected SHA-256."""
     if not path.is_file():
         raise BundleError(f"{path}: is missing; train again, or restore the file")
     if sha256_of(path) != expected:
@@ -195,42 +197,41 @@ def check_hash(path: Path, expected: str) -> None:
         )
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
-    """Reads one vocabulary."""
-    return Vocabulary.from_json(read_json(path), where=str(path))
+def read_vocabulary(path: Path, weights: Mapping[str, np.ndarray], embedding: str) -> Vocabulary:
+    """Reads one vocabulary.
 
+    Raises:
+        BundleError: the file is damaged, or the weights named `embedding` do not have one row for each id.
 
-def check_sizes(path: Path, weights: Mapping[str, np.ndarray], tables: Mapping[str, Vocabulary | None]) -> None:
-    """Raises BundleError unless each vocabulary has as many ids as its embedding has rows."""
-    for name, vocabulary in tables.items():
-        if vocabulary is None:
-            continue
-        rows = weights[name].shape[0] if name in weights else 0
-        if rows != len(vocabulary):
-            raise BundleError(
-                f"{path}: {name} has {rows} rows, its vocabulary {len(vocabulary)} ids; "
-                "the folder mixes parts of different models"
-            )
+    """
+    vocabulary = Vocabulary.from_json(read_json(path), where=str(path))
+    rows = weights[embedding].shape[0] if embedding in weights else 0
+    if rows != len(vocabulary):
+        raise BundleError(
+            f"{path.parent}: {embedding} has {rows} rows, its vocabulary {len(vocabulary)} ids; "
+            "the folder mixes parts of different models"
+        )
+    return vocabulary
 
 
 def kind_in(folder: Path) -> str | None:
-    """Returns the kind of model that a folder says it holds; None for none: other programs have a config.json too."""
+    """Returns the kind of model in a folder; None if there is none, or only another program's config.json."""
     try:
         record = read_json(folder / CONFIG)
     except BundleError:
         return None
-    ours = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
-    return str(record["kind"]) if ours and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
+    written_here = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
+    return str(record["kind"]) if written_here and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
 
 
-RUNS = Path("runs")  # where `train` puts models, and the other verbs look for them
+RUNS = Path("runs")  # where `train` writes models, and where the other verbs find them
 
 
 def newest_bundle(runs: Path, kind: str | None = None) -> Path:
-    """Finds the model folder that was finished last, of one kind or of any.
+    """Finds the model folder that was finished last, with models of one kind or of any.
 
     Raises:
-        BundleError: there is none.
+        BundleError: there is no such model.
 
     """
     finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)

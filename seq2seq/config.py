@@ -1,6 +1,6 @@
-"""Every option of the toolkit, once: frozen dataclasses whose fields carry the default, the help and the limits.
+"""All options of the toolkit: frozen dataclasses whose fields have the default, the help text and the limits.
 
-The command line, `--config FILE.toml`, the Python functions and the model folder all read these classes.
+The command line, `--config FILE.toml`, the Python functions and the model folder all use these classes.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from seq2seq.fields import Config, flag_of, internal, option
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Config):
-    """Where the data is and how it is read; recorded in the model folder and used again by every verb."""
+    """Where the data is and how it is read; the model folder stores this for all verbs."""
 
     section: ClassVar[str] = "data"
 
@@ -24,12 +24,14 @@ class DataConfig(Config):
     target_col: int = option(2, "column of the target, counted from 1", at_least=1)
     reverse: bool = option(False, "swap source and target")
     features_col: int | None = option(None, "column of feature tags put before the source", at_least=1)
-    features_sep: str = option(";", "what separates the tags, such as V;PST;1;PL")
+    features_sep: str = option(";", "separator of the tags, such as V;PST;1;PL")
     source_sep: str = option("", "separator of source symbols; empty: characters")
     target_sep: str = option("", "separator of target symbols; empty: characters")
-    lowercase: bool = option(False, "lower-case the data, and later every input")
+    lowercase: bool = option(False, "lower-case the data, and every input of the trained model")
     unit: str = option("char", "what a symbol of a text is", choices=("char", "word"))
-    vocabulary_limit: int | None = option(None, "most symbols of a text's vocabulary; others are UNK", at_least=1)
+    vocabulary_limit: int | None = option(
+        None, "largest number of symbols in the vocabulary of a text; others are UNK", at_least=1
+    )
     on_bad_line: str = option("skip", "what to do with an unusable line", choices=("skip", "error"))
     max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols)", at_least=1)
     max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols)", at_least=1)
@@ -37,45 +39,31 @@ class DataConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_data_options(self)
-
-
-def check_data_options(config: DataConfig) -> None:
-    """Refuses columns, separators and encodings that cannot be meant.
-
-    Raises:
-        OptionError: naming the option.
-
-    """
-    named = {"--source-col": config.source_col, "--target-col": config.target_col}
-    if config.features_col is not None:
-        named["--features-col"] = config.features_col
-        if not config.features_sep:
-            raise OptionError("expected --features-sep to be at least one character, got ''; such as ';'")
-    if len(set(named.values())) < len(named):
-        columns = ", ".join(f"{option} {column}" for option, column in named.items())
-        raise OptionError(f"expected different columns, got {columns}; give each its own number")
-    check_separator("--source-sep", config.source_sep)
-    check_separator("--features-sep", config.features_sep)
-    if not is_encoding(config.encoding):
-        raise OptionError(
-            f"expected --encoding to be one that Python knows, got {config.encoding!r}; such as utf-8, utf-16 or cp1252"
-        )
+        columns = {"--source-col": self.source_col, "--target-col": self.target_col}
+        if self.features_col is not None:
+            columns["--features-col"] = self.features_col
+            if not self.features_sep:
+                raise OptionError("expected --features-sep to be at least one character, got ''; such as ';'")
+        if len(set(columns.values())) < len(columns):
+            named = ", ".join(f"{option} {column}" for option, column in columns.items())
+            raise OptionError(f"expected different columns, got {named}; give each its own number")
+        check_separator("--source-sep", self.source_sep)
+        check_separator("--features-sep", self.features_sep)
+        if not is_encoding(self.encoding):
+            raise OptionError(
+                f"expected --encoding to be one that Python knows, got {self.encoding!r}; "
+                "such as utf-8, utf-16 or cp1252"
+            )
 
 
 def check_separator(option: str, separator: str) -> None:
-    """Refuses a separator that cannot stand inside a column.
-
-    Raises:
-        OptionError: naming the option.
-
-    """
+    """Raises OptionError for a separator with a tab or line end, which cannot be inside a column."""
     if "\t" in separator or "\n" in separator:
         raise OptionError(f"expected {option} without tab or line end, got {separator!r}; tab separates columns")
 
 
 def is_encoding(name: str) -> bool:
-    """Tells whether Python can read text by this name."""
+    """Returns whether Python has a text encoding with this name."""
     try:
         "a\tb\n".encode(name)
     except (LookupError, ValueError):
@@ -97,19 +85,21 @@ class ModelConfig(Config):
     layers: int = option(1, "recurrent layers of the encoder and of the decoder", at_least=1, at_most=8)
     rnn: str = option("lstm", "kind of recurrent layer", choices=("lstm", "gru"))
     bidirectional: bool = option(True, "read the source in both directions")
-    attention: str = option("luong", "how the decoder looks at the source", choices=("none", "luong", "bahdanau"))
+    attention: str = option("luong", "kind of attention to the source", choices=("none", "luong", "bahdanau"))
     dropout: float | None = option(
         None,
         "share of units dropped in training after embeddings, between layers and before the output; "
-        "default: 0.5 below 5000 pairs, 0.3 below 20 000, else 0.1; of a text 0 for up to 4 passes, then 0.4 below "
+        "default: 0.5 below 5000 pairs, 0.3 below 20 000, else 0.1; for a text 0 for up to 4 passes, then 0.4 below "
         "300 000 symbols, else 0.2",
         at_least=0.0,
         at_most=0.9,
     )
-    bridge: str = internal("dense", "what makes one state of two directions' states", choices=("dense", "none"))
-    combine: str = internal("tanh", "what makes the output of attention and decoder", choices=("tanh", "none"))
-    encoder_layers: int | None = internal(None, "layers of the encoder, where the decoder has another number")
-    wiring: str = internal("", "for each decoder layer the encoder layer it starts from, such as 1,- (-: zeros)")
+    bridge: str = internal("dense", "how the states of two directions become one", choices=("dense", "none"))
+    combine: str = internal("tanh", "how the output is made from attention and decoder", choices=("tanh", "none"))
+    encoder_layers: int | None = internal(None, "layers of the encoder, if the decoder has another number")
+    wiring: str = internal(
+        "", "for each decoder layer the encoder layer whose states it starts with, such as 1,- (-: zeros)"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,7 +108,7 @@ class ModelConfig(Config):
 
 
 def decoder_starts(config: ModelConfig) -> list[int | None]:
-    """For each decoder layer the encoder layer whose states it starts from; None: from zeros."""
+    """Returns for each decoder layer the encoder layer whose states it starts with; None: zeros."""
     named = config.wiring.split(",") if config.wiring else map(str, range(config.layers))
     return [None if name == "-" else int(name) for name in named]
 
@@ -131,23 +121,21 @@ class TrainingConfig(Config):
 
     epochs: int | None = option(
         None,
-        "passes over the training part; default: 10, for small data more, up to 100, none with --max-minutes; "
-        "of a text 3 to 20, with --max-minutes 20",
+        "passes over the training part; default: 10, up to 100 for small data, no limit with --max-minutes; "
+        "for a text 3 to 20, with --max-minutes 20",
         at_least=1,
     )
     max_steps: int | None = option(None, "end after this many steps", at_least=1)
     max_minutes: float | None = option(
-        None,
-        "end after this many minutes, start-up included; such a run cannot be repeated exactly",
-        above=0.0,
+        None, "end after this many minutes, start-up included; such a run cannot be repeated exactly", above=0.0
     )
     batch_size: int | None = option(
         None,
-        "pairs in a step, by default 16 below 5000 pairs, else 32; of a text, places that are read side by side, "
+        "pairs in a step, by default 16 below 5000 pairs, else 32; for a text, places that are read in parallel, "
         "by default 4 to 32, one for 64 000 symbols",
         at_least=1,
     )
-    window: int = option(64, "symbols of a text between two updates; the state is carried on", at_least=1)
+    window: int = option(64, "symbols of a text between two updates; the state is kept", at_least=1)
     learning_rate: float = option(0.008, "the highest learning rate", above=0.0)
     optimizer: str = option("adam", "the optimiser", choices=("adam", "rmsprop", "sgd"))
     warmup_steps: int = option(200, "steps over which the learning rate rises from 0", at_least=0)
@@ -162,16 +150,16 @@ class TrainingConfig(Config):
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
     seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
     shards: int | None = option(
-        None, "parts of a batch computed side by side; default: one a core, each of 8 rows or more", at_least=1
+        None, "parts of a batch computed in parallel; default: one per core, each with 8 rows or more", at_least=1
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions(Config):
-    """How symbols are drawn; what translators and language models share."""
+    """How symbols are sampled, for translators and language models."""
 
     section: ClassVar[str] = "decode"
-    usual_temperature: ClassVar[str] = "1"  # named where one is missing
+    usual_temperature: ClassVar[str] = "1"  # the example in messages
 
     temperature: float | None = option(
         None,
@@ -193,7 +181,7 @@ class SamplingOptions(Config):
     oov: str = option("map", "characters the model never saw", choices=("map", "unk", "error"))
 
     def check_filters(self) -> None:
-        """Raises OptionError for a filter where nothing is drawn."""
+        """Raises OptionError for a filter without sampling."""
         for name in ("top_k", "top_p", "min_p"):
             if getattr(self, name) is not None and not self.temperature:
                 raise OptionError(
@@ -202,7 +190,7 @@ class SamplingOptions(Config):
                 )
 
     def with_seed(self) -> Self:
-        """Draws a seed where none was given."""
+        """Returns the options with a random seed if none was given."""
         return self if self.seed is not None else dataclasses.replace(self, seed=secrets.randbelow(2**31))
 
 
@@ -211,40 +199,36 @@ class DecodingConfig(SamplingOptions):
     """How text is produced from a model."""
 
     beam_size: int | None = option(
-        None,
-        "beam search with K hypotheses",
-        at_least=1,
-        aliases=("--beam-width", "--num-beams"),
-        metavar="K",
+        None, "beam search with K hypotheses", at_least=1, aliases=("--beam-width", "--num-beams"), metavar="K"
     )
     length_penalty: float = option(
-        1.0, "A in rank_score = score / length^A, length in symbols with END; 0: the plain sum", at_least=0.0,
+        1.0, "A in rank_score = score / length^A, length in symbols with END; 0: the sum", at_least=0.0,
         at_most=10.0, metavar="A",
     )  # fmt: skip
     n_best: int = option(1, "results for each line; needs --format tsv or jsonl", at_least=1, metavar="N")
     max_length: int | None = option(
         None,
-        "most symbols of an output, END not counted; default: half as many again as the longest of the training "
+        "largest number of symbols in an output, END not counted; default: 1.5 times the longest in the training "
         "data, more for a longer source",
         at_least=1,
         metavar="N",
     )
-    min_length: int = option(0, "fewest symbols of an output", at_least=0, metavar="N")
-    prefix: str = option("", "forced start of every output", metavar="TEXT")
+    min_length: int = option(0, "smallest number of symbols in an output", at_least=0, metavar="N")
+    prefix: str = option("", "forced beginning of every output", metavar="TEXT")
     batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.beam_size is not None and self.temperature is not None:
             raise OptionError(
-                "--beam-size and --temperature exclude each other: a beam looks for the most probable output, "
-                "a temperature draws one; give one of them"
+                "--beam-size and --temperature exclude each other: a beam finds the most probable output, "
+                "a temperature samples one; give one of them"
             )
         self.check_filters()
         if self.n_best > (self.beam_size or 1) and not self.temperature:
             raise OptionError(
                 f"--n-best {self.n_best} needs at least as many hypotheses: give --beam-size {self.n_best} or more, "
-                "or --temperature to draw samples"
+                "or --temperature for samples"
             )
         if self.max_length is not None and self.min_length > self.max_length:
             raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
@@ -252,20 +236,20 @@ class DecodingConfig(SamplingOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig(SamplingOptions):
-    """How a language model writes."""
+    """How a language model generates text."""
 
     usual_temperature: ClassVar[str] = "0.7"
 
-    length: int = option(400, "symbols to write after the prompt", at_least=1, metavar="N")
+    length: int = option(400, "symbols to generate after the prompt", at_least=1, metavar="N")
     temperature: float = option(
         0.7,
-        "draw from p^(1/T): below 1 conservative, above 1 surprising; 0 takes the most probable symbol",
+        "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 takes the most probable symbol",
         at_least=0.0,
         metavar="T",
     )
-    samples: int = option(1, "texts to write from the same prompt", at_least=1, metavar="N")
+    samples: int = option(1, "texts to generate from the same prompt", at_least=1, metavar="N")
     seed: int | None = option(
-        None, "seed of the draws and of the random place; absent: drawn and printed", at_least=0, at_most=2**64 - 1,
+        None, "seed of sampling and of the random excerpt; absent: drawn and printed", at_least=0, at_most=2**64 - 1,
         metavar="N",
     )  # fmt: skip
     oov: str = option("map", "characters of the prompt that the model never saw", choices=("map", "unk", "error"))

@@ -1,10 +1,8 @@
-"""Counts the cores of this machine that a process may use: one rule for training and decoding."""
+"""Counts the cores that training and decoding may use."""
 
 import os
 
 
 def core_count() -> int:
     """Counts the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,10 +1,10 @@
-"""The errors a user can cause; the command line prints one as a single line and exits with status 2."""
+"""The errors that a user can cause; the command line prints such an error in one line and exits with status 2."""
 
 QUOTED_CHARACTERS = 60
 
 
 class Seq2SeqError(ValueError):
-    """Base of every error of this package: says what was expected, what came, where, and the way out."""
+    """Base of all errors of this package; the message names what was expected, what came, where, and the way out."""
 
 
 class DataError(Seq2SeqError):
@@ -12,7 +12,7 @@ class DataError(Seq2SeqError):
 
 
 class BundleError(Seq2SeqError):
-    """A model folder is missing, unfinished, damaged or of another kind."""
+    """A model folder is missing, unfinished, damaged, or has another kind of model."""
 
 
 class OptionError(Seq2SeqError):
@@ -20,9 +20,9 @@ class OptionError(Seq2SeqError):
 
 
 class AdoptionError(Seq2SeqError):
-    """A model that another program trained cannot be taken over as it is."""
+    """A model that another program trained cannot be converted."""
 
 
 def excerpt(line: str | bytes) -> str:
-    """Quotes a line for a message, cut where it is long."""
+    """Quotes a line for a message; a long line is cut."""
     return repr(line) if len(line) <= QUOTED_CHARACTERS else repr(line[:QUOTED_CHARACTERS]) + "..."

@@ -1,4 +1,4 @@
-"""What options are made of: dataclass fields with default, help and limits; their checks; their form in TOML."""
+"""Options as dataclass fields with default, help text and limits; their checks; their form in TOML."""
 
 import dataclasses
 import math
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from seq2seq.errors import OptionError
 
-LARGEST = 10**18  # of whole numbers without a limit of their own: what is computed from them fits into 64 bits
-SHOWN_DIGITS = 60  # of a number in a message
+LARGEST = 10**18  # default limit of whole numbers, so that results of computations fit into 64 bits
+SHOWN_DIGITS = 60  # most digits of a number in a message
 
 
 def option(
@@ -26,7 +26,7 @@ def option(
     aliases: tuple[str, ...] = (),
     metavar: str | None = None,
 ) -> Any:
-    """Declares one option: a dataclass field with its help text and the range of its values."""
+    """Declares an option: a dataclass field with its help text and the range of its values."""
     metadata = {
         "help": text,
         "choices": choices,
@@ -40,19 +40,19 @@ def option(
 
 
 def internal(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
-    """Declares a field that no option sets: it tells how an adopted model differs from ours."""
+    """Declares a field that no option sets: a way in which an adopted model differs from those of this package."""
     field = option(default, text, choices=choices)
     return dataclasses.field(default=default, metadata={**field.metadata, "internal": True})
 
 
 def flag_of(name: str) -> str:
-    """Spells the field `top_k` as the option `--top-k`."""
+    """Returns the option for a field: `--top-k` for `top_k`."""
     return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Base of the sections: checks the range of every value when it is built."""
+    """Base of the sections of options; checks the type and range of every value."""
 
     section: ClassVar[str] = ""
 
@@ -62,7 +62,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
-        """Builds the section from names to values; `where` is named in the error for an unknown key.
+        """Builds the section from names and values; the error for an unknown key begins with `where`.
 
         Raises:
             OptionError: a key is not a field, or a value has the wrong type or is out of range.
@@ -78,20 +78,20 @@ class Config:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns names to plain values, ready for JSON or TOML; internal fields where they are set."""
+        """Returns names and plain values for JSON or TOML; internal fields only if they differ from their defaults."""
         plain = {field.name: field.default for field in dataclasses.fields(self) if "internal" in field.metadata}
         return {key: value for key, value in dataclasses.asdict(self).items() if plain.get(key, ...) != value}
 
 
 def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
-    """Tells a field's plain type, and whether it may be None."""
+    """Returns a field's plain type, and whether it may be None."""
     members = typing.get_args(field.type) or (field.type,)
     plain = [member for member in members if member is not types.NoneType]
     return plain[0], len(plain) < len(members)
 
 
 def check_value(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raises OptionError unless `value` has the field's type and lies in its range."""
+    """Raises OptionError if `value` has another type than the field or is out of its range."""
     limits = field.metadata
     flag = flag_of(field.name)
     expected, optional = type_of(field)
@@ -120,7 +120,7 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> None:
 
 
 def is_finite(value: Any) -> bool:
-    """Tells whether a number is finite as a float, which a whole number of hundreds of digits is not."""
+    """Returns whether a number is finite as a float; a whole number with hundreds of digits is not."""
     try:
         return math.isfinite(value)
     except OverflowError:
@@ -128,14 +128,14 @@ def is_finite(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Writes a value for a message; Python itself refuses to write whole numbers of thousands of digits."""
+    """Returns a value as messages write it; Python refuses to convert whole numbers with thousands of digits."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS:
         return f"a number of more than {SHOWN_DIGITS} digits"
     return repr(value)
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Writes sections as TOML that `--config` reads back; options without a value are left out."""
+    """Returns sections as TOML for `--config`; options without a value are left out."""
     lines: list[str] = []
     for name, values in sections.items():
         lines.append(f"[{name}]")
@@ -147,7 +147,7 @@ def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """Spells one plain value in TOML."""
+    """Returns one plain value in TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -157,7 +157,7 @@ def toml_value(value: Any) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Reads a whole number that a person wrote, such as "17" or "-1"; None for any other text."""
+    """Converts a whole number that a user wrote, such as "17" or "-1"; returns None for any other text."""
     digits = text.strip().removeprefix("-")
-    # "²" is a digit and no decimal; 18 digits fit into 64 bits, and int() refuses thousands of them
+    # "²" is a digit but not decimal; int() refuses thousands of digits, and 18 digits fit into 64 bits
     return int(text) if digits.isdecimal() and len(digits) <= 18 else None

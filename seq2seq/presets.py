@@ -1,4 +1,4 @@
-"""The presets, and what language models change about the options: their defaults, and which mean nothing."""
+"""The presets, the defaults of language models, and the options that apply to one kind of data only."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,19 +7,13 @@ from typing import Any
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of
 
-# where a language model's default differs from a translator's
+# defaults of a language model that differ from a translator's
 LANGUAGE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "model": {
-        "hidden_size": 512,
-        "embedding_size": 64,
-        "layers": 1,
-        "bidirectional": False,
-        "attention": "none",
-    },
+    "model": {"hidden_size": 512, "embedding_size": 64, "layers": 1, "bidirectional": False, "attention": "none"},
     "train": {"learning_rate": 0.005, "warmup_steps": 50},
 }
 
-# the sizes are those of the tutorials; batches are smaller, since windows do not overlap here
+# the sizes are those of the tutorials; batches are smaller, since windows do not overlap in this package
 KING_LEAR: dict[str, Any] = {
     "rnn": "lstm",
     "layers": 2,
@@ -57,8 +51,8 @@ TUTORIAL: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {"tutorial": TUTORIAL, "king-lear": KING_LEAR, "nietzsche": NIETZSCHE}
 
 
-# options that mean nothing for a kind of data
-FOREIGN: dict[str, set[str]] = {
+# by kind of data, the options that do not apply to it
+INAPPLICABLE: dict[str, set[str]] = {
     "text": {
         *("source_col", "target_col", "reverse", "features_col", "features_sep", "source_sep", "split_seed"),
         *("max_source_length", "max_target_length", "bidirectional", "attention"),
@@ -68,21 +62,21 @@ FOREIGN: dict[str, set[str]] = {
 
 
 def with_defaults(kind: str, section: type[Config], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Puts what was chosen over the defaults of a kind of data.
+    """Returns the chosen options, and for a text the defaults that differ from the class.
 
     Args:
-        kind: "text", which has defaults of its own, or "pairs", which has those of the classes.
+        kind: "text" or "pairs".
         section: the class of the options.
         chosen: names to values.
 
     Raises:
-        OptionError: an option was chosen that means nothing for this kind.
+        OptionError: an option was chosen that does not apply to this kind of data.
 
     """
     own = LANGUAGE_DEFAULTS.get(section.section, {}) if kind == "text" else {}
     defaults = {field.name: field.default for field in dataclasses.fields(section)} | own
-    for name in FOREIGN[kind] & set(chosen):
+    for name in INAPPLICABLE[kind] & set(chosen):
         if chosen[name] != defaults[name]:
-            meant = "pairs" if kind == "text" else "a text"
-            raise OptionError(f"{flag_of(name)} {chosen[name]}: is for {meant}, and --data is {kind}; leave it out")
+            other = "pairs" if kind == "text" else "a text"
+            raise OptionError(f"{flag_of(name)} {chosen[name]}: is for {other}, and --data is {kind}; leave it out")
     return {**own, **chosen}

@@ -1,4 +1,4 @@
-"""The four special token ids; nobody else writes these numbers."""
+"""The four special token ids; other modules import them."""
 
 PAD, UNK, START, END = 0, 1, 2, 3
 SPECIAL_COUNT = 4

@@ -1,4 +1,4 @@
-"""The progress of something long in one line: redrawn in place on a terminal, printed now and then elsewhere."""
+"""Shows progress in one line: on a terminal it is drawn again in place, elsewhere a line is printed now and then."""
 
 import os
 import shutil
@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Self, TextIO
 
-LIVE_SECONDS = 0.5  # between two drawings on a terminal
-PLAIN_SECONDS = 60.0  # between two lines elsewhere, and before the first
+LIVE_SECONDS = 0.5  # from one drawing to the next, on a terminal
+PLAIN_SECONDS = 60.0  # from one line to the next, and before the first, elsewhere
 BAR_CELLS, FEWEST_CELLS = 20, 5
 
 
 class LiveLine:
-    """Shows how far something long has come, and how much time is left at the speed so far.
+    """Shows the progress of a long task, and the time left at the speed so far.
 
-    Leaving a `with` block of it removes the line, so that what is printed next stands on a line of its own.
+    At the end of a `with` block the line is removed, so that later output begins on an empty line.
     """
 
     def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class LiveLine:
         self.clock = clock
         self.live = self.stream.isatty()
         self.due = clock() + (0.0 if self.live else PLAIN_SECONDS)
-        self.first: tuple[float, float] | None = None  # seconds and share, from which the speed is measured
+        self.first: tuple[float, float] | None = None  # seconds and share at the first call, to measure the speed
         self.drawn = False
 
     def __enter__(self) -> Self:
@@ -34,11 +34,11 @@ class LiveLine:
         self.clear()
 
     def show(self, share: float | None, *parts: str) -> None:
-        """Replaces the line, at most twice a second; without a terminal prints one at most once a minute.
+        """Replaces the line at most twice per second; without a terminal, prints a line at most once per minute.
 
         Args:
-            share: of the whole that is done, 0 to 1; None where the whole is unknown.
-            parts: what else to say, the most important first.
+            share: the part of the task that is done, 0 to 1; None if the whole is unknown.
+            parts: other texts to show, the most important first.
 
         """
         now = self.clock()
@@ -83,12 +83,12 @@ def columns(stream: TextIO) -> int:
 
 
 def percent(share: float | None) -> list[str]:
-    """Writes a share, rounded down: 100% is the end."""
+    """Returns a share in percent, rounded down so that 100% means the end; nothing for None."""
     return [] if share is None else [f"{int(100 * share)}%"]
 
 
 def fitted(share: float | None, parts: list[str], width: int) -> str:
-    """Joins a bar, the share and the parts; shortens the bar, then leaves out parts before the last, to fit a width."""
+    """Joins a bar, the share and the parts; to fit a width, shortens the bar, then omits parts before the last."""
     parts = list(parts)
     while len(text := "  ".join([*percent(share), *parts])) > width and len(parts) > 1:
         del parts[-2]
@@ -100,7 +100,7 @@ def fitted(share: float | None, parts: list[str], width: int) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """Says a time left in words: `40 s left`, `3 min left`, `2 h 5 min left`, `3 days left`."""
+    """Returns a time left in words: `40 s left`, `3 min left`, `2 h 5 min left`, `3 days left`."""
     if round(seconds) < 60:
         return f"{round(seconds)} s left"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""Builds a dataclass from what JSON holds, and names the key that is missing, unknown or of another type."""
+"""Builds a dataclass from JSON values; errors name the key that is missing, unknown or of another type."""
 
 import types
 import typing
@@ -10,13 +10,13 @@ Record = TypeVar("Record")
 
 
 def from_json(kind: type[Record], values: Any, *, where: str, optional: bool = False) -> Record:
-    """Builds a dataclass whose fields are plain values, lists of them (also as tuples) or dictionaries.
+    """Builds a dataclass whose fields are plain values, lists or tuples of them, or dictionaries.
 
     Args:
         kind: a dataclass.
-        values: what JSON holds.
-        where: the file, and the key in it; for messages.
-        optional: whether a key may be missing; its field then has its default.
+        values: the JSON value.
+        where: the file, and the key in it, for messages.
+        optional: whether keys may be missing; their fields get their defaults.
 
     Raises:
         BundleError: a key is missing or unknown, or a value has another type than its field.
@@ -38,12 +38,12 @@ def from_json(kind: type[Record], values: Any, *, where: str, optional: bool = F
 
 
 def damaged(where: str, what: str) -> BundleError:
-    """Says what is wrong with a file of ours, and the way out."""
+    """Returns the error for a damaged file that this program wrote."""
     return BundleError(f"{where}: is damaged: {what}; train again, or restore the file")
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Tells whether a JSON value is one that a field of a type may have."""
+    """Returns whether a JSON value fits a field with this type."""
     kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
     if kind in (types.UnionType, typing.Union):
         return any(fits(value, each) for each in arguments)

@@ -1,4 +1,4 @@
-"""Holds calls to the dtypes and shapes that docstrings state, in the whole test suite; costs the program nothing.
+"""Checks each call in the test suite for the dtypes and shapes that docstrings state; the program does not use this.
 
 A contract is a dtype and axes, `int32 (B, T + 1)`: of a parameter in `Args:`, of a result in `Returns:`, in a sentence
 without these sections (parameters in their order, results after the word "returns"), or in the comment of a field.
@@ -37,7 +37,7 @@ class Contract(typing.NamedTuple):
 
 
 class Contracts(typing.NamedTuple):
-    """What a function says of its arrays, and where it says nothing."""
+    """The contracts of a function, and its arrays that have none."""
 
     parameters: dict[str, Contract]
     results: dict[int | None, Contract]  # by place in the tuple that is returned; None: the result itself
@@ -59,12 +59,12 @@ def stated(text: str) -> list[Contract]:
 
 
 def is_array(annotation: object) -> bool:
-    """Tells whether an annotation is an array, or a union with one."""
+    """Returns whether an annotation is an array, or a union with one."""
     return not ARRAY.isdisjoint(str(annotation).split(" | "))
 
 
 def contracts_of(function: FunctionType, text: str) -> Contracts:
-    """Reads the contracts of a function from its docstring, or what stands for it."""
+    """Reads the contracts of a function from its docstring, or from another text in its place."""
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError):  # what is imported for types alone
@@ -108,20 +108,20 @@ class Lengths(dict[str, Any]):
             raise AssertionError(f"{where}: expected {contract.text}, got {value.dtype} {shape}; {known} known")
 
     def fits(self, axis: str | CodeType, length: int) -> bool:
-        """Compares a length with what is known; a name that is new takes it, an expression of several new ones fits."""
+        """Compares a length with the known ones; sets the length of a new name; accepts several new names in a sum."""
         if isinstance(axis, str):
             return bool(self.setdefault(axis, length) == length)
         new = [name for name in axis.co_names if name not in self]
         if len(new) > 1:
             return True
-        if new:  # expressions are linear: what is the slope, and what the name?
+        if new:  # expressions are linear: find the slope and the name
             at_0, at_1 = (eval(axis, {new[0]: number, **self}) for number in (0, 1))
             self[new[0]] = (length - at_0) // (at_1 - at_0)
         return bool(eval(axis, dict(self)) == length)
 
 
 def checked(function: FunctionType, contracts: Contracts) -> Any:
-    """Wraps a function so that each call is held to its contracts."""
+    """Wraps a function so that the contracts are checked at each call."""
     names = list(inspect.signature(function).parameters)
     parameters = [(names.index(name), name, contract) for name, contract in contracts.parameters.items()]
     said = [*contracts.parameters.values(), *contracts.results.values()]
@@ -152,7 +152,7 @@ def checked(function: FunctionType, contracts: Contracts) -> Any:
 
 
 def functions_of(module: ModuleType) -> Iterator[tuple[type | ModuleType, str, FunctionType, str]]:
-    """Yields owner, name, function and what states the contracts of each function that a module defines."""
+    """Yields owner, name, function and text with the contracts, for each function that a module defines."""
     for name, value in list(vars(module).items()):
         if getattr(value, "__module__", None) != module.__name__:
             continue
@@ -166,7 +166,7 @@ def functions_of(module: ModuleType) -> Iterator[tuple[type | ModuleType, str, F
 
 
 def text_of(owner: type, function: FunctionType) -> str:
-    """Returns a method's docstring; of what makes a tuple or data class, the comments of the fields in its place."""
+    """Returns a method's docstring; for the constructor of a tuple or dataclass, the comments of its fields."""
     making = function.__name__ in ("__init__", "__new__")
     if making and (hasattr(owner, "_fields") or hasattr(owner, "__dataclass_fields__")):
         comments = FIELD.findall(inspect.getsource(owner))
@@ -175,7 +175,7 @@ def text_of(owner: type, function: FunctionType) -> str:
 
 
 def hold(module: ModuleType) -> None:
-    """Replaces the functions of a module that state contracts by checked ones."""
+    """Replaces the functions of a module that have contracts by checked ones."""
     for owner, name, function, text in functions_of(module):
         contracts = contracts_of(function, text)
         if contracts.parameters or contracts.results:
@@ -185,7 +185,7 @@ def hold(module: ModuleType) -> None:
 
 
 class Finder:
-    """Holds each module of the package to its contracts; the first in sys.meta_path, before the package is imported."""
+    """Checks the contracts of each module of the package; stands first in sys.meta_path before it is imported."""
 
     @staticmethod
     def find_spec(name: str, path: Any, target: Any = None) -> Any:

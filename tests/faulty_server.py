@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that misbehaves as a test tells it to."""
+"""An HTTP server on loopback with faults that a test chooses."""
 
 import http.server
 import threading
@@ -9,7 +9,7 @@ CONTENT = bytes(range(256)) * 1200  # 307 200 bytes: several blocks
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `content` and misbehaves as its attributes say; `requests` keeps the headers that came."""
+    """Serves `content` with the faults in its attributes; `requests` keeps the headers of all requests."""
 
     daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""Step functions small enough to check by hand: a scripted one, and one that notices misplaced rows."""
+"""Step functions that a reader can check by hand: one with given logits, and one that reveals misplaced rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRATEGIES = [
 
 
 class ScriptedModel:
-    """Gives each source its own logits, one row of V a step, whatever is fed; the last row repeats."""
+    """Returns given logits for each source, one row of V per step, for any input; the last row repeats."""
 
     def __init__(self, scripts):
         """Takes for each source a list of V logits per step; all sources have the same number of steps."""
@@ -47,7 +47,7 @@ class MarkovModel:
     """Random logits that depend on the last two tokens and on the source: misplaced rows show at once."""
 
     def __init__(self, symbols=4, source_count=6, seed=0, end_bias=0.0, scale=1.5):
-        """Makes the tables of a model with `symbols` symbols beside the special ids."""
+        """Creates the tables of a model with `symbols` symbols beside the special ids."""
         rng = np.random.default_rng(seed)
         self.vocabulary_size = SPECIAL_COUNT + symbols
         size = self.vocabulary_size
@@ -62,7 +62,7 @@ class MarkovModel:
         return State(rows=(np.full(len(sources), START),), shared={"bias": self.bias[sources]})
 
     def start_unshared(self, sources):
-        """Returns a state as a language model has it: the bias travels with the rows, nothing is shared."""
+        """Returns a state like that of a language model: the bias is in the rows, nothing is shared."""
         sources = np.asarray(sources, dtype=int)
         return State(rows=(np.full(len(sources), START), self.bias[sources]), shared=())
 
@@ -77,7 +77,7 @@ class MarkovModel:
         return self.table[previous, token_ids] + bias, State(rows, state.shared)
 
     def log_probs(self, source, previous, token):
-        """Returns float64 (V,): the natural-log distribution of what follows two tokens."""
+        """Returns float64 (V,): the natural-log probabilities of the token after two others."""
         logits = (self.table[previous, token] + self.bias[source]).astype(np.float64)
         return logits - np.log(np.exp(logits).sum())
 

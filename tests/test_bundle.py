@@ -37,7 +37,7 @@ def rewrite(folder, hash_too=False, **changes):
 
 
 def rehash(folder):
-    """Makes the hashes agree again with the files, as one does who changes a model by hand."""
+    """Updates the hashes in config.json after files have changed, as a user may do by hand."""
     rewrite(folder, sha256={name: sha256_of(folder / name) for name in PARTS})
 
 

@@ -48,10 +48,14 @@ def archive_of(folder, text):
     return path
 
 
-def test_the_cache_follows_the_environment():
-    assert cache_folder({"SEQ2SEQ_CACHE": "/a", "XDG_CACHE_HOME": "/b"}) == Path("/a")
-    assert cache_folder({"SEQ2SEQ_CACHE": "", "XDG_CACHE_HOME": "/b"}) == Path("/b/seq2seq")
-    assert cache_folder({}) == Path.home() / ".cache" / "seq2seq"
+def test_the_cache_follows_the_environment(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
+    monkeypatch.setenv("SEQ2SEQ_CACHE", "/a")
+    assert cache_folder() == Path("/a")
+    monkeypatch.setenv("SEQ2SEQ_CACHE", "")
+    assert cache_folder() == Path("/b/seq2seq")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "seq2seq"
 
 
 def test_a_file_at_hand_is_installed_with_a_record(folder, archive):
@@ -86,7 +90,7 @@ def test_a_download_is_unpacked_and_recorded(folder, archive, monkeypatch):
     [
         ("fra-eng", b"no tabs here\n", "no usable pair"),
         ("fra-eng", b"<!DOCTYPE html><html>\ta</html>", "got a web page"),
-        ("fra-eng", b"PK\x03\x04 cut", "whole zip archive"),
+        ("fra-eng", b"PK\x03\x04 cut", "complete zip archive"),
         ("king-lear", b" \n", "empty"),
         ("king-lear", b"caf\xe9", r"got b'\\xe9' at byte 3"),
         ("king-lear", bytes(100), "NUL bytes"),
@@ -164,7 +168,7 @@ def test_a_download_that_is_not_the_pinned_file_is_refused(server, folder):
     server.content = b"other text\n"
     remote = Remote("tiny", "text", server.url, "public domain", sha256="0" * 64)
     with pytest.raises(
-        DataError, match=r"expected sha256 0{64} of http.*, got [0-9a-f]{64}; .* give it with FILE=path"
+        DataError, match=r"expected sha256 0{64} for http.*, got [0-9a-f]{64}; .* give it with FILE=path"
     ):
         install(remote, folder)
     assert not list(folder.iterdir())
@@ -183,7 +187,7 @@ def test_a_download_that_cannot_be_checked_is_said_in_one_line(server, folder, t
     said = []
     install(Remote("fra-eng", "pairs", server.url, "CC BY 2.0 FR"), folder, say=said.append)
     (line,) = said
-    assert line.startswith(f"{server.url}: not checked, since no checksum is known of a file that its site may change")
+    assert line.startswith(f"{server.url}: not checked, since no checksum is known for a file that its site may change")
     assert hashlib.sha256(server.content).hexdigest() in line
 
 
@@ -209,6 +213,6 @@ def test_tiny_shakespeare_at_hand_is_the_pinned_file(real_corpora):
 def test_a_truncated_archive_on_the_server_is_not_installed(server, folder, tmp_path):
     server.content = archive_of(tmp_path, "a\tb\n" * 1000).read_bytes()[:-30]
     remote = Remote("fra-eng", "pairs", server.url, "CC BY 2.0 FR")
-    with pytest.raises(DataError, match="whole zip archive"):
+    with pytest.raises(DataError, match="complete zip archive"):
         install(remote, folder)
     assert not list(folder.iterdir())

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from seq2seq import files
 from seq2seq.errors import BundleError
 from seq2seq.files import (
     fresh_folder,
@@ -36,7 +37,7 @@ class PowerCut(BaseException):
 
 
 class Scissors:
-    """Ends the process at its n-th call of what reaches the disk."""
+    """Ends the process at the n-th call that reaches the disk."""
 
     def __init__(self, monkeypatch, after):
         self.left = after
@@ -100,7 +101,7 @@ def test_a_cut_between_any_two_writes_leaves_the_old_checkpoint_or_the_new(tmp_p
         assert read_arrays(checkpoint / "weights.safetensors")["kernel"][0, 0] == progress.epoch
         assert read_arrays(checkpoint / "state.safetensors")["kernel"][0, 0] == -progress.epoch
         assert best_weights(folder, progress)["kernel"][0, 0] == progress.best_epoch
-        # the same step again, and the next one, clear away what the cut left
+        # the same step again, and the next one, remove the incomplete files
         save(folder, progress.epoch + 1)
         save(folder, progress.epoch + 2)
         assert sorted(path.name for path in folder.iterdir()) == [f"checkpoint-{progress.epoch + 2}", CURRENT]
@@ -122,7 +123,9 @@ def test_checkpoints_of_other_programs_are_left_alone(tmp_path, file):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text("theirs")
     save(tmp_path, 1)
-    shutil.copy(tmp_path / "checkpoint-1" / "progress.json", tmp_path / "checkpoint-6")  # theirs beside one of ours
+    shutil.copy(
+        tmp_path / "checkpoint-1" / "progress.json", tmp_path / "checkpoint-6"
+    )  # another program's file beside this program's
     (tmp_path / "checkpoint-9").symlink_to(tmp_path / "checkpoint-1")
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
     remove_checkpoints(tmp_path, keep={"checkpoint-1"})
@@ -281,6 +284,12 @@ def test_a_run_that_failed_holds_no_lock(tmp_path):
     with pytest.raises(KeyboardInterrupt), locked(tmp_path):
         raise KeyboardInterrupt
     with locked(tmp_path):
+        pass
+
+
+def test_a_system_without_locks_trains_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    with locked(tmp_path), locked(tmp_path):
         pass
 
 

@@ -94,8 +94,8 @@ def test_every_option_refuses_a_value_of_another_type(section, field):
         (
             DecodingConfig,
             {"beam_size": 3, "temperature": 0.0},
-            "--beam-size and --temperature exclude each other: a beam looks for the most probable output, "
-            "a temperature draws one; give one of them",
+            "--beam-size and --temperature exclude each other: a beam finds the most probable output, "
+            "a temperature samples one; give one of them",
         ),
         (DecodingConfig, {"top_k": 3}, "--top-k filters what is drawn and needs --temperature above 0, such as 1"),
         (
@@ -107,8 +107,7 @@ def test_every_option_refuses_a_value_of_another_type(section, field):
         (
             DecodingConfig,
             {"n_best": 3, "beam_size": 2},
-            "--n-best 3 needs at least as many hypotheses: give --beam-size 3 or more, or --temperature to draw "
-            "samples",
+            "--n-best 3 needs at least as many hypotheses: give --beam-size 3 or more, or --temperature for samples",
         ),
         (DecodingConfig, {"min_length": 5, "max_length": 4}, "--min-length 5 is above --max-length 4"),
     ],

@@ -111,7 +111,7 @@ def test_any_pair_of_the_site_has_an_address():
         ("fra-engl", "did you mean fra-eng"),
         ("Fra-Eng", r"did you mean fra-eng\?"),
         ("tiny-shakespear", "did you mean tiny-shakespeare"),
-        ("eng-fra", r"called fra-eng \(its source is English; --reverse turns it\)"),
+        ("eng-fra", r"called fra-eng \(its source is English; --reverse swaps source and target\)"),
         ("", "known names"),
         ("xyzzy", "known names: dates, fra-eng,.*king-lear"),
     ],

@@ -11,7 +11,7 @@ MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 
 def read(text: str) -> datetime.date:
-    """Reads a date without knowing which form wrote it."""
+    """Reads a date in any of the forms."""
     text = text.lower()
     month = re.search("|".join(MONTHS), re.sub("[a-z]+day", "", text))
     if month:

@@ -1,4 +1,4 @@
-"""Uniforms that belong to a line and a step, and draws by the inverse distribution function."""
+"""Uniform numbers for each line and step, and draws with the inverse distribution function."""
 
 import numpy as np
 import pytest

@@ -73,7 +73,7 @@ def test_half_of_another_encoding_is_skipped_and_said_with_the_likely_one(tmp_pa
     assert file.pairs == [("a", "b"), ("c", "d"), ("e", "f")]
     warning = file.report.warning()
     assert "skipped 4 of 7 lines (3 invalid UTF-8, 1 blank line)" in warning
-    assert "of what could not be decoded: it looks like cp1252: read it with --encoding cp1252" in warning
+    assert "for the lines that could not be decoded: it looks like cp1252: read it with --encoding cp1252" in warning
 
 
 def test_a_file_that_looks_like_nothing_is_not_given_a_name(tmp_path):

@@ -1,4 +1,4 @@
-"""Temperature, top-k, top-p and min-p: examples by hand, and what must hold for any logits."""
+"""Temperature, top-k, top-p and min-p: examples by hand, and properties for any logits."""
 
 import numpy as np
 import pytest

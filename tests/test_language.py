@@ -75,7 +75,7 @@ def test_short_texts_have_fewer_streams():
 
 @pytest.fixture(scope="module")
 def trainable():
-    from seq2seq.models.language import TrainableLanguageModel
+    from seq2seq.models.trainable import TrainableLanguageModel
     from seq2seq.models.weights import import_weights
 
     config = ModelConfig(**SIZES, layers=2)

@@ -14,12 +14,12 @@ from seq2seq.models.attention import Attention
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
-    drift_penalty,
     make_optimizer,
     make_train_step,
     make_validation_step,
     shard_count,
     smoothed_nats,
+    state_penalty,
     symbol_nats,
 )
 from seq2seq.models.trainable import TrainableTranslator
@@ -42,20 +42,20 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 
 @pytest.fixture(autouse=True)
 def float32_gradients(monkeypatch):
-    """Keeps gradients comparable to those of the oracles, whatever the processor."""
+    """Uses float32 gradients on every processor, so that they can be compared with an oracle."""
     monkeypatch.setattr(recurrent, "gradient_type", lambda: tf.float32)
 
 
 @pytest.fixture
 def eager():
-    """Saves the seconds that compiling takes."""
+    """Runs without compiling, which would take seconds."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
 def make(*, scale=2.0, seed=1, dropout=0.0, **kind):
-    """Models of random weights, large enough that symbols and positions matter."""
+    """Models with random weights, large enough that symbols and positions matter."""
     keras.utils.set_random_seed(seed)
     config = ModelConfig(hidden_size=6, embedding_size=4, dropout=dropout, **kind)
     models = build_translator(config, source_size=SOURCE_SIZE, target_size=TARGET_SIZE)
@@ -151,7 +151,7 @@ def test_random_states_of_dropout_are_no_weights():
     assert not [name for name in export_weights([make(dropout=0.5).decoder]) if "seed" in name]
 
 
-# our LSTM against Keras's own
+# this package's LSTM against Keras's own
 
 
 @pytest.fixture(scope="module")
@@ -446,8 +446,8 @@ def test_an_empty_source_is_its_end_alone():
 def test_a_carried_state_that_runs_away_is_pulled_back():
     state = tf.Variable([[100.0, 0.1], [-100.0, 0.1]])
     with tf.GradientTape() as tape:
-        penalty = drift_penalty([state])
+        penalty = state_penalty([state])
     gradient = tape.gradient(penalty, state).numpy()
     assert gradient[0, 0] == -gradient[1, 0] > 1e-2
     assert abs(gradient[0, 1]) < 1e-3 * gradient[0, 0] * 1.01
-    assert drift_penalty([]) == 0.0
+    assert state_penalty([]) == 0.0

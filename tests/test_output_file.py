@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from seq2seq.cli.output_file import OutputFile, fcntl
+from seq2seq.cli.output_file import OutputFile
 from seq2seq.errors import OptionError
+from seq2seq.files import fcntl
 
 SETTINGS = {"model": "abc", "seed": 1}
 LINE = ["a line of the input"]

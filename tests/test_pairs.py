@@ -92,7 +92,7 @@ def test_a_clean_file_has_no_warning(write):
 def test_a_header_is_skipped_and_said(write, header):
     file = read(write(f"{header}\na\tb\n"))
     assert file.pairs == [("a", "b")]
-    assert "took line 1 for a header and skipped it" in file.report.warning()
+    assert "skipped line 1, which looks like a header" in file.report.warning()
     assert header.split("\t")[0] in file.report.warning()
 
 

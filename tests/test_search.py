@@ -1,4 +1,4 @@
-"""The one decoding loop under each strategy: examples by hand, and what must not matter."""
+"""The decoding loop with each strategy: examples by hand, and conditions that must not change a result."""
 
 import itertools
 import subprocess
@@ -15,7 +15,7 @@ from seq2seq.special import END, PAD, START, UNK
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 
 
-# What is emitted and what it scores
+# Outputs and scores
 
 
 def test_greedy_takes_the_most_probable_symbol_until_end():
@@ -109,7 +109,7 @@ def test_a_finished_source_is_frozen_while_the_others_go_on():
     assert [fed[0] for fed in model.fed] == [START, END] + [PAD] * 4
 
 
-# What must not matter
+# Conditions that change no result
 
 
 @each_strategy

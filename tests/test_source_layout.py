@@ -27,12 +27,12 @@ def test_a_row_is_written_as_the_form_says(form, row):
     assert SourceForm.from_record({"source_form": written.to_dict()}) == written
 
 
-def test_a_row_is_never_empty_and_a_record_without_a_form_is_ours():
+def test_a_row_is_never_empty_and_a_record_without_a_form_has_the_form_of_this_package():
     assert SourceForm(after=()).row([]) == [UNK]
     assert SourceForm.from_record({}) == SourceForm()
 
 
-def test_wiring_is_recorded_only_where_it_differs_from_ours():
+def test_wiring_is_recorded_only_where_it_differs_from_that_of_this_package():
     plain, other = ModelConfig(layers=2), ModelConfig(layers=2, wiring="1,-", encoder_layers=3)
     assert not {"wiring", "bridge", "combine", "encoder_layers"} & set(plain.to_dict())
     assert ModelConfig.from_dict(other.to_dict(), where="here") == other

@@ -1,6 +1,6 @@
 import pytest
 
-from seq2seq.errors import DataError, OptionError
+from seq2seq.errors import DataError
 from seq2seq.text.pairs import Pair
 from seq2seq.text.splits import References, group_references, source_key, split_by_source
 
@@ -46,24 +46,9 @@ def test_the_seed_decides_the_split():
     assert split_by_source(SORTED, seed=3).test != split_by_source(SORTED, seed=4).test
 
 
-def test_sizes_can_be_given():
-    split = split_by_source(SORTED, seed=1, validation=3, test=7)
-    assert [len({pair.source for pair in part}) for part in split] == [90, 3, 7]
-
-
 def test_two_sources_are_too_few():
     with pytest.raises(DataError, match=r"at least 3 distinct sources.*got 2: \['a', 'b'\]"):
         split_by_source([Pair("a", "1"), Pair("A", "2"), Pair("b", "3")], seed=1)
-
-
-def test_something_must_be_left_to_train_on():
-    with pytest.raises(DataError, match="100 there are, got 50 for validation and 50 for test"):
-        split_by_source(SORTED, seed=1, validation=50, test=50)
-
-
-def test_an_empty_part_is_refused():
-    with pytest.raises(OptionError, match="at least 1 source for test, got 0"):
-        split_by_source(SORTED, seed=1, test=0)
 
 
 def test_references_of_a_source_are_collected_once_in_order():

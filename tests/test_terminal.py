@@ -1,4 +1,4 @@
-"""The line of progress: what it says, where it may be drawn, and that training shows the whole run in it."""
+"""The progress line: its text, its width, output without a terminal, and the progress of a training run."""
 
 import io
 import itertools
@@ -13,14 +13,14 @@ from seq2seq.training import fit as training
 
 
 class Screen(io.StringIO):
-    """Stands for a terminal."""
+    """A stream that behaves like a terminal."""
 
     def isatty(self):
         return True
 
 
 class HandClock:
-    """Tells the seconds that it was set to."""
+    """A clock that a test sets."""
 
     def __init__(self):
         self.seconds = 100.0
@@ -35,7 +35,7 @@ def clock():
 
 
 def drawn(screen):
-    """The lines that were drawn, one over the other, without the blanks that fill them."""
+    """Returns the lines that were drawn, without the blanks at their ends."""
     return [line.rstrip() for line in screen.getvalue().split("\r") if line.strip()]
 
 
@@ -110,7 +110,7 @@ def test_the_width_is_that_of_the_terminal_behind_the_stream(monkeypatch):
     with open(theirs, "w") as stream:
         termios.tcsetwinsize(stream.fileno(), (24, 43))
         assert columns(stream) == 43
-        termios.tcsetwinsize(stream.fileno(), (0, 0))  # a terminal that does not know
+        termios.tcsetwinsize(stream.fileno(), (0, 0))  # a terminal that does not know its size
         assert columns(stream) == 77
     os.close(ours)
     assert columns(io.StringIO()) == 77
@@ -153,7 +153,7 @@ def test_the_time_left_is_said_in_words(seconds, said):
 
 @pytest.fixture
 def training_screen(monkeypatch):
-    """A terminal on which training draws after each step; its clock goes on by a second with each reading."""
+    """A terminal on which training draws after each step; its clock advances by a second with each reading."""
     screen, seconds = Screen(), itertools.count()
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(training, "CHECK_EVERY", 1)
@@ -166,7 +166,7 @@ def test_training_shows_share_and_time_left_of_the_whole_run(tmp_path, training_
     lines = drawn(training_screen)
     assert len(lines) == 3 * STEPS
     assert lines[0].startswith("[#-------------------] 5%  epoch 1/3  loss ")
-    # the tenth of eighteen steps is made a second after each before it: eight seconds are left
+    # each of the eighteen steps takes a second, so after the tenth eight seconds are left
     assert lines[9].startswith("[###########---------] 55%  epoch 2/3  loss ")
     assert lines[9].endswith(" k symbols/s  8 s left")
     assert lines[-1].startswith("[####################] 100%  epoch 3/3  loss ")

@@ -43,13 +43,13 @@ def test_encoding_and_decoding_give_the_line_back(lines):
 @given(st.lists(st.text(), min_size=1))
 def test_json_keeps_every_id(lines):
     vocabulary = Vocabulary.build(lines, features_sep=";")
-    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
+    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())), where="file") == vocabulary
 
 
 def test_line_separators_and_nul_survive_the_file():
     symbols = ["\x00", "\x85", "\u2028", "\u2029", "\n", "\r", "\ufeff", "\t", " ", '"', "\\"]
     written = json.dumps(Vocabulary(symbols).to_json(), ensure_ascii=False).encode()
-    assert Vocabulary.from_json(json.loads(written)).symbols == tuple(symbols)
+    assert Vocabulary.from_json(json.loads(written), where="file").symbols == tuple(symbols)
 
 
 def test_separated_symbols_are_atomic_and_runs_of_separators_give_none():
@@ -197,7 +197,7 @@ def test_a_damaged_vocabulary_names_its_file(change, message):
 
 def test_what_is_not_an_object_is_no_vocabulary():
     with pytest.raises(BundleError, match=r"with the keys .*, got \['a'\]"):
-        Vocabulary.from_json(["a"])
+        Vocabulary.from_json(["a"], where="file")
 
 
 def test_symbols_twice_are_refused_when_made():

@@ -7,17 +7,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 from seq2seq.errors import OptionError
-from seq2seq.files import PARTIAL, write_json
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
+from seq2seq.files import PARTIAL, exclusive_lock, write_json
 
 
 def descriptor_of(path: str) -> int | None:
@@ -31,33 +25,6 @@ def descriptor_of(path: str) -> int | None:
             break
         path = os.path.join(folder, os.readlink(path))
     return None
-
-
-@contextlib.contextmanager
-def locked(path: Path, name: str) -> Iterator[None]:
-    """Holds a file, which is made if it is absent, against other processes; the lock ends with the process.
-
-    Raises:
-        OptionError: another process holds it; `name` is the option that the message begins with.
-
-    """
-    if fcntl is None:  # Windows: nothing keeps two processes apart
-        yield
-        return
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
-        except BlockingIOError:
-            free = False
-        except OSError:  # a file system that knows no locks
-            free = True
-        if not free:
-            raise OptionError(f"{name}: another process is writing this file; wait for it, or give another --output")
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class OutputFile:
@@ -95,7 +62,8 @@ class OutputFile:
         self.note = self.path.with_name(self.path.name + PARTIAL + ".json")
         with self.refusals(), contextlib.ExitStack() as stack:
             self.read_note(resume=resume)  # before the lock makes a file beside a note that is not ours
-            stack.enter_context(locked(self.partial, self.name))
+            refusal = f"{self.name}: another process is writing this file; wait for it, or give another --output"
+            stack.enter_context(exclusive_lock(self.partial, OptionError(refusal)))
             note = self.read_note(resume=resume)
             if note is None and self.partial.exists() and self.partial.stat().st_size:
                 raise OptionError(

@@ -1,4 +1,4 @@
-"""From a step function to hypotheses: filters, draws, strategies and the one loop. NumPy only."""
+"""Searches for hypotheses with a step function: filters, random draws, strategies and the loop. NumPy only."""
 
 from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode

@@ -1,25 +1,24 @@
-"""Pure functions that turn logits into the weights of a draw: temperature, then top-k, top-p and min-p.
+"""Pure functions that filter logits before a draw: temperature, then top-k, top-p and min-p.
 
-A filter takes logits (..., V) and returns logits of the same shape, -inf where it removes an id. Equal logits
-are told apart by id, the smaller one first, so that "the k most probable" are always exactly k.
+A filter takes logits (..., V) and returns logits of the same shape, -inf where it removes an id. Between equal logits
+the smaller id comes first, so that "the k most probable" are always exactly k.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# A sum of probabilities that misses its threshold by no more than this has reached it.
-ROUNDING = 1e-12
+ROUNDING = 1e-12  # a sum of probabilities that is at most this much below a threshold has reached it
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Turns logits into natural-log probabilities.
+    """Converts logits to natural-log probabilities.
 
     Args:
         logits: float (..., V), at least one finite value in each row.
 
     Returns:
-        float64 (..., V); exp of each row sums to 1.
+        float64 (..., V), nats; exp of each row sums to 1.
 
     """
     shifted = np.subtract(logits, logits.max(axis=-1, keepdims=True), dtype=np.float64)
@@ -28,7 +27,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def temper(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Divides by the temperature, after subtracting the maximum so that none above 0 overflows to NaN.
+    """Divides by the temperature; the maximum is subtracted first, so that no temperature above 0 gives NaN.
 
     Args:
         logits: float (..., V), at least one finite value in each row.
@@ -39,7 +38,7 @@ def temper(logits: np.ndarray, temperature: float) -> np.ndarray:
 
     """
     below_maximum = logits.astype(np.float64)
-    # -5 / 1e-320 is -inf, as it should be; a row without a finite value becomes NaN, which the search reports
+    # -5 / 1e-320 is -inf, which is right; a row without a finite value becomes NaN, which the search reports
     with np.errstate(over="ignore", invalid="ignore"):
         below_maximum -= below_maximum.max(axis=-1, keepdims=True)
         below_maximum /= temperature
@@ -97,9 +96,9 @@ def filter_logits(
     Args:
         logits: float (..., V) of the ids that may be emitted.
         temperature: above 0.
-        top_k: at least 1, or None for all.
-        top_p: in (0, 1], or None for all.
-        min_p: in [0, 1], or None for all.
+        top_k: at least 1; None keeps all.
+        top_p: in (0, 1]; None keeps all.
+        min_p: in [0, 1]; None keeps all.
 
     Returns:
         float64 (..., V), -inf where removed; each row keeps at least its maximum, which is 0.
@@ -123,7 +122,7 @@ def _keep_largest(logits: np.ndarray, ordered: np.ndarray, counts: np.ndarray) -
     """Keeps the `counts` (..., 1) largest of each row; `ordered` is the row in descending order."""
     smallest_kept = np.take_along_axis(ordered, counts - 1, axis=-1)
     keep = logits >= smallest_kept
-    if (np.count_nonzero(keep, axis=-1) != counts[..., 0]).any():  # ties: the smaller ids have the room
+    if (np.count_nonzero(keep, axis=-1) != counts[..., 0]).any():  # ties: smaller ids first
         above = logits > smallest_kept
         room = counts - np.count_nonzero(above, axis=-1, keepdims=True)
         keep = above | (keep & (np.cumsum(keep & ~above, axis=-1) <= room))

@@ -1,4 +1,4 @@
-"""Gathers the events of a search into hypotheses, by way of their back-pointers."""
+"""Collects the events of a search into hypotheses by following their back-pointers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Hypothesis(NamedTuple):
     """One output of the search."""
 
     token_ids: list[int]  # without START and END, a forced prefix included
-    log_probs: list[float]  # nats, untempered: one per chosen symbol, END's included; a forced prefix has none
+    log_probs: list[float]  # nats, untempered: one per chosen symbol, END included; none for a forced prefix
     score: float  # nats, the sum of `log_probs`
     rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
     finished: bool  # END was reached; otherwise the output was cut off
 
 
 class _Trace(NamedTuple):
-    """What a search told, step by step: T steps, B sources, K slots."""
+    """All events of a search: T steps, B sources, K slots."""
 
     tokens: np.ndarray  # int (T, B, K), PAD where nothing was added
     log_probs: np.ndarray  # float64 (T, B, K)
@@ -44,16 +44,16 @@ def decode(
     """Decodes B sources together and returns the hypotheses of each.
 
     Args:
-        model: what makes the steps.
-        state: of B rows, one a source.
+        model: the step function.
+        state: of B rows, one for each source.
         strategy: Greedy, Sampling or Beam.
-        line_numbers: int (B,), the place of each source in the whole input.
+        line_numbers: int (B,), the line number of each source in the whole input.
         prefix: ids that each output must begin with, B sequences, or None.
         **options: the other options of `search`.
 
     Returns:
-        For each source at most K hypotheses: of a beam the best by rank_score first, of sampling in the order
-        of the samples. They are fewer than K only where the model allows fewer.
+        For each source at most K hypotheses: for a beam the best by rank_score first, for sampling in the order of the
+        samples. They are fewer than K only if the model allows fewer.
 
     Raises:
         OptionError, Seq2SeqError: as `search`.
@@ -66,7 +66,7 @@ def decode(
 
 
 def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
-    """Copies the events into arrays that double when they are full."""
+    """Copies the events into arrays, which double in size when they are full."""
     capacity = 64
     scores = np.zeros((count, width))
     tokens, log_probs, parents = _blank(capacity, count, width)
@@ -76,7 +76,7 @@ def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
             more = _blank(capacity, count, width)
             tokens, log_probs, parents = map(np.concatenate, zip((tokens, log_probs, parents), more, strict=True))
             capacity *= 2
-        here = slice(None) if len(event.sources) == count else event.sources  # which is faster for all of them
+        here = slice(None) if len(event.sources) == count else event.sources  # a slice is faster
         tokens[steps, here] = event.tokens
         log_probs[steps, here] = event.log_probs
         parents[steps, here] = event.parents
@@ -86,13 +86,13 @@ def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
 
 
 def _blank(steps: int, count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns steps that add nothing and move nothing."""
+    """Returns tokens, log_probs and parents of steps that add no token and keep all slots."""
     shape = (steps, count, width)
     return np.full(shape, PAD), np.zeros(shape), np.broadcast_to(np.arange(width), shape).copy()
 
 
 def _follow_parents(trace: _Trace) -> _Trace:
-    """Reorders every step so that slot k holds the history of what is in slot k at the end."""
+    """Reorders every step so that slot k holds the history of the hypothesis that is in slot k at the end."""
     slots = np.broadcast_to(np.arange(trace.scores.shape[1]), trace.scores.shape)
     if slots.shape[1] == 1:
         return trace
@@ -104,7 +104,7 @@ def _follow_parents(trace: _Trace) -> _Trace:
 
 
 def _hypotheses(trace: _Trace, forced: np.ndarray, strategy: Strategy) -> list[list[Hypothesis]]:
-    """Cuts the trace into hypotheses; `forced` int (B,) is the length of each prefix."""
+    """Splits the trace into hypotheses; `forced` int (B,) is the length of each prefix."""
     tokens = trace.tokens.transpose(1, 2, 0)  # (B, K, T)
     log_probs = trace.log_probs.transpose(1, 2, 0)
     counts = (tokens != PAD).sum(axis=-1)

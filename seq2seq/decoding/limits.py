@@ -1,4 +1,4 @@
-"""How far each output may go, how it must begin, and which ids it may take next."""
+"""The length limits and forced prefixes of outputs, and the ids that they allow at each step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from seq2seq.special import END, PAD, START
 
 
 class Limits(NamedTuple):
-    """Lengths (symbols, prefix included, END not) and forced prefixes of B sources."""
+    """Length limits (symbols, with the prefix, without END) and forced prefixes of B sources."""
 
     max_lengths: np.ndarray  # int (B,)
     min_length: int
     prefix_ids: np.ndarray  # int (B, P + 1), right-padded with PAD
     prefix_lengths: np.ndarray  # int (B,)
     allow_end: bool
-    step_counts: np.ndarray  # int (B,): steps a source takes at most, the one that only tries END included
-    first_stop: int  # the fewest of these
+    step_counts: np.ndarray  # int (B,): most steps of a source, with the last one, which can only add END
+    first_stop: int  # the minimum of `step_counts`
 
     @classmethod
     def of(
@@ -32,17 +32,17 @@ class Limits(NamedTuple):
         prefix: Sequence[Sequence[int]] | None,
         allow_end: bool,
     ) -> Limits:
-        """Checks and aligns the limits of `count` sources.
+        """Checks the limits of `count` sources and converts them to arrays.
 
         Args:
-            count: B, how many sources.
-            max_length: one for all or int (count,).
-            min_length: one for all.
+            count: B, the number of sources.
+            max_length: one number for all sources, or int (count,).
+            min_length: one number for all sources.
             prefix: ids that each output must begin with; None: no output has one.
             allow_end: whether END may be chosen.
 
         Raises:
-            OptionError: a length out of range, or a prefix that is no possible beginning.
+            OptionError: a length is out of range, or a prefix is too long or has PAD, START or END.
 
         """
         prefix = [()] * count if prefix is None else prefix
@@ -79,11 +79,11 @@ class Limits(NamedTuple):
         )
 
     def first_id(self, step: int) -> int:
-        """Returns the smallest id that may be emitted: END, or the one after it where END is barred."""
+        """Returns the smallest id that may be emitted: END, or the next id where END is not allowed."""
         return END if self.allow_end and step >= self.min_length else END + 1
 
     def decide(self, step: int) -> bool:
-        """Tells whether a prefix or a length may decide this step for some source."""
+        """Returns whether a prefix or a length limit may decide this step for some source."""
         return step < self.prefix_ids.shape[1] - 1 or (self.allow_end and step >= self.first_stop - 1)
 
     def forced(self, step: int, sources: np.ndarray) -> np.ndarray:
@@ -91,13 +91,13 @@ class Limits(NamedTuple):
         return self.prefix_lengths[sources] > step
 
     def prefix_ids_at(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns int (b,): the id of the prefix of each of the sources, int (b,), at this step; PAD past its end."""
+        """Returns int (b,): the prefix's id at this step for each of the sources, int (b,); PAD after its end."""
         return self.prefix_ids[sources, min(step, self.prefix_ids.shape[1] - 1)]
 
     def closing(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns bool (b,): whether the output of each of the sources, int (b,), is full and may only take END."""
+        """Returns bool (b,): whether each of the sources, int (b,), has a full output, so that only END may follow."""
         return self.allow_end & (self.max_lengths[sources] == step)
 
     def last(self, step: int, sources: np.ndarray) -> np.ndarray:
-        """Returns bool (b,): whether each of the sources, int (b,), goes no further than this step."""
+        """Returns bool (b,): whether this is the last step of each of the sources, int (b,)."""
         return self.step_counts[sources] <= step + 1

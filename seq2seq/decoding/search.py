@@ -1,7 +1,7 @@
-"""The one decoding loop: a step function and a strategy in, one event per step out.
+"""The decoding loop: a step function and a strategy in, one event per step out.
 
-At step t every live hypothesis holds exactly t symbols, a forced prefix included. So one step serves all
-sources of a batch, whatever their prefixes, and the cost of a step does not depend on how many went before.
+At step t every unfinished hypothesis has exactly t symbols, with its forced prefix. So one step serves all sources of a
+batch, whatever their prefixes are, and the cost of a step does not depend on the number of steps before it.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from seq2seq.decoding.strategies import Candidates, Strategy
 from seq2seq.errors import Seq2SeqError
 from seq2seq.special import END, PAD, START
 
-# PAD, UNK and START come before END, so what may be emitted is the range from END, or from the id after it.
+# PAD, UNK and START come before END, so the ids that may be emitted begin at END or at the next id
 assert max(PAD, START) < END
 
-# Done sources leave the batch when no more than this share of it is open: dropping copies the others.
-OPEN_SHARE = 0.75
+# finished sources leave the batch only when at most this share is unfinished, since the others are then copied
+UNFINISHED_SHARE = 0.75
 
-NOBODY = np.zeros((1, 1), bool)  # stands for bool (b, 1) without a True
+NONE = np.zeros((1, 1), bool)  # False for all sources, in place of bool (b, 1)
 
 
 class StepModel(Protocol):
-    """All that the search knows of a model."""
+    """The interface between the search and a model."""
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[Any, State]:
-        """Reads int32 (N,) ids, one a hypothesis; returns float (N, V) logits of the next, and the state."""
+        """Reads int32 (N,) ids, one per hypothesis; returns float (N, V) logits of the next ids, and the state."""
 
 
 class StepEvent(NamedTuple):
-    """What one step added, for the b sources that are still in the batch and their K slots.
+    """The result of one step, for the b sources that are still in the batch and their K slots.
 
-    K is 1 for as long as a forced prefix is fed to all of them.
+    K is 1 while the prefix decides for all of them.
     """
 
     step: int  # 0 for the first symbol
-    sources: np.ndarray  # int (b,): which source of the call each row is
-    parents: np.ndarray  # int (b, K): the slot of the step before that a slot continues
-    tokens: np.ndarray  # int (b, K): the symbol, forced or chosen; END; or PAD where nothing was added
-    log_probs: np.ndarray  # float64 (b, K): nats of the token, 0 where it was forced or nothing was added
+    sources: np.ndarray  # int (b,): the index of each row's source in the call
+    parents: np.ndarray  # int (b, K): the slot at the step before that each slot continues
+    tokens: np.ndarray  # int (b, K): the forced or chosen symbol, or END; PAD where no token was added
+    log_probs: np.ndarray  # float64 (b, K): nats of the token, 0 where it was forced or none was added
     scores: np.ndarray  # float64 (b, K): sum of the log-probabilities so far, -inf for an empty slot
 
 
@@ -60,9 +60,9 @@ class _Slots(NamedTuple):
 class _Choice(NamedTuple):
     rows: np.ndarray  # int (b, K): the row that each new slot continues
     tokens: np.ndarray  # int (b, K): its next token; PAD leaves the slot empty
-    forced: np.ndarray  # bool (b, 1): the prefix decided
-    cut: np.ndarray  # bool (b, K): the output is full, and the token is not END
-    plain: bool = False  # every slot continues itself with a symbol that the strategy chose
+    forced: np.ndarray  # bool (b, 1): the token comes from the prefix
+    cut: np.ndarray  # bool (b, K): the output has its full length, and the token is not END
+    plain: bool = False  # every slot continues itself with a token that the strategy chose
 
 
 def search(
@@ -78,29 +78,29 @@ def search(
     first_logits: np.ndarray | None = None,
     allow_end: bool = True,
 ) -> Iterator[StepEvent]:
-    """Decodes B sources together and yields an event per step, as soon as the step is made.
+    """Decodes B sources together and yields an event after each step.
 
-    An output of exactly `max_length` symbols may still take END, in a step of its own, if the strategy
-    chooses it; if not, it was cut off. So `max_length` changes nothing in an output that is not longer.
+    After `max_length` symbols one more step may add END, if the strategy chooses it; if not, the output is cut off. So
+    `max_length` does not change an output that is not longer.
 
     Args:
-        model: what makes the steps.
-        state: of B rows, one a source; the search copies them into slots.
+        model: the step function.
+        state: of B rows, one for each source; the search copies them into slots.
         strategy: Greedy, Sampling or Beam, with the number of slots per source.
-        line_numbers: int (B,), the place of each source in the whole input, which decides its draws.
-        max_length: symbols of an output, prefix included, END not; one for all or int (B,).
-        min_length: symbols, counted in the same way, before which END is never chosen.
+        line_numbers: int (B,), the line number of each source in the whole input, on which its draws depend.
+        max_length: most symbols of an output, with the prefix, without END; one number for all or int (B,).
+        min_length: least symbols of an output, counted in the same way.
         prefix: ids that each output must begin with, B sequences, or None.
-        start_ids: fed in the first step: one for all or int (B,).
-        first_logits: float (B, V) where the state has read its prompt already; then `start_ids` is not fed.
-        allow_end: False for a text without end: END is never chosen.
+        start_ids: the input of the first step: one id for all or int (B,).
+        first_logits: float (B, V), the logits after a prompt that the state has read; replaces `start_ids`.
+        allow_end: whether END may be chosen; False for a text without end.
 
     Returns:
-        An iterator; nothing is computed before its first event is asked for, or after the last that is.
+        An iterator, which computes each step only when its event is requested.
 
     Raises:
-        OptionError: a length or prefix out of range.
-        Seq2SeqError: the model gives NaN, or leaves nothing that may be emitted.
+        OptionError: a length or prefix is out of range.
+        Seq2SeqError: the model returns NaN, or allows no id that may be emitted.
 
     """
     lines = np.asarray(line_numbers, dtype=np.int64)
@@ -162,7 +162,7 @@ def _steps(
         kept = np.flatnonzero(~done)
         if len(kept) == 0:
             return
-        if len(kept) <= OPEN_SHARE * len(sources):
+        if len(kept) <= UNFINISHED_SHARE * len(sources):
             width = slots.scores.shape[1]
             state = select_sources(state, kept, width)
             fed = fed.reshape(-1, width)[kept].ravel()
@@ -182,25 +182,25 @@ def _choose(
     step: int,
     sources: np.ndarray,
 ) -> _Choice:
-    """Lets the strategy choose, save where a prefix or the length decides; `own` (b, J) holds the rows."""
+    """Chooses tokens by the strategy, except where a prefix or the length decides; `own` (b, J) holds the rows."""
     if not limits.decide(step):
         parents, tokens = strategy.choose(candidates)
         rows = _rows(own, parents, tokens)
-        return _Choice(rows, tokens, forced=NOBODY, cut=NOBODY, plain=rows is own)
+        return _Choice(rows, tokens, forced=NONE, cut=NONE, plain=rows is own)
     forced, closing = limits.forced(step, sources)[:, None], limits.closing(step, sources)[:, None]
     prefix_ids = limits.prefix_ids_at(step, sources)[:, None]
     if forced.all():
-        return _Choice(own, np.broadcast_to(prefix_ids, own.shape), forced=forced, cut=NOBODY)
+        return _Choice(own, np.broadcast_to(prefix_ids, own.shape), forced=forced, cut=NONE)
     parents, tokens = strategy.choose(candidates)
     rows = np.where(forced | closing, _rows(own, None, tokens), _rows(own, parents, tokens))
     tokens = np.where(forced, prefix_ids, np.where(closing, strategy.close(candidates, tokens), tokens))
     if strategy.ranked and tokens.shape != own.shape:
-        tokens[(forced | closing)[:, 0], 1:] = PAD  # copies of one hypothesis would crowd the beam
+        tokens[(forced | closing)[:, 0], 1:] = PAD  # the beam would fill with copies of one hypothesis
     return _Choice(rows, tokens, forced=forced, cut=closing & (tokens != END))
 
 
 def _rows(own: np.ndarray, parents: np.ndarray | None, tokens: np.ndarray) -> np.ndarray:
-    """Returns int (b, K), the row that each slot continues; the first choice of all parts one slot into K."""
+    """Returns int (b, K), the row that each slot continues; the first free choice divides one slot into K."""
     if parents is not None:
         return own[:, :1] + parents
     return own if tokens.shape == own.shape else np.repeat(own, tokens.shape[1], axis=1)
@@ -209,16 +209,16 @@ def _rows(own: np.ndarray, parents: np.ndarray | None, tokens: np.ndarray) -> np
 def _extend(
     previous: _Slots, choice: _Choice, log_probs: np.ndarray, some_ended: bool
 ) -> tuple[np.ndarray, np.ndarray, _Slots]:
-    """Adds the tokens where the slot is live, and to its score what was not forced.
+    """Adds tokens to the unfinished slots, and the log-probabilities of tokens that are not forced to their scores.
 
     Args:
-        previous: what each new slot continues, (b, K).
-        choice: what it continues with.
+        previous: the slots that the new slots continue, (b, K).
+        choice: the chosen rows and tokens.
         log_probs: float64 (b, K), nats of the chosen tokens.
-        some_ended: whether any of the previous slots may be ended.
+        some_ended: whether a previous slot may have ended.
 
     Returns:
-        What an event tells, tokens and log_probs (b, K), and the new slots.
+        Tokens and log_probs of the event, (b, K), and the new slots.
 
     """
     tokens = choice.tokens
@@ -239,7 +239,7 @@ def _extend(
 def _log_sum_exp(logits: np.ndarray) -> tuple[np.ndarray, bool]:
     """Returns float64 (N,), nats: the log of the sum of exp over all V ids of each row; and whether all are finite.
 
-    They are not where a row has NaN or infinity, or minus infinity alone.
+    They are not if a row has NaN or infinity, or only minus infinity.
     """
     maxima = np.maximum.reduce(logits, axis=-1, keepdims=True)
     finite = math.isfinite(np.add.reduce(maxima, axis=None, dtype=np.float64))

@@ -1,6 +1,6 @@
-"""What a model carries from step to step, and how the search reorders, copies and drops its rows.
+"""The state of a model between steps, and how the search reorders, copies and drops its rows.
 
-The search does not look inside: nested tuples, named tuples, lists and dicts whose leaves are arrays.
+To the search a state is only nested tuples, named tuples, lists and dicts of arrays.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import numpy as np
 class State(NamedTuple):
     """The state of B sources with K hypotheses each."""
 
-    rows: Any  # leaves with leading axis N = B * K, one row a hypothesis: row b * K + k
-    shared: Any  # leaves with leading axis B, one row a source (memory, mask); () for a language model
+    rows: Any  # arrays with N = B * K rows, one per hypothesis: row b * K + k
+    shared: Any  # arrays with B rows, one per source (memory, mask); () for a language model
 
 
 def select_rows(state: State, rows: np.ndarray) -> State:
-    """Reorders, copies or drops hypotheses; what the sources share stays as it is.
+    """Reorders, copies or drops hypotheses; the shared arrays do not change.
 
     Args:
-        state: N rows.
-        rows: int (M,), for each new row the old row it continues.
+        state: with N rows.
+        rows: int (M,), for each new row the old row that it continues.
 
     """
     return State(_select(state.rows, rows), state.shared)
 
 
 def select_sources(state: State, sources: np.ndarray, width: int) -> State:
-    """Keeps the named sources, each with its `width` hypotheses.
+    """Keeps some of the sources, each with its `width` hypotheses.
 
     Args:
-        state: B sources of `width` rows each.
+        state: B sources with `width` rows each.
         sources: int (b,), positions of the sources to keep.
-        width: K, hypotheses of a source.
+        width: K, hypotheses per source.
 
     """
     rows = (sources[:, None] * width + np.arange(width)).ravel()
@@ -51,4 +51,4 @@ def _select(tree: Any, rows: np.ndarray) -> Any:
         return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     if isinstance(tree, np.ndarray):
         return tree.take(rows, axis=0)
-    return tree.select(rows)  # an array that lives on a device knows how to gather its own rows
+    return tree.select(rows)  # an array on a device has its own method for this

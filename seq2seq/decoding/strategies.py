@@ -1,13 +1,13 @@
-"""Greedy, sampling and beam: each chooses for every slot which slot it continues, and with which id.
+"""Greedy, sampling and beam: each chooses for every slot the slot that it continues, and the next id.
 
-A strategy is a frozen set of options. It has no loop and no state: what it sees of a step is a `Candidates`.
+A strategy is a frozen set of options without loop or state; its input at each step is a `Candidates`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,29 +16,32 @@ from seq2seq.decoding.filters import filter_logits
 from seq2seq.errors import OptionError
 from seq2seq.special import PAD
 
+if TYPE_CHECKING:
+    from seq2seq.config import SamplingOptions
+
 
 class Candidates(NamedTuple):
-    """One step of a search: B sources with J slots each (J is K, or 1 before the slots of a source part)."""
+    """One step of a search: B sources with J slots each (J is 1 until the first free choice, then K)."""
 
     logits: np.ndarray  # float (B, J, V - first_id): the ids that may be emitted, `first_id` in column 0
     first_id: int
     normalizers: np.ndarray  # float64 (B, J): nats, log of the sum of exp over all V logits
     scores: np.ndarray  # float64 (B, J): nats so far, -inf for an empty slot
-    lengths: np.ndarray  # int (B, J): symbols that are in the score
-    ended: np.ndarray  # bool (B, J): frozen, since END was reached or there is nothing in the slot
+    lengths: np.ndarray  # int (B, J): number of symbols in the score
+    ended: np.ndarray  # bool (B, J): frozen, since END was reached or the slot is empty
     uniforms: np.ndarray | None  # float64 (B, K), in [0, 1), for a strategy that draws
 
 
 Choice = tuple[np.ndarray | None, np.ndarray]
-"""Parents and tokens, int (B, K) each. No parents: every slot continues itself. A slot whose parent is ended
-carries it over, whatever its token. The token PAD leaves the slot empty."""
+"""Parents and tokens, int (B, K) each. Parents are None if every slot continues itself. If the parent has ended, the
+slot repeats it unchanged, whatever its token is. The token PAD leaves the slot empty."""
 
 
 def penalties(lengths: np.ndarray | int, length_penalty: float) -> np.ndarray:
-    """Returns what a score is divided by to give a rank_score, so that long hypotheses may compete.
+    """Returns the divisors that turn scores into rank_scores, so that long hypotheses can compete with short ones.
 
     Args:
-        lengths: int (...), symbols scored, END included; or one number.
+        lengths: int (...), symbols in the score, END included; or one number.
         length_penalty: 0 ranks by the sum of the log-probabilities, 1 by their mean.
 
     Returns:
@@ -52,19 +55,19 @@ def penalties(lengths: np.ndarray | int, length_penalty: float) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """What every strategy has: slots per source (K), and the exponent by which hypotheses are ranked."""
+    """The common options: slots per source (K), and the exponent of the length in rank_score."""
 
     width: int = 1
     length_penalty: float = 1.0
-    ranked: ClassVar[bool] = False  # slots compete: they hold distinct hypotheses, in the end the best first
+    ranked: ClassVar[bool] = False  # whether slots hold distinct hypotheses, sorted by rank_score at the end
 
     def __post_init__(self) -> None:
-        """Raises OptionError for a penalty out of its range."""
+        """Raises OptionError if the penalty is out of range."""
         expected = "a number from 0 (rank by the sum of log-probabilities) over 1 (by their mean) to 10"
         _check("--length-penalty", self.length_penalty, 0 <= self.length_penalty <= 10, expected)
 
     def draws(self, line_numbers: np.ndarray) -> Uniforms | None:
-        """Returns the uniforms of these lines, int (B,), where the strategy draws."""
+        """Returns the uniform numbers of these lines, int (B,); None if the strategy is deterministic."""
         return None
 
     def choose(self, candidates: Candidates) -> Choice:
@@ -72,16 +75,16 @@ class Strategy:
         raise NotImplementedError
 
     def close(self, candidates: Candidates, tokens: np.ndarray) -> np.ndarray:
-        """Returns int (B, W), what slots that continue themselves take, where `choose` gave tokens int (B, K)."""
+        """Returns int (B, W): tokens for full outputs, where slots continue themselves; int (B, K) are those chosen."""
         return tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class Greedy(Strategy):
-    """Takes the most probable id; among equals the smallest."""
+    """Chooses the most probable id; between equal ones the smallest."""
 
     def __post_init__(self) -> None:
-        """Raises OptionError for more than one slot, which would all hold the same."""
+        """Raises OptionError for more than one slot, since all would be equal."""
         super().__post_init__()
         if self.width != 1:
             raise OptionError(f"greedy decoding has one output per line, got {self.width!r}; use a beam")
@@ -93,7 +96,7 @@ class Greedy(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(Strategy):
-    """Draws each id from the filtered distribution, `width` independent samples of each line."""
+    """Draws each id from the filtered distribution; `width` independent samples per line."""
 
     seed: int
     temperature: float
@@ -116,7 +119,7 @@ class Sampling(Strategy):
             _check("--min-p", self.min_p, 0 <= self.min_p <= 1, "a number from 0 to 1")
 
     def draws(self, line_numbers: np.ndarray) -> Uniforms:
-        """Returns the uniforms of these lines, int (B,)."""
+        """Returns the uniform numbers of these lines, int (B,)."""
         return Uniforms(self.seed, line_numbers, self.width)
 
     def choose(self, candidates: Candidates) -> Choice:
@@ -134,7 +137,7 @@ class Sampling(Strategy):
 
 @dataclass(frozen=True, kw_only=True)
 class Beam(Strategy):
-    """Keeps the `width` best by rank_score among ended hypotheses and one-symbol extensions of the others."""
+    """Keeps the `width` best by rank_score of the ended hypotheses and the one-symbol extensions of the others."""
 
     ranked: ClassVar[bool] = True
 
@@ -148,7 +151,7 @@ class Beam(Strategy):
         scores, lengths, ended = candidates.scores, candidates.lengths, candidates.ended
         ranks = candidates.logits - (candidates.normalizers - scores)[..., None]  # (B, J, V - first_id)
         ranks /= penalties(lengths + 1, self.length_penalty)[..., None]
-        if ended.any():  # a frozen hypothesis competes once, in the column of END, with the rank it has
+        if ended.any():  # a frozen hypothesis competes once, in the column of END, with its own rank_score
             ranks[ended] = -np.inf
             ranks[ended, 0] = scores[ended] / penalties(lengths[ended], self.length_penalty)
         best, best_ranks = _largest(ranks.reshape(len(ranks), -1), self.width)
@@ -156,32 +159,8 @@ class Beam(Strategy):
         return parents, np.where(best_ranks == -np.inf, PAD, columns + candidates.first_id)
 
     def close(self, candidates: Candidates, tokens: np.ndarray) -> np.ndarray:
-        """Returns int (B, J): the most probable id of each slot, whatever the tokens int (B, K)."""
+        """Returns int (B, J): the most probable id of each slot; the tokens, int (B, K), are not used."""
         return candidates.logits.argmax(axis=-1) + candidates.first_id
-
-
-class SamplingOptions(Protocol):
-    """What draws depend on; a temperature of None or 0 draws nothing."""
-
-    @property
-    def temperature(self) -> float | None:
-        """As for `Sampling`."""
-
-    @property
-    def top_k(self) -> int | None:
-        """As for `Sampling`."""
-
-    @property
-    def top_p(self) -> float | None:
-        """As for `Sampling`."""
-
-    @property
-    def min_p(self) -> float | None:
-        """As for `Sampling`."""
-
-    @property
-    def seed(self) -> int | None:
-        """As for `Sampling`; needed where something is drawn."""
 
 
 def strategy_of(
@@ -190,9 +169,9 @@ def strategy_of(
     """Chooses greedy, sampling or beam search.
 
     Args:
-        options: temperature, filters and seed.
-        beam_size: hypotheses of a beam; None: greedy, where nothing is drawn.
-        samples: of each line, where something is drawn.
+        options: temperature, filters and seed; a temperature above 0 means sampling and needs a seed.
+        beam_size: number of hypotheses in beam search; None: greedy, unless the temperature is above 0.
+        samples: number of samples per line.
         length_penalty: as for `penalties`.
 
     """
@@ -213,14 +192,14 @@ def strategy_of(
 
 
 def _largest(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns positions and values (B, count) of the largest in each row of (B, C), ties by position.
+    """Returns positions and values (B, count) of the largest in each row of (B, C); positions decide between equals.
 
-    Changes `values`. Past the last value above -inf a row repeats position 0 with -inf.
+    Changes `values`. After the last value above -inf a row repeats position 0 with -inf.
     """
     positions = np.zeros((len(values), count), dtype=np.intp)
     largest = np.full((len(values), count), -np.inf)
     each = np.arange(len(values))
-    for rank in range(count):  # for a beam of usual size `count` passes are far cheaper than a stable sort
+    for rank in range(count):  # for usual beam sizes, `count` passes are much faster than a stable sort
         position = positions[:, rank] = values.argmax(axis=1)
         largest[:, rank] = values[each, position]
         values[each, position] = -np.inf

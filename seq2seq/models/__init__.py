@@ -1,1 +1,1 @@
-"""Keras models in the functional API; importing a module of this package imports TensorFlow."""
+"""Keras models in the functional API; importing any module here imports TensorFlow."""

@@ -7,7 +7,7 @@ from seq2seq.models.backend import keras, ops
 
 @keras.saving.register_keras_serializable("seq2seq")
 class Attention(keras.layers.Layer):
-    """Weighs the memory for each query and returns the weighted mean.
+    """Computes attention weights over the memory for each query, and the weighted mean of the memory.
 
     Source: `luong`: Luong et al. 2015, arXiv:1508.04025, equation 8 (general);
     `bahdanau`: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2 (additive).
@@ -18,20 +18,19 @@ class Attention(keras.layers.Layer):
         self.kind = kind
 
     def build(self, query_shape: Any, memory_shape: Any, real_shape: Any = None) -> None:
-        """Makes the weights for queries (B, T, H) and memory (B, S, M)."""
+        """Creates the weights for queries (B, T, H) and memory (B, S, M)."""
         query_size, memory_size = query_shape[-1], memory_shape[-1]
         if self.kind == "luong":
             self.kernel = self.add_weight(shape=(query_size, memory_size), name="kernel")
         else:
-            units = query_size
-            self.query_kernel = self.add_weight(shape=(query_size, units), name="query_kernel")
-            self.memory_kernel = self.add_weight(shape=(memory_size, units), name="memory_kernel")
-            self.bias = self.add_weight(shape=(units,), initializer="zeros", name="bias")
-            self.vector = self.add_weight(shape=(units, 1), name="vector")
+            self.query_kernel = self.add_weight(shape=(query_size, query_size), name="query_kernel")
+            self.memory_kernel = self.add_weight(shape=(memory_size, query_size), name="memory_kernel")
+            self.bias = self.add_weight(shape=(query_size,), initializer="zeros", name="bias")
+            self.vector = self.add_weight(shape=(query_size, 1), name="vector")
         self.built = True
 
     def call(self, query: Any, memory: Any, real: Any) -> tuple[Any, Any]:
-        """Attends.
+        """Computes context and attention weights.
 
         Args:
             query: float32 (B, T, H).
@@ -53,9 +52,9 @@ class Attention(keras.layers.Layer):
         return ops.matmul(weights, memory), weights
 
     def compute_output_shape(self, query_shape: Any, memory_shape: Any, real_shape: Any = None) -> Any:
-        """Shapes of context and weights."""
+        """Returns the shapes of context and weights."""
         return (*query_shape[:2], memory_shape[-1]), (*query_shape[:2], memory_shape[1])
 
     def get_config(self) -> dict[str, Any]:
-        """Keras's form of the constructor's arguments."""
+        """Returns the constructor's arguments, for Keras."""
         return {**super().get_config(), "kind": self.kind}

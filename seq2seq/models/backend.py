@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow and Keras: without the start-up chatter of native code."""
+"""Imports TensorFlow and Keras, for all other modules, without the messages of native code at start-up."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def native_stderr_closed() -> Iterator[None]:
-    """Drops what native code writes to file descriptor 2; TensorFlow logs there before any setting reaches it."""
+    """Drops what native code writes to file descriptor 2; TensorFlow logs there before its settings apply."""
     sys.stderr.flush()
     try:
         kept = os.dup(2)
-    except OSError:  # there is no stderr
+    except OSError:  # the process has no stderr
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The decoder, which is the whole language model and, with a memory to attend to, half of a translator."""
+"""The decoder: the whole language model or, with the encoder's memory as input, half of a translator."""
 
 from typing import Any
 
@@ -7,19 +7,18 @@ from seq2seq.models.attention import Attention
 from seq2seq.models.backend import keras, ops
 from seq2seq.models.recurrent import recurrent_layer
 
-# standard deviation of a symbol's first vector: Keras's 0.03 is lost beside the state for hundreds of steps
-LANGUAGE_SPREAD, PAIRS_SPREAD = 1.0, 0.3
+# standard deviation of initial embeddings; with Keras's 0.03 the state hides the inputs for hundreds of steps
+LANGUAGE_DEVIATION, PAIRS_DEVIATION = 1.0, 0.3
 
 
-def embedding(size: int, width: int, *, spread: float, name: str) -> keras.layers.Embedding:
-    """Makes a layer from ids below `size` to vectors of length `width`, drawn from N(0, spread^2)."""
-    return keras.layers.Embedding(
-        size, width, embeddings_initializer=keras.initializers.RandomNormal(0.0, spread), name=name
-    )
+def embedding(size: int, width: int, *, deviation: float, name: str) -> keras.layers.Embedding:
+    """Returns a layer from ids below `size` to vectors of length `width`, at first from N(0, deviation^2)."""
+    initializer = keras.initializers.RandomNormal(0.0, deviation)
+    return keras.layers.Embedding(size, width, embeddings_initializer=initializer, name=name)
 
 
 def state_count(config: ModelConfig) -> int:
-    """Counts the state arrays, each (B, H), that a decoder carries: h and c of each LSTM layer, h of each GRU layer."""
+    """Counts a decoder's state arrays, (B, H) each: h and c of each LSTM layer, h of each GRU layer."""
     return config.layers * (2 if config.rnn == "lstm" else 1)
 
 
@@ -27,12 +26,12 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
     """Builds the decoder.
 
     Args:
-        config: sizes; `attention` matters only where there is a memory.
+        config: sizes; `attention` is used only with a memory.
         target_size: V, special ids included.
-        memory_size: M, the width of the encoder's memory; None: no memory.
+        memory_size: M, the size of the encoder's outputs; None: no memory.
 
     Returns:
-        A model from [token_ids int32 (B, T), states (B, H) each, then with a memory: memory (B, S, M),
+        A model from [token_ids int32 (B, T), states (B, H) each, and with attention: memory (B, S, M),
         memory_mask bool (B, S)] to [logits float32 (B, T, V), states (B, H) each]. With attention the layer
         `attention` has the weights (B, T, S) as its second output.
 
@@ -41,15 +40,14 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     states = [keras.Input((hidden,), name=f"state_{index}") for index in range(state_count(config))]
     memory_inputs: list[Any] = []
-    spread = LANGUAGE_SPREAD if memory_size is None else PAIRS_SPREAD
-    outputs = embedding(target_size, config.embedding_size, spread=spread, name="target_embedding")(token_ids)
+    deviation = LANGUAGE_DEVIATION if memory_size is None else PAIRS_DEVIATION
+    outputs = embedding(target_size, config.embedding_size, deviation=deviation, name="target_embedding")(token_ids)
     per_layer = state_count(config) // config.layers
     last_states: list[Any] = []
     for index in range(config.layers):
         outputs = keras.layers.Dropout(config.dropout or 0.0, name=f"decoder_{index}_dropout")(outputs)
         layer = recurrent_layer(config.rnn, hidden, name=f"decoder_{index}")
-        mine = states[index * per_layer : (index + 1) * per_layer]
-        outputs, *after = layer(outputs, initial_state=mine)
+        outputs, *after = layer(outputs, initial_state=states[index * per_layer : (index + 1) * per_layer])
         last_states.extend(after)
     if memory_size is not None and config.attention != "none":
         memory = keras.Input((None, memory_size), name="memory")

@@ -1,8 +1,8 @@
-"""Recurrent layers: Keras's LSTM with a faster loop on CPUs, and the reversal a bidirectional encoder needs.
+"""Recurrent layers: Keras's LSTM with a faster loop on CPUs, and the reversal for a bidirectional encoder.
 
-Forward the loop is one fused operation, whose gates are kept. Backward the gradient of both kernels is one large
-product after the loop instead of small ones at each step, in bfloat16 where the CPU multiplies that natively.
-Outputs and loss are float32 everywhere.
+The forward loop is one fused operation, which also returns the gates. The backward pass computes the gradient of both
+kernels in one large product after the loop, not in a small one at each step. It uses bfloat16 if the CPU has
+instructions for it. Outputs and loss are always float32.
 """
 
 import os
@@ -13,7 +13,7 @@ from seq2seq.models.backend import keras, tf
 
 
 def gradient_type() -> tf.DType:
-    """Returns what the products of an LSTM's backward pass take: bfloat16 where that is faster, or float32."""
+    """Returns the dtype of the products in an LSTM's backward pass: bfloat16 if that is faster, else float32."""
     try:
         features = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -32,7 +32,7 @@ def lstm_over_time(
     hidden: tf.Tensor,
     cell: tf.Tensor,
 ) -> Any:
-    """Runs an LSTM over time.
+    """Runs an LSTM over a batch of sequences.
 
     Args:
         sequences: float32 (T, B, M), the inputs.
@@ -60,7 +60,7 @@ def lstm_over_time(
         cell_clip=0.0,
         use_peephole=False,
     )
-    # each (T, B, H): gates after their nonlinearity, tanh of the cells, and the states
+    # each (T, B, H): gates after their nonlinearity, tanh of the cells, cells and hidden states
     enter, forget, candidate, leave = after.i, after.f, after.ci, after.o
     squashed, cells, hiddens = after.co, after.cs, after.h
 
@@ -68,7 +68,7 @@ def lstm_over_time(
         low = gradient_type()
         transposed = tf.cast(tf.transpose(recurrent_kernel), low)
         before = tf.concat([cell[None], cells[:-1]], 0)
-        # d logits / d cell for i, f and g, and d logits / d hidden for o: everything that needs no loop
+        # gradients of the gates' inputs per gradient of the cell (i, f, g) and of the hidden state (o), without a loop
         slopes = tf.concat(
             [
                 candidate * enter * (1 - enter),
@@ -83,7 +83,7 @@ def lstm_over_time(
         def body(time: tf.Tensor, d_hidden: tf.Tensor, d_cell: tf.Tensor, written: tf.TensorArray) -> Any:
             end = time + 1
 
-            def now(values: tf.Tensor) -> tf.Tensor:  # one operation, and no copy
+            def now(values: tf.Tensor) -> tf.Tensor:  # one operation, without a copy
                 return tf.strided_slice(values, time, end, shrink_axis_mask=1)
 
             d_hidden = d_hidden + now(d_hiddens)
@@ -119,14 +119,14 @@ def lstm_over_time(
 
 @keras.saving.register_keras_serializable("seq2seq")
 class LSTM(keras.layers.LSTM):
-    """keras.layers.LSTM, three to four times faster to train on a CPU; on a GPU it is Keras's own, with cuDNN.
+    """keras.layers.LSTM that trains three to four times faster on a CPU; on a GPU it runs Keras's own, with cuDNN.
 
-    A mask must be right-padding: it selects the state after each row's last symbol, and outputs on padding are
-    left as they fall. Nobody reads those: attention and the loss have their own masks.
+    Padding must be on the right. The mask selects the state after each row's last symbol; outputs on padding are not
+    defined. Nothing uses them, since attention and the loss have their own masks.
     """
 
     def compute_mask(self, sequences: Any, mask: Any) -> None:
-        """Attaches no hidden mask to the outputs: masks are explicit inputs in this package."""
+        """Returns no mask for the outputs, since masks are explicit inputs in this package."""
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Returns the last output (B, H), all outputs (B, T, H) and the last states."""
@@ -146,31 +146,31 @@ class LSTM(keras.layers.LSTM):
 
 @keras.saving.register_keras_serializable("seq2seq")
 class GRU(keras.layers.GRU):
-    """keras.layers.GRU without the hidden mask on its outputs."""
+    """keras.layers.GRU without the implicit mask of its outputs."""
 
     def compute_mask(self, sequences: Any, mask: Any) -> None:
-        """Attaches no hidden mask to the outputs: masks are explicit inputs in this package."""
+        """Returns no mask for the outputs, since masks are explicit inputs in this package."""
 
 
 def lengths_of(mask: tf.Tensor) -> tf.Tensor:
-    """Counts the real symbols of each row of a right-padded mask (B, T): int32 (B,)."""
+    """Counts the symbols in each row of a right-padded mask (B, T); returns int32 (B,)."""
     return tf.reduce_sum(tf.cast(mask, tf.int32), 1)
 
 
 @keras.saving.register_keras_serializable("seq2seq")
 class ReverseSequence(keras.layers.Layer):
-    """Reverses each row of (B, T, H) over its real symbols and leaves padding at the end."""
+    """Reverses the symbols in each row of (B, T, H); padding stays on the right."""
 
     def call(self, sequences: Any, real: Any) -> Any:
-        """Args: sequences (B, T, H); real: bool (B, T), True on symbols, right-padded."""
+        """Reverses sequences (B, T, H); real: bool (B, T), True on symbols, right-padded."""
         return tf.reverse_sequence(sequences, lengths_of(real), seq_axis=1, batch_axis=0)
 
     def compute_output_shape(self, sequences_shape: Any, real_shape: Any = None) -> Any:
-        """The shape does not change."""
+        """Returns the same shape."""
         return sequences_shape
 
 
 def recurrent_layer(kind: str, units: int, *, name: str) -> keras.layers.Layer:
-    """Makes a layer that returns its outputs (B, T, H) and its last states."""
+    """Returns a layer from (B, T, M) to its outputs (B, T, H) and its last states."""
     layer = {"lstm": LSTM, "gru": GRU}[kind]
     return layer(units, return_sequences=True, return_state=True, name=name)

@@ -1,4 +1,4 @@
-"""One training step: forward, loss, gradients in parallel shards of the batch, update."""
+"""One training step: forward pass, loss, gradients in parallel shards of the batch, and the update."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ from seq2seq.cores import core_count
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.recurrent import gradient_type
 
-DRIFT_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
+STATE_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
 
 
 class Forward(NamedTuple):
-    """What a model says about one batch."""
+    """A model's outputs for one batch."""
 
     logits: Any  # float32 (B, T, V)
     targets: Any  # int32 (B, T)
     weights: Any  # float32 (B, T)
-    carry: list[Any]  # (B, H) each: states handed to the next batch; empty for a translator
+    carry: list[Any]  # (B, H) each: states for the next batch; empty for a translator
 
 
 class Trainable(Protocol):
-    """What a step needs to know of a model."""
+    """The interface between a training step and a model."""
 
     @property
     def models(self) -> list[keras.Model]:
@@ -30,7 +30,7 @@ class Trainable(Protocol):
 
     @property
     def signature(self) -> list[tf.TensorSpec]:
-        """Shape and dtype of each array of a batch; the first axis is the row."""
+        """Shape and dtype of each array in a batch; the first axis is the rows."""
 
     @property
     def carry_signature(self) -> list[tf.TensorSpec]:
@@ -53,16 +53,16 @@ class Validated(NamedTuple):
 
     nats: Any  # float32 ()
     count: Any  # float32 (): sum of weights
-    right: Any  # float32 (): weights of the targets that are the model's first choice
-    before: Any  # float32 (): weights of the targets that stand before the row's first mistake
+    right: Any  # float32 (): sum of weights of the targets that are most probable
+    before: Any  # float32 (): sum of weights of the targets before the row's first mistake
     carry: list[Any]
 
 
 def shard_count(batch_size: int) -> int:
-    """Chooses into how many shards a batch is cut: one a core, each of 8 rows or more; one on a GPU.
+    """Returns the number of shards for a batch: one per core, each with 8 rows or more; one on a GPU.
 
-    Two single-threaded halves take four fifths of the time of one batch on two threads: the small products of a
-    recurrent step are too short to share.
+    Two halves on one thread each take four fifths of the time of one batch on two threads, since the products of a
+    recurrent step are too small to divide.
     """
     if tf.config.list_physical_devices("GPU"):
         return 1
@@ -70,7 +70,7 @@ def shard_count(batch_size: int) -> int:
 
 
 def split_rows(arrays: Sequence[Any], carry: Sequence[Any], shards: int) -> list[tuple[list[Any], list[Any]]]:
-    """Cuts a batch and its carried states into shards of rows."""
+    """Splits the rows of a batch, and of its carried states, into shards."""
     rows = tf.shape(arrays[-1])[0]
     bounds = [rows * shard // shards for shard in range(shards + 1)]
     return [
@@ -80,7 +80,7 @@ def split_rows(arrays: Sequence[Any], carry: Sequence[Any], shards: int) -> list
 
 
 def share_cores(shards: int) -> None:
-    """Gives each shard its own core; has no effect once TensorFlow has started."""
+    """Sets the threads so that each shard has its own core; has no effect after TensorFlow has started."""
     try:
         tf.config.threading.set_inter_op_parallelism_threads(max(shards, 2))
         tf.config.threading.set_intra_op_parallelism_threads(max(1, core_count() // shards))
@@ -89,7 +89,7 @@ def share_cores(shards: int) -> None:
 
 
 def training_record(config: TrainingConfig) -> dict[str, Any]:
-    """Says how a model was trained, for its folder: resolved options, and what a machine adds that changes weights."""
+    """Returns the record of training for the model folder: the options, and what else changes the weights."""
     return {**config.to_dict(), "gradients": gradient_type().name, "repeatable": config.max_minutes is None}
 
 
@@ -99,27 +99,27 @@ def symbol_nats(logits: Any, targets: Any) -> Any:
 
 
 def smoothed_nats(nats: Any, logits: Any, label_smoothing: float) -> Any:
-    """Mixes the nats of the target, as `symbol_nats` gives them, with the mean nats of all symbols.
+    """Mixes the nats of the target, from `symbol_nats`, with the mean nats of all symbols.
 
     Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
     if not label_smoothing:
         return nats
-    spread = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), -1)
-    return (1 - label_smoothing) * nats + label_smoothing * spread
+    mean = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), -1)
+    return (1 - label_smoothing) * nats + label_smoothing * mean
 
 
-def drift_penalty(carry: Sequence[Any]) -> Any:
-    """Returns a little for each carried state that is large, float32 (): 0 where nothing is carried.
+def state_penalty(carry: Sequence[Any]) -> Any:
+    """Returns a small loss that grows with the carried states, float32 (); 0 if there are none.
 
-    Carried through a whole text, a cell that each window lets grow a little runs away, and takes the others with it.
+    Without it a cell may grow a little in each window, and so without limit over a whole text.
     Source: Merity et al. 2017, arXiv:1708.01009, section 3 (activation regularisation), here of states.
     """
-    return DRIFT_PENALTY * tf.add_n([tf.reduce_mean(tf.square(state)) for state in carry]) if carry else 0.0
+    return STATE_PENALTY * tf.add_n([tf.reduce_mean(tf.square(state)) for state in carry]) if carry else 0.0
 
 
 def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Makes the optimiser; its learning rate is set before each step."""
+    """Returns the optimiser; its learning rate is set before each step."""
     kinds: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
         "adam": keras.optimizers.Adam,
         "rmsprop": keras.optimizers.RMSprop,
@@ -133,7 +133,7 @@ def make_train_step(
 ) -> Callable[..., StepResult]:
     """Compiles a step: (arrays, carry, learning_rate) -> StepResult, for batches of any length and row count.
 
-    The loss of a step is the sum of weighted nats over the sum of weights of the whole batch, whatever the shards.
+    The loss is the sum of weighted nats divided by the sum of weights of the whole batch, for any number of shards.
     """
     variables = [variable for part in model.models for variable in part.trainable_variables]
     optimizer.build(variables)
@@ -143,7 +143,7 @@ def make_train_step(
             result = model.forward(arrays, carry, training=True)
             nats = symbol_nats(result.logits, result.targets)
             objective = smoothed_nats(nats, result.logits, config.label_smoothing)
-            loss = tf.reduce_sum(objective * result.weights) / total + drift_penalty(result.carry) / shards
+            loss = tf.reduce_sum(objective * result.weights) / total + state_penalty(result.carry) / shards
         values = tape.gradient(loss, [variable.value for variable in variables])
         gradients = [tf.convert_to_tensor(value) for value in values]
         return tf.reduce_sum(nats * result.weights), gradients, result.carry
@@ -164,7 +164,7 @@ def make_train_step(
 
 
 def make_validation_step(model: Trainable) -> Callable[..., Validated]:
-    """Compiles (arrays, carry) -> Validated without training."""
+    """Compiles a step without training: (arrays, carry) -> Validated."""
 
     @tf.function(input_signature=[model.signature, model.carry_signature])
     def step(arrays: list[Any], carry: list[Any]) -> Validated:

@@ -1,9 +1,11 @@
-"""The translator as training sees it."""
+"""The models as training uses them: a translator, and a language model with states carried between windows."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from seq2seq.config import ModelConfig
 from seq2seq.models.backend import keras, tf
+from seq2seq.models.decoder import build_decoder, state_count
 from seq2seq.models.step import Forward
 from seq2seq.models.translator import TranslatorModels, training_model
 
@@ -23,3 +25,20 @@ class TrainableTranslator:
         source_ids, inputs, targets, weights = arrays
         logits = self.joined([source_ids, inputs], training=training)
         return Forward(logits, targets, weights, [])
+
+
+class TrainableLanguageModel:
+    """A language model whose batches are [inputs (B, T), targets (B, T), weights (B, T)]."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        self.decoder = build_decoder(config, vocabulary_size)
+        self.models: list[keras.Model] = [self.decoder]
+        ids = tf.TensorSpec((None, None), tf.int32)
+        self.signature = [ids, ids, tf.TensorSpec((None, None), tf.float32)]
+        self.carry_signature = [tf.TensorSpec((None, config.hidden_size), tf.float32)] * state_count(config)
+
+    def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
+        """Predicts every target from the symbols before it in the window, and from the states before the window."""
+        inputs, targets, weights = arrays
+        logits, *after = self.decoder([inputs, *carry], training=training)
+        return Forward(logits, targets, weights, after)

@@ -1,38 +1,40 @@
-"""The translator: an encoder and a decoder, and a training model that is those same two objects applied in turn."""
+"""The translator: an encoder and a decoder, and a training model that applies these two objects in turn."""
 
 import itertools
 from typing import Any, NamedTuple
 
 from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.models.backend import keras, ops
-from seq2seq.models.decoder import PAIRS_SPREAD, build_decoder, embedding
+from seq2seq.models.decoder import PAIRS_DEVIATION, build_decoder, embedding
 from seq2seq.models.recurrent import ReverseSequence, recurrent_layer
 from seq2seq.special import PAD
 
 
 class TranslatorModels(NamedTuple):
-    """The models that inference and training share."""
+    """The two models that inference and training use."""
 
     encoder: keras.Model  # source_ids (B, S) -> [memory (B, S, M), states (B, H) each]
     decoder: keras.Model  # see build_decoder
-    attends: bool  # whether the decoder takes memory and memory_mask
+    attends: bool  # whether memory and memory_mask are inputs of the decoder
 
 
 def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
     """Builds the encoder.
 
     Args:
-        config: sizes. A bidirectional encoder has hidden_size / 2 units each way.
+        config: sizes; a bidirectional encoder has hidden_size / 2 units in each direction.
         source_size: number of source ids, special ids included.
 
     Returns:
         A model from source_ids int32 (B, S), right-padded, to [memory float32 (B, S, H), states (B, H) each]. The
-        states are those after each row's last symbol; padding takes no part in them.
+        states are those after each row's last symbol; padding does not change them.
 
     """
     source_ids = keras.Input((None,), dtype="int32", name="source_ids")
     real = ops.not_equal(source_ids, PAD)
-    memory = embedding(source_size, config.embedding_size, spread=PAIRS_SPREAD, name="source_embedding")(source_ids)
+    memory = embedding(source_size, config.embedding_size, deviation=PAIRS_DEVIATION, name="source_embedding")(
+        source_ids
+    )
     memory = keras.layers.Dropout(config.dropout or 0.0, name="encoder_0_dropout")(memory)
     states: list[list[Any]] = []
     for index in range(config.encoder_layers or config.layers):
@@ -56,7 +58,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
             if config.bridge == "none":
                 states[-1].append(both)
                 continue
-            # a hidden state lies between -1 and 1, a cell is unbounded
+            # a hidden state is between -1 and 1, a cell has no bounds
             bridge = keras.layers.Dense(
                 config.hidden_size,
                 activation="tanh" if position == 0 else None,
@@ -69,22 +71,22 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
 
 
 def build_translator(config: ModelConfig, *, source_size: int, target_size: int) -> TranslatorModels:
-    """Builds both halves; sizes count the special ids."""
+    """Builds encoder and decoder; the sizes include the special ids."""
     encoder = build_encoder(config, source_size)
     decoder = build_decoder(config, target_size, memory_size=config.hidden_size)
     return TranslatorModels(encoder, decoder, config.attention != "none")
 
 
 def decoder_inputs(models: TranslatorModels, token_ids: Any, encoded: Any, memory_mask: Any) -> list[Any]:
-    """Lists the decoder's inputs, from the encoder's outputs [memory, states...]."""
+    """Returns the decoder's inputs; `encoded` has the encoder's outputs [memory, states...]."""
     memory, *states = encoded
     return [token_ids, *states, *([memory, memory_mask] if models.attends else [])]
 
 
 def training_model(models: TranslatorModels) -> keras.Model:
-    """Joins the two: [source_ids (B, S), token_ids (B, T)] -> logits float32 (B, T, V).
+    """Joins encoder and decoder: [source_ids (B, S), token_ids (B, T)] -> logits float32 (B, T, V).
 
-    Nothing is rebuilt: training changes the weights of the very encoder and decoder that inference calls.
+    Training changes the weights of the same encoder and decoder objects that inference calls.
     """
     source_ids = keras.Input((None,), dtype="int32", name="source_ids")
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
@@ -94,5 +96,5 @@ def training_model(models: TranslatorModels) -> keras.Model:
 
 
 def attention_model(models: TranslatorModels) -> keras.Model:
-    """Returns the decoder with the attention weights (B, T, S) as its only output, for pictures."""
+    """Returns the decoder with the attention weights (B, T, S) as its only output, for plots."""
     return keras.Model(models.decoder.inputs, models.decoder.get_layer("attention").output[1], name="attention_view")

@@ -1,4 +1,4 @@
-"""Moves weights between Keras models and plain arrays under this package's own names, such as `decoder_0.kernel`."""
+"""Copies weights between Keras models and arrays with this package's names, such as `decoder_0.kernel`."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,18 +9,19 @@ from seq2seq.models.backend import keras
 
 
 def named_variables(models: Iterable[keras.Model]) -> dict[str, keras.Variable]:
-    """Names every weight by its layer and its role; state of random generators is not a weight."""
+    """Returns the weights, each named by its layer and role; the state of random generators is not a weight."""
     named: dict[str, keras.Variable] = {}
     for model in models:
         for layer in model.layers:
             for variable in layer.weights:
-                if "seed" not in variable.path.rsplit("/", 1)[-1]:
-                    named[f"{layer.name}.{variable.path.rsplit('/', 1)[-1]}"] = variable
+                role = variable.path.rsplit("/", 1)[-1]
+                if "seed" not in role:
+                    named[f"{layer.name}.{role}"] = variable
     return named
 
 
 def export_weights(models: Iterable[keras.Model]) -> dict[str, np.ndarray]:
-    """Copies all weights out of the models."""
+    """Returns copies of all weights."""
     return {name: keras.ops.convert_to_numpy(variable) for name, variable in named_variables(models).items()}
 
 
@@ -28,7 +29,7 @@ def import_weights(models: Iterable[keras.Model], weights: Mapping[str, np.ndarr
     """Copies weights into the models.
 
     Raises:
-        BundleError: a name is missing or too many, or a shape differs; `where` is named.
+        BundleError: a weight is missing, unknown or of another shape; the message begins with `where`.
 
     """
     named = named_variables(models)

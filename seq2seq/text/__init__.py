@@ -1,1 +1,1 @@
-"""Lines, pairs, prose and vocabularies: text becomes ids, ids become batches."""
+"""Reads lines, pairs and long texts; turns them into token ids, and ids into batches."""

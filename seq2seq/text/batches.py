@@ -1,4 +1,4 @@
-"""Turns encoded sentences into the arrays that a teacher-forced decoder is trained on, and lines into batches."""
+"""Turns rows of token ids into padded batches, and target rows into the arrays of teacher forcing."""
 
 import itertools
 import math
@@ -10,8 +10,8 @@ import numpy as np
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
 
-FEWEST_ROWS = 16  # of a batch to decode, when one is cut so that every core has work or its memory stays bounded
-MEMORY_BYTES = 64 << 20  # of what attention reads of a batch's sources; only long lines come to that
+FEWEST_ROWS = 16  # least rows of a batch when lines are divided among cores, or divided to bound the memory
+MEMORY_BYTES = 64 << 20  # most bytes that attention reads of a batch's sources in one step; only long lines reach it
 
 
 class TeacherForced(NamedTuple):
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 
 def shift(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Splits rows of ids into what the decoder sees and what it must predict, one step ahead.
+    """Splits rows of ids into the decoder's inputs and its targets, which are one step ahead.
 
     Args:
         ids: int (B, T + 1).
@@ -65,7 +65,7 @@ def teacher_force(target_ids: np.ndarray) -> TeacherForced:
 
 
 class Ragged:
-    """Rows of ids of different lengths in one flat array: 4 bytes an id, whatever the longest row."""
+    """Rows of ids of different lengths in one flat array: 4 bytes per id, however long the longest row is."""
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.lengths = np.array([len(row) for row in rows], np.int64)
@@ -85,16 +85,7 @@ class Ragged:
 
 
 def padded(rows: Sequence[Sequence[int]], chosen: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Pads some of many rows.
-
-    Args:
-        rows: ids of each.
-        chosen: int (B,), which of them.
-
-    Returns:
-        int32 (B, S), right-padded with PAD to the longest of them.
-
-    """
+    """Pads the rows with the numbers `chosen`, int (B,), with PAD on the right; returns int32 (B, S)."""
     return Ragged([rows[index] for index in chosen]).padded(np.arange(len(chosen)))
 
 
@@ -105,7 +96,7 @@ class EncodedPairs(NamedTuple):
     targets: Ragged  # START, symbols, END
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """Pads the rows of the given numbers, int (B,), to the longest of them."""
+        """Returns the rows with the given numbers, int (B,), padded to the longest of them."""
         return Batch(self.sources.padded(rows), self.targets.padded(rows))
 
 
@@ -118,12 +109,13 @@ def plan_epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Genera
     """Groups all rows into batches of similar length, in random order.
 
     Args:
-        generator: source of the shuffling; None: in order of length, for validation.
+        pairs: the rows.
+        batch_size: rows of a batch; the last one may have fewer.
+        generator: random numbers for shuffling; None: batches in order of length, for validation.
 
     Returns:
-        Row numbers of each batch; every row occurs once. With a generator, a uniform random number of symbols from
-        -1.5 to 1.5 is added to each length before sorting, so that batches differ from epoch to epoch and padding
-        stays under about a tenth.
+        Row numbers of each batch; every row occurs once. With a generator, a uniform random number from -1.5 to 1.5
+        is added to each length before sorting. So batches differ between epochs, and padding stays below about 10 %.
 
     """
     lengths = pairs.targets.lengths + 0.01 * pairs.sources.lengths
@@ -145,14 +137,14 @@ def epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator |
 def cut_batches(
     order: Sequence[int], lengths: Sequence[int], *, most: int, workers: int, symbol_bytes: int
 ) -> list[np.ndarray]:
-    """Cuts lines, sorted by length, into batches: as few as give every worker the same share, of bounded memory.
+    """Cuts lines, sorted by length, into the fewest batches that share the work equally and bound the memory.
 
     Args:
         order: indices of the lines, longest first.
         lengths: symbols of each, in that order.
-        most: lines of a batch.
-        workers: how many batches are decoded side by side.
-        symbol_bytes: that a step reads for each symbol of each line; 0: nothing.
+        most: the largest number of lines in a batch.
+        workers: how many batches are decoded at the same time.
+        symbol_bytes: bytes that attention reads in a step for each symbol of each line; 0: no attention.
 
     """
     batches: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""Keeps downloaded data sets in the user's cache folder: text files, each with a record of what it is."""
+"""Keeps downloaded data sets in the user's cache folder: text files, each with a record of its origin."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from typing import Any
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of, write_atomically, write_json
 from seq2seq.text.downloads import DownloadRecord, download, terminal_progress, unzip_text
-from seq2seq.text.lines import check_text_format, read_bytes
+from seq2seq.text.lines import check_text_format, read_bytes, readable
 from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 _SUFFIXES = {"pairs": ".tsv", "text": ".txt"}
-# Project Gutenberg's own words around a work that is in the public domain.
+# Project Gutenberg's own text around a work that is in the public domain
 _GUTENBERG_START = re.compile(rb"^\*\*\* ?START OF TH[^\n]*\n", re.MULTILINE)
 _GUTENBERG_END = re.compile(rb"^\*\*\* ?END OF TH", re.MULTILINE)
 
@@ -29,7 +29,7 @@ class Remote:
     kind: str  # "pairs" or "text"
     url: str
     licence: str
-    sha256: str | None = None  # of what arrives; None where the site changes it, or it is not known
+    sha256: str | None = None  # of the download; None where the site may change it, or where it is not known
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,24 @@ class Installed:
     licence: str
     size: int  # bytes of the text
     sha256: str  # of the text
-    origin_size: int  # bytes of what arrived, such as the archive
+    origin_size: int  # bytes of the file that was downloaded or given, such as an archive
     origin_sha256: str
 
 
-def cache_folder(environment: dict[str, str] | None = None) -> Path:
-    """Names the folder: $SEQ2SEQ_CACHE, else seq2seq in $XDG_CACHE_HOME, else ~/.cache/seq2seq."""
-    variables = os.environ if environment is None else environment
-    if variables.get("SEQ2SEQ_CACHE"):
-        return Path(variables["SEQ2SEQ_CACHE"]).expanduser()
-    home = variables.get("XDG_CACHE_HOME")
-    return (Path(home).expanduser() if home else Path.home() / ".cache") / "seq2seq"
+def cache_folder() -> Path:
+    """Returns the cache folder: $SEQ2SEQ_CACHE, else seq2seq in $XDG_CACHE_HOME, else ~/.cache/seq2seq."""
+    if os.environ.get("SEQ2SEQ_CACHE"):
+        return Path(os.environ["SEQ2SEQ_CACHE"]).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "seq2seq"
 
 
 def cached_path(remote: Remote, folder: Path) -> Path:
-    """Names the text file of a data set in the cache."""
+    """Returns the path of a data set's text file in the cache."""
     return folder / f"{remote.name}{_SUFFIXES[remote.kind]}"
 
 
 def find(remote: Remote, folder: Path) -> tuple[Path, str] | None:
-    """Finds a data set in the cache: its path and SHA-256, or None where it is not there.
+    """Finds a data set in the cache: its path and SHA-256, or None where it is absent.
 
     Raises:
         DataError: the file is not the one that its record describes.
@@ -70,10 +68,8 @@ def find(remote: Remote, folder: Path) -> tuple[Path, str] | None:
     if not path.is_file():
         return None
     record = _read_record(path.with_suffix(".json"))
-    try:
+    with readable(path):
         size, digest = path.stat().st_size, sha256_of(path)
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror}; check its permissions") from None
     if record is not None and (size, digest) != record:
         raise DataError(
             f"expected {str(path)!r} as it was installed, {record[0]} bytes with sha256 {record[1]}, "
@@ -90,14 +86,14 @@ def install(
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Installed:
-    """Downloads a data set, or takes the user's file, checks that it can be used, and puts it into the cache.
+    """Downloads a data set, or reads the user's file, checks that it can be used, and writes it to the cache.
 
     Args:
         remote: the data set.
         folder: the cache.
-        file: a zip or text at hand; without it the set is downloaded.
-        say: told of failed attempts, and of a file that is not or cannot be checked.
-        options: further ones of `download`.
+        file: a zip or text that the user has; without it the set is downloaded.
+        say: receives a line for each failed attempt, and for a file whose checksum is wrong or unknown.
+        options: other options of `download`.
 
     Raises:
         DataError: the download failed, the file is not such a data set, or the cache cannot be written.
@@ -116,7 +112,7 @@ def install(
         try:
             if say and remote.sha256 is None:
                 say(
-                    f"{remote.url}: not checked, since no checksum is known of a file that its site may change; "
+                    f"{remote.url}: not checked, since no checksum is known for a file that its site may change; "
                     f"it has sha256 {record.sha256}"
                 )
             return _install_file(remote, folder, arrived, origin=remote.url, arrived=record)
@@ -173,7 +169,7 @@ def _usable_content(remote: Remote, file: Path, origin: str) -> bytes:
 
 
 def _read_record(path: Path) -> tuple[int, str] | None:
-    """Reads size and SHA-256 of a record; None where the user put the text there without one."""
+    """Reads size and SHA-256 from a record; None where the user put the text into the cache without one."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return int(record["size"]), str(record["sha256"])

@@ -1,4 +1,4 @@
-"""Resolves what `--data` names: a bundled, downloaded or generated set, or a path; and loads its splits."""
+"""Finds the data set that `--data` names (bundled, downloaded, generated, or a path) and loads its splits."""
 
 import dataclasses
 import difflib
@@ -14,6 +14,7 @@ from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
 from seq2seq.text import dates
 from seq2seq.text.cache import Remote, cache_folder, find
+from seq2seq.text.lines import readable
 from seq2seq.text.pairs import Pair, PairFile, ReadingReport, read_pairs
 from seq2seq.text.splits import source_key, split_by_source
 
@@ -28,10 +29,10 @@ TEXTS = {
     "nietzsche": "https://s3.amazonaws.com/text-datasets/nietzsche.txt",
     "tiny-shakespeare": "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
 }
-# Of the file in that repository's history, 1115394 bytes, which has one version of it. Sites of the other sets change
-# their files (manythings.org, Project Gutenberg) or publish no checksum (the text of Nietzsche).
+# The repository of tiny-shakespeare has only one version of its file (1115394 bytes). The other sites change their
+# files (manythings.org, Project Gutenberg) or publish no checksum (the text of Nietzsche).
 SHA256 = {"tiny-shakespeare": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"}
-# Not every pair of the site; enough to show the form and to guess what a typing error meant.
+# some of the pairs on the site: they show the form of a name, and correct a typing error
 ANKI_EXAMPLES = ("fra-eng", "deu-eng", "spa-eng", "ita-eng", "por-eng", "rus-eng", "cmn-eng", "jpn-eng")
 NAMES = ("dates", *ANKI_EXAMPLES, "prose", *TEXTS)
 _SAMPLE_BYTES = 1 << 20
@@ -39,19 +40,19 @@ _SAMPLE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where a data set's files are and what may be done with them."""
+    """Where a data set's files are, and their licence."""
 
     name: str
     kind: str  # "pairs" or "text"
     origin: str  # "bundled", "downloaded", "generated" or "path"
-    paths: dict[str, Path]  # {"all": ...}, or "train", "validation" and "test"; none where generated
-    sha256: dict[str, str]  # of each file; of the generated rows, as "all"
+    paths: dict[str, Path]  # {"all": ...}, or "train", "validation" and "test"; empty for a generated set
+    sha256: dict[str, str]  # of each file; for a generated set of its rows, under "all"
     licence: str | None  # None: the user's own
     notice: str | None = None  # a line for stderr
 
 
 class Splits(NamedTuple):
-    """The rows of a data set in three parts, with what to say about them."""
+    """The rows of a data set in three parts, with reports and warnings about them."""
 
     train: list[Pair]
     validation: list[Pair]
@@ -60,32 +61,31 @@ class Splits(NamedTuple):
     warnings: list[str]  # lines for stderr
 
 
-def resolve(name_or_path: str | Path, *, cache: str | Path | None = None) -> Dataset:
-    """Finds a data set by its name or path; a name comes before a path of the same spelling.
+def resolve(name_or_path: str | Path) -> Dataset:
+    """Finds a data set by its name or path; a name is tried before a path with the same spelling.
 
     Args:
-        name_or_path: a name of NAMES or any `xxx-eng`; a .tsv of pairs; a .txt, .csv or file without extension,
-            which is of pairs where most lines have tabs; another .txt, which is a text; a folder with FOLDER_FILES.
-        cache: the folder of downloaded sets, by default `cache_folder()`.
+        name_or_path: a name from NAMES or any `xxx-eng`; a .tsv file with pairs; a .txt, .csv or file without
+            extension in which most lines have tabs, which is read as pairs; another .txt file, which is read as a
+            text; a folder with FOLDER_FILES.
 
     Raises:
-        DataError: unknown, absent, damaged, or of a form that cannot be read.
+        DataError: the data set is unknown, absent, damaged, or in a form that cannot be read.
 
     """
     name = str(name_or_path)
-    folder = Path(cache) if cache is not None else cache_folder()
     if name == "dates":
         digest = hashlib.sha256(_generated_rows()).hexdigest()
         return Dataset(name, "pairs", "generated", {}, {"all": digest}, OWN_LICENCE)
     remote = remote_of(name)
-    found = find(remote, folder) if remote else None
+    found = find(remote, cache_folder()) if remote else None
     if remote and found:
         return Dataset(name, remote.kind, "downloaded", {"all": found[0]}, {"all": found[1]}, remote.licence)
     if name in BUNDLED:
         return _bundled(name)
     if remote:
         raise DataError(
-            f"expected the data set {name!r} in the cache {str(folder)!r}, got nothing there; download it: "
+            f"expected the data set {name!r} in the cache {str(cache_folder())!r}, got nothing there; download it: "
             f"make data DATA={name} (or python -m seq2seq.data {name}), or add FILE=path for one at hand"
         )
     if not name:
@@ -94,7 +94,7 @@ def resolve(name_or_path: str | Path, *, cache: str | Path | None = None) -> Dat
 
 
 def remote_of(name: str) -> Remote | None:
-    """Says where the data set of a name is downloaded from; None where it is not."""
+    """Returns where the data set with this name is downloaded from; None if it is not downloaded."""
     if name in TEXTS:
         return Remote(name, "text", TEXTS[name], PUBLIC_DOMAIN, SHA256.get(name))
     if ANKI_NAME.fullmatch(name):
@@ -103,11 +103,11 @@ def remote_of(name: str) -> Remote | None:
 
 
 def load_pairs(dataset: Dataset, config: DataConfig) -> Splits:
-    """Reads a data set of pairs and splits it by source; a folder's files are taken as they are.
+    """Reads a data set of pairs and splits it by source; the three files of a folder are not split again.
 
     Args:
-        dataset: what `resolve` gave.
-        config: how it is read, and the seed of the split.
+        dataset: the result of `resolve`.
+        config: how the data is read, and the seed of the split.
 
     Raises:
         DataError: a file cannot be used, or the data set is a text.
@@ -138,7 +138,7 @@ def bundled_path(name: str) -> Path:
     """Finds a bundled file: inside an installed package, or in the `data` folder of a clone.
 
     Raises:
-        DataError: it is in neither place.
+        DataError: the file is in neither place.
 
     """
     package = Path(__file__).resolve().parents[1]
@@ -204,7 +204,7 @@ def _read_as_pairs(path: Path) -> str:
 
 
 def _no_tabs(path: Path, sample: bytes) -> str:
-    """Says how a file of other separators becomes one of tabs; its quotes are left to a program that knows them."""
+    """Writes the message for a .csv without tabs, with a command that converts it and understands its quotes."""
     separator = max((",", ";"), key=lambda mark: sample.count(mark.encode()))
     name, new = shlex.quote(str(path)), shlex.quote(str(path.with_suffix(".tsv")))
     program = (
@@ -219,19 +219,16 @@ def _no_tabs(path: Path, sample: bytes) -> str:
 
 
 def _own(name: str, kind: str, paths: dict[str, Path]) -> Dataset:
-    try:
-        digests = {part: sha256_of(path) for part, path in paths.items()}
-    except OSError as error:
-        raise DataError(f"cannot read {error.filename!r}: {error.strerror or error}; check its permissions") from None
+    digests = {}
+    for part, path in paths.items():
+        with readable(path):
+            digests[part] = sha256_of(path)
     return Dataset(name, kind, "path", paths, digests, None)
 
 
 def _sample(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_SAMPLE_BYTES)
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
+    with readable(path), path.open("rb") as file:
+        return file.read(_SAMPLE_BYTES)
 
 
 def _mostly_tabs(sample: bytes) -> bool:
@@ -243,12 +240,12 @@ def _unknown(name: str) -> str:
     message = f"expected a data set's name or a path, got {name!r}, which is neither; "
     lowered = name.lower()
     close = difflib.get_close_matches(lowered, NAMES, n=3, cutoff=0.5)
-    turned = re.fullmatch(r"eng-([a-z]{3})", lowered)
-    if turned:
-        message += f"that pair is called {turned[1]}-eng (its source is English; --reverse turns it); "
+    swapped = re.fullmatch(r"eng-([a-z]{3})", lowered)
+    if swapped:
+        message += f"that pair is called {swapped[1]}-eng (its source is English; --reverse swaps source and target); "
     elif lowered != name and ANKI_NAME.fullmatch(lowered):
         close = [lowered]
-    if close and not turned:
+    if close and not swapped:
         message += f"did you mean {' or '.join(close)}? "
     return f"{message}known names: {', '.join(NAMES)}, and other xxx-eng pairs of manythings.org/anki"
 

@@ -1,7 +1,7 @@
-"""Generates the task `dates`: free-form English dates in, ISO 8601 out, exact and without ambiguity.
+"""Generates the task `dates`: free-form English dates in, ISO 8601 out, without ambiguity.
 
-A numeric form tells its order by its punctuation: slashes stand between year, month and day,
-dots between day, month and year. Years have four digits, 1900 to 2099; a weekday is the right one.
+The punctuation of a numeric date shows its order: slashes mean year, month, day; dots mean day, month, year. Years have
+four digits, 1900 to 2099. A weekday always fits its date.
 """
 
 import datetime
@@ -16,7 +16,7 @@ LARGEST_COUNT = 500_000
 FIRST_DAY = datetime.date(1900, 1, 1)
 LAST_DAY = datetime.date(2099, 12, 31)
 
-# strftime would follow the user's locale.
+# strftime would use the user's locale
 _MONTHS = [
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -55,14 +55,14 @@ FORMS = (
 
 
 def generate(count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> list[Pair]:
-    """Draws dates and ways to write them; no two sources are equal when case is ignored.
+    """Draws random dates and forms; no two sources are equal when case is ignored.
 
     Args:
-        count: rows, at most LARGEST_COUNT.
+        count: number of rows, at most LARGEST_COUNT.
         seed: the same count and seed give the same rows.
 
     Raises:
-        OptionError: a count out of range.
+        OptionError: the count is out of range.
 
     """
     if not 1 <= count <= LARGEST_COUNT:
@@ -81,18 +81,10 @@ def generate(count: int = DEFAULT_COUNT, seed: int = DEFAULT_SEED) -> list[Pair]
 
 
 def write(day: datetime.date, form: str) -> str:
-    """Writes a date in one of FORMS."""
+    """Writes a date in one of the FORMS."""
     month, weekday = _MONTHS[day.month - 1], _WEEKDAYS[day.weekday()]
-    return form.format(
-        y=day.year,
-        m=day.month,
-        d=day.day,
-        nth=ordinal(day.day),
-        month=month,
-        mon=month[:3],
-        weekday=weekday,
-        day=weekday[:3],
-    )
+    names = {"month": month, "mon": month[:3], "weekday": weekday, "day": weekday[:3]}
+    return form.format(y=day.year, m=day.month, d=day.day, nth=ordinal(day.day), **names)
 
 
 def ordinal(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Downloads one file over HTTP: resumed where it was cut, checked, written beside its name and renamed."""
+"""Downloads one file over HTTP: an interrupted download is resumed, the file is checked and then gets its name."""
 
 import http.client
 import json
@@ -10,10 +10,10 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2seq import __version__
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
 from seq2seq.terminal import LiveLine
@@ -27,7 +27,7 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 
 
 class DownloadRecord(NamedTuple):
-    """What arrived."""
+    """A finished download."""
 
     url: str
     size: int  # bytes
@@ -37,11 +37,11 @@ class DownloadRecord(NamedTuple):
 
 
 class _CutError(Exception):
-    """An attempt failed in a way that another may not."""
+    """An attempt failed, and another may succeed."""
 
 
 class _Part:
-    """The unfinished file, with the validator that says which version of the remote file it began."""
+    """The unfinished file, with the validator of the remote file's version that it belongs to."""
 
     def __init__(self, target: Path, url: str) -> None:
         self.path = target.with_name(target.name + ".part")
@@ -49,7 +49,7 @@ class _Part:
         self._note = target.with_name(target.name + ".part.json")
 
     def validator(self) -> str | None:
-        """Returns the ETag or date to resume with; None where the part is of no use."""
+        """Returns the ETag or date to resume with; None if the part cannot be resumed."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
             return note["validator"] if note["url"] == self.url and self.size() else None
@@ -79,27 +79,25 @@ def download(
     timeout: float = 20.0,
     retries: int = 4,
     expected_sha256: str | None = None,
-    expected_size: int | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> DownloadRecord:
-    """Fetches a URL into a file, which appears under its name only when it is whole.
+    """Downloads a URL to a file, which gets its name only when it is complete.
 
     Args:
         url: an http or https address.
         target: the file to write; its folder must exist.
-        timeout: seconds without a byte after which an attempt has failed.
-        retries: further attempts after the first, with waits of 1, 2, 4, ... seconds.
-        expected_sha256: refuse anything else, where it is known.
-        expected_size: the same in bytes.
-        progress: called with the bytes so far and in all.
-        say: told in a line of each failed attempt that another follows.
+        timeout: an attempt fails after so many seconds without data.
+        retries: how many attempts may follow the first, after waits of 1, 2, 4, ... seconds.
+        expected_sha256: a file with another checksum is refused; None: any is accepted.
+        progress: called with the number of bytes so far and in total.
+        say: receives a line for each failed attempt that another one follows.
         sleep: waits between attempts.
 
     Raises:
-        DataError: the address is refused or missing, every attempt failed, the size or checksum is wrong, or
-            the file cannot be written.
+        DataError: the address is refused or missing, every attempt failed, the checksum is wrong, or the file cannot
+            be written.
 
     """
     target = Path(target)
@@ -109,13 +107,13 @@ def download(
     resumed = False
     for attempt in range(1, retries + 2):
         try:
-            resumed = _attempt(url, part, timeout, expected_size, progress) or resumed
+            resumed = _attempt(url, part, timeout, progress) or resumed
             break
         except _CutError as cut:
             if attempt > retries:
                 raise DataError(
                     f"expected to download {url}, got {cut} (attempt {attempt} of {attempt}); try again, "
-                    "which goes on where this stopped, or fetch it in another way and give it with FILE=path"
+                    "which continues where this stopped, or fetch it in another way and give it with FILE=path"
                 ) from None
             wait = FIRST_WAIT * 2 ** (attempt - 1)
             if say:
@@ -127,19 +125,18 @@ def download(
                 "or choose another folder with SEQ2SEQ_CACHE"
             ) from None
     size, digest = part.size(), sha256_of(part.path)
-    for what, expected, got in (("size", expected_size, size), ("sha256", expected_sha256, digest)):
-        if expected is not None and expected != got:
-            part.remove()
-            raise DataError(
-                f"expected {what} {expected} of {url}, got {got}; the file there has changed, or did not arrive whole: "
-                "try again, or fetch it in another way and give it with FILE=path"
-            )
+    if expected_sha256 not in (None, digest):
+        part.remove()
+        raise DataError(
+            f"expected sha256 {expected_sha256} for {url}, got {digest}; the file there has changed, or the download "
+            "is incomplete: try again, or fetch it in another way and give it with FILE=path"
+        )
     part.finish(target)
     return DownloadRecord(url, size, digest, attempt, resumed)
 
 
 def terminal_progress(label: str) -> Progress:
-    """Shows how far a download has come: in a live line on a terminal, elsewhere in a line a minute."""
+    """Returns a function that shows the progress of a download: in a live line on a terminal, else once per minute."""
     line = LiveLine()
 
     def show(done: int, total: int | None) -> None:
@@ -152,10 +149,10 @@ def terminal_progress(label: str) -> Progress:
 
 
 def unzip_text(path: str | Path) -> bytes:
-    """Reads the one text of an archive in the Anki site's form, `_about.txt` left aside.
+    """Reads the only text in an archive from the Anki site, besides `_about.txt`.
 
     Raises:
-        DataError: the archive is truncated or damaged, or does not hold exactly one text.
+        DataError: the archive is truncated, damaged or unreadable, or does not hold exactly one text.
 
     """
     try:
@@ -169,7 +166,7 @@ def unzip_text(path: str | Path) -> bytes:
             return archive.read(names[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(
-            f"expected a whole zip archive, got {str(path)!r}, "
+            f"expected a complete zip archive, got {str(path)!r}, "
             f"which is truncated, damaged or of another kind ({error}); download it again"
         ) from None
     except OSError as error:
@@ -183,11 +180,11 @@ def _is_text(name: str) -> bool:
     )
 
 
-def _attempt(url: str, part: _Part, timeout: float, expected_size: int | None, progress: Progress | None) -> bool:
-    """Fetches the rest of a part; returns whether it was resumed."""
+def _attempt(url: str, part: _Part, timeout: float, progress: Progress | None) -> bool:
+    """Downloads the rest of a part; returns whether the server resumed it."""
     validator = part.validator()
     offset = part.size() if validator else 0
-    headers = {"User-Agent": f"seq2seq/{_version()}"}
+    headers = {"User-Agent": f"seq2seq/{__version__}"}
     if validator:
         headers |= {"Range": f"bytes={offset}-", "If-Range": validator}
     with _open(urllib.request.Request(url, headers=headers), timeout, part) as response:
@@ -203,9 +200,6 @@ def _attempt(url: str, part: _Part, timeout: float, expected_size: int | None, p
             length = response.headers.get("Content-Length")
             total = int(length) if length and length.isdigit() else None
             part.begin(_validator(response.headers))
-        if expected_size is not None and total is not None and total != expected_size:
-            part.remove()
-            raise DataError(f"expected {expected_size} bytes of {url}, got {total}; the file there has changed")
         with part.path.open("ab") as file:
             for block in _blocks(response):
                 file.write(block)
@@ -254,13 +248,6 @@ def _reason(error: Exception) -> str:
 
 
 def _validator(headers: http.client.HTTPMessage) -> str | None:
-    # A weak ETag may stand for other bytes, so RFC 9110 (13.1.5) forbids it here.
+    # RFC 9110 (13.1.5) forbids a weak ETag here, since other bytes may have the same one
     etag = headers.get("ETag")
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
-
-
-def _version() -> str:
-    try:
-        return version("seq2seq")
-    except PackageNotFoundError:
-        return "unknown"

@@ -1,22 +1,14 @@
-"""Knows which names are encodings, and names the encoding that bytes look like."""
+"""Describes encodings by their names, and guesses the encoding of bytes."""
 
 import codecs
 import re
 import unicodedata
 
-CANDIDATES = (
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "koi8_r",
-    "shift_jis",
-    "euc_kr",
-    "gb18030",
-)  # of two that fit equally well, the first
+CANDIDATES = ("cp1252", "cp1250", "cp1251", "koi8_r", "shift_jis", "euc_kr", "gb18030")  # the first wins a tie
 SAMPLE_BYTES = 1 << 16
-LIKELY = 0.8  # share of the non-ASCII characters that look like text
+LIKELY = 0.8  # least share of the non-ASCII characters that must look like text
 _MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16, hence first
+    codecs.BOM_UTF32_LE: "utf-32",  # first, since it begins with the mark of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -24,7 +16,7 @@ _MARKS = {
 _RUNS = re.compile(r"[^\W\d_]+|[^\x00-\x7f]")
 _SIGNS = "°€£№"
 _LATIN, _CYRILLIC = re.compile(r"[A-Za-zÀ-ſ]+"), re.compile(r"[Ѐ-ӿ]+")
-# first bytes of what texts are mostly made of: punctuation, kana, Hangul, and the commoner half of the ideographs
+# first bytes of common characters: punctuation, kana, Hangul, and the more frequent half of the ideographs
 _COMMON = {
     "shift_jis": ("shift_jis", (range(0x81, 0x85), range(0x88, 0x98))),
     "euc_kr": ("euc_kr", (range(0xA1, 0xA4), range(0xB0, 0xC9))),
@@ -33,26 +25,21 @@ _COMMON = {
 
 
 def is_wide(encoding: str) -> bool:
-    """Tells whether even ASCII characters take several bytes, as in UTF-16, so that bytes do not show the lines."""
+    """Returns whether ASCII characters take several bytes, as in UTF-16; then bytes do not show where lines end."""
     return len("\n".encode(encoding)) > 1
 
 
 def is_utf8(encoding: str) -> bool:
-    """Tells whether the name is one of UTF-8."""
+    """Returns whether this is a name of UTF-8."""
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def wide_encoding(sample: bytes) -> str | None:
-    """Names the encoding of two or four bytes a character that bytes look like; None where they do not.
-
-    Args:
-        sample: the beginning of a file.
-
-    """
+    """Guesses whether the beginning of a file is UTF-16 or UTF-32; returns the encoding, or None for neither."""
     for mark, name in _MARKS.items():
         if sample.startswith(mark):
             return name
-    # an ASCII character of UTF-16 has a zero byte, always on the same side
+    # in UTF-16 one byte of each ASCII character is zero, always on the same side
     zeros = sample[0::2].count(0), sample[1::2].count(0)
     if max(zeros) < 8 or max(zeros) * 8 < len(sample) or min(zeros) * 8 > max(zeros):
         return None
@@ -60,10 +47,10 @@ def wide_encoding(sample: bytes) -> str | None:
 
 
 def likely_encoding(sample: bytes) -> str | None:
-    """Names the encoding that bytes look like; None where no candidate fits.
+    """Guesses which of the CANDIDATES bytes are encoded in; None if none is likely.
 
     Args:
-        sample: what is not UTF-8, from the beginning of a line; the last character may be cut.
+        sample: bytes that are not UTF-8, from the beginning of a line; the last character may be incomplete.
 
     """
     scores = {name: plausibility(sample[:SAMPLE_BYTES], name) for name in CANDIDATES}
@@ -72,7 +59,7 @@ def likely_encoding(sample: bytes) -> str | None:
 
 
 def way_out(sample: bytes) -> str:
-    """Says how to read a file that holds these bytes, which are not UTF-8."""
+    """Returns the advice for a file with these bytes, which are not UTF-8: which encoding to give."""
     name = likely_encoding(sample)
     if name is None:
         return "name its encoding, such as --encoding cp1252, or convert it to UTF-8"
@@ -80,17 +67,17 @@ def way_out(sample: bytes) -> str:
 
 
 def plausibility(sample: bytes, encoding: str) -> float:
-    """Returns the share of the non-ASCII characters that look like text; 0 where the bytes cannot be decoded."""
+    """Returns the share of the non-ASCII characters that look like text; 0 if the bytes cannot be decoded."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:
         return 0.0
     runs = [run for run in _RUNS.findall(text) if not run.isascii()]
-    count = sum(_foreign(run) for run in runs)
+    count = sum(_non_ascii(run) for run in runs)
     return sum(_natural(run, encoding) for run in runs) / count if count else 0.0
 
 
-def _foreign(run: str) -> int:
+def _non_ascii(run: str) -> int:
     return sum(character > "\x7f" for character in run)
 
 
@@ -100,12 +87,12 @@ def _natural(run: str, encoding: str) -> int:
         return sum(_is_common(character, *_COMMON[encoding]) for character in run if character > "\x7f")
     if not run.isalpha():
         return int(len(run) == 1 and (run in _SIGNS or unicodedata.category(run)[0] in "PZ"))
-    # the letters of an alphabet read as those of another are mixed with ASCII, or have no ASCII and capitals anywhere
+    # letters decoded with the wrong alphabet have capitals inside a word, or are mixed with ASCII in unusual shares
     if not run.islower() and not run.istitle():
         return 0
-    foreign = _foreign(run)
-    latin = _LATIN.fullmatch(run) and (len(run) == 1 or 3 * foreign <= 2 * len(run))
-    return foreign if latin or _CYRILLIC.fullmatch(run) else 0
+    count = _non_ascii(run)
+    latin = _LATIN.fullmatch(run) and (len(run) == 1 or 3 * count <= 2 * len(run))
+    return count if latin or _CYRILLIC.fullmatch(run) else 0
 
 
 def _is_common(character: str, encoding: str, leads: tuple[range, ...]) -> bool:

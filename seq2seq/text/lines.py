@@ -1,8 +1,10 @@
 """Reads a text file as cleaned lines: bytes in, NFC with plain spaces and straight apostrophes out."""
 
 import codecs
+import contextlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,16 +26,16 @@ _HEAD_BYTES = 8192
 
 
 class CleanedLines(NamedTuple):
-    """The lines of a file without their ends, and what cleaning them changed."""
+    """The lines of a file without line ends, and what cleaning them changed."""
 
     lines: list[str]
-    undecodable: dict[int, bytes]  # 0-based index of a line that is not of the encoding, to its bytes
+    undecodable: dict[int, bytes]  # 0-based index of each line that cannot be decoded, to its bytes
     spaces_mapped: int
     apostrophes_mapped: int
 
 
 def clean(text: str) -> str:
-    """Brings text to NFC, plain spaces and straight apostrophes, and removes byte order marks."""
+    """Converts text to NFC with plain spaces and straight apostrophes, without byte order marks."""
     if text.isascii():
         return text
     text = unicodedata.normalize("NFC", text.replace(_BYTE_ORDER_MARK, "")).replace(_CURLY_APOSTROPHE, "'")
@@ -43,7 +45,7 @@ def clean(text: str) -> str:
 
 
 def fold(text: str, lowercase: bool) -> str:
-    """Strips the ends, and lower-cases where that is asked for."""
+    """Removes spaces at both ends, and lower-cases if `lowercase`."""
     return unicodedata.normalize("NFC", text.lower()).strip() if lowercase else text.strip()
 
 
@@ -52,11 +54,11 @@ def read_lines(path: str | Path, content: bytes | None = None, *, encoding: str 
 
     Args:
         path: a text file.
-        content: what the file would hold, where there is none.
+        content: the bytes to read instead of the file; the path then only appears in messages.
         encoding: of the file.
 
     Raises:
-        DataError: the file is unreadable, binary, or mostly of another encoding.
+        DataError: the file is unreadable, binary, or mostly in another encoding.
 
     """
     data = read_bytes(path) if content is None else content
@@ -73,11 +75,11 @@ def read_lines(path: str | Path, content: bytes | None = None, *, encoding: str 
 
 
 def _decoded(data: bytes, path: str | Path, encoding: str) -> tuple[str, dict[int, bytes]]:
-    """Decodes a file, line by line where the whole cannot be; see CleanedLines.undecodable."""
+    """Decodes a file, line by line if it cannot be decoded at once; see CleanedLines.undecodable."""
     try:
         return data.decode(encoding), {}
     except UnicodeDecodeError as error:
-        if is_wide(encoding):  # bytes do not show where its lines end
+        if is_wide(encoding):  # the bytes do not show where lines end
             raise DataError(
                 f"expected {encoding} text, got {str(path)!r}, which cannot be decoded at byte {error.start} "
                 f"({error.reason}); give another --encoding, or convert it to UTF-8"
@@ -90,20 +92,29 @@ def _decoded(data: bytes, path: str | Path, encoding: str) -> tuple[str, dict[in
         except UnicodeDecodeError:
             undecodable[index] = row
             rows.append("")
-    filled = sum(1 for row in raw if row.strip())
-    if 2 * len(undecodable) > filled:
+    written = sum(1 for row in raw if row.strip())
+    if 2 * len(undecodable) > written:
         index, row = next(iter(undecodable.items()))
         advice = way_out(b"\n".join(undecodable.values()))
         raise DataError(
-            f"expected {encoding_name(encoding)} text, got {str(path)!r}, where {len(undecodable)} of {filled} lines "
+            f"expected {encoding_name(encoding)} text, got {str(path)!r}, where {len(undecodable)} of {written} lines "
             f"are not, such as line {index + 1}: {excerpt(row)}; {advice}"
         )
     return "\n".join(rows), undecodable
 
 
 def encoding_name(encoding: str) -> str:
-    """Spells an encoding for a message."""
+    """Returns the name of an encoding as messages write it."""
     return "UTF-8" if is_utf8(encoding) else encoding
+
+
+@contextlib.contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turns an OSError while a file is read into a DataError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -113,21 +124,20 @@ def read_bytes(path: str | Path) -> bytes:
         DataError: there is no such file, it is a folder, or it cannot be read.
 
     """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"expected a file, got {str(path)!r}, which does not exist; check the path") from None
-    except IsADirectoryError:
-        raise DataError(f"expected a file, got {str(path)!r}, which is a folder; name a file in it") from None
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
+    with readable(path):
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            raise DataError(f"expected a file, got {str(path)!r}, which does not exist; check the path") from None
+        except IsADirectoryError:
+            raise DataError(f"expected a file, got {str(path)!r}, which is a folder; name a file in it") from None
 
 
 def check_text_format(data: bytes, path: str | Path, *, encoding: str = "utf-8") -> None:
-    """Refuses the bytes of a file that cannot be text of an encoding; its beginning is enough.
+    """Refuses a file that cannot be text in an encoding; `data` is its beginning or all of it.
 
     Raises:
-        DataError: an archive, UTF-16 or many NUL bytes where they are not meant, or UTF-8 where something else is.
+        DataError: the bytes are an archive or image, or UTF-16, binary or UTF-8 where another encoding is expected.
 
     """
     expected, head = f"expected {encoding_name(encoding)} text, got {str(path)!r}, which", data[:_HEAD_BYTES]
@@ -150,9 +160,9 @@ def check_text_format(data: bytes, path: str | Path, *, encoding: str = "utf-8")
 
 
 def _reads_as_utf8(head: bytes, *, ascii_too: bool) -> bool:
-    """Tells whether the beginning of a file is UTF-8 of more than ASCII; `ascii_too`: of ASCII as well."""
+    """Returns whether the beginning of a file is UTF-8; plain ASCII counts only if `ascii_too`."""
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be incomplete
     except UnicodeDecodeError:
         return False
     return bool(text) and "\0" not in text and (ascii_too or not text.isascii())

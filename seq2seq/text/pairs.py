@@ -1,4 +1,4 @@
-"""Reads a file of tab-separated pairs: bytes in, normalised pairs and a report of what was left out."""
+"""Reads a file of tab-separated pairs: bytes in, normalised pairs and a report on the other lines."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from seq2seq.text.lines import clean, encoding_name, fold, read_lines
 EXAMPLES_NAMED = 3
 UNLIMITED: dict[str, Any] = {"max_source_length": None, "max_target_length": None}
 EVERY_ROW = DataConfig(**UNLIMITED)
-# Unicode category Cc without the tab (columns) and the line feed (lines).
+# Unicode category Cc without the tab, which separates columns, and the line feed
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SOURCE_TITLE = re.compile("source|src|input|question|text|sentence|lemma|word|graphemes?")
 _TARGET_TITLE = re.compile("target|tgt|trg|output|answer|translation|form|inflection|pronunciation|phonemes?")
@@ -26,7 +26,7 @@ _LANGUAGE = re.compile(
 
 
 class Pair(NamedTuple):
-    """One row: the line that a model reads (`source<TAB>tags` with features) and the line it should write."""
+    """One row: the line that a model reads (`source<TAB>tags` with features) and the line that it should write."""
 
     source: str
     target: str
@@ -42,7 +42,7 @@ class BadLine(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadingReport:
-    """What became of the lines of one file; each number counts lines, the last two characters."""
+    """How the lines of one file were used; the numbers count lines, except for the mapped characters."""
 
     path: str
     lines: int
@@ -52,25 +52,25 @@ class ReadingReport:
     header: str | None = None  # an excerpt of line 1, where it was a header
     source_too_long: int = 0
     target_too_long: int = 0
-    spaces_mapped: int = 0
-    apostrophes_mapped: int = 0
-    advice: str | None = None  # how to read what could not be decoded
+    spaces_mapped: int = 0  # characters
+    apostrophes_mapped: int = 0  # characters
+    advice: str | None = None  # which encoding may fit the lines that could not be decoded
 
     def warning(self) -> str | None:
-        """Says in one line which lines were skipped, or is None where there is nothing to warn of."""
+        """Lists the skipped lines in one line; None if there are none."""
         parts = []
         if self.header is not None:
-            parts.append(f"took line 1 for a header and skipped it: {self.header}")
+            parts.append(f"skipped line 1, which looks like a header: {self.header}")
         if self.bad:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.bad.items())
             named = "; ".join(f"line {bad.line} ({bad.kind}): {bad.excerpt}" for bad in self.examples)
             parts.append(f"skipped {sum(self.bad.values())} of {self.lines} lines ({kinds}), such as {named}")
         if self.advice:
-            parts.append(f"of what could not be decoded: {self.advice}")
+            parts.append(f"for the lines that could not be decoded: {self.advice}")
         return f"{self.path}: {'; '.join(parts)}" if parts else None
 
     def summary(self) -> str:
-        """Says in one line what was read, what the length filters dropped, and what was mapped."""
+        """Lists in one line the numbers of pairs, of dropped lines and of mapped characters."""
         parts = [f"{self.pairs} pairs from {self.lines} lines"]
         if self.bad:
             parts.append(f"{sum(self.bad.values())} bad lines skipped")
@@ -93,7 +93,7 @@ class PairFile(NamedTuple):
 
 
 def normalise(text: str, lowercase: bool = False) -> str:
-    """Gives a line the form that training data has: NFC, plain spaces, straight apostrophes, stripped ends.
+    """Normalises a line as training data: NFC, plain spaces, straight apostrophes, no spaces at the ends.
 
     Where the line is `source<TAB>tags`, each side is stripped and the tags keep their case.
     """
@@ -108,16 +108,16 @@ def read_pairs(path: str | Path, config: DataConfig, *, content: bytes | None = 
     Args:
         path: a text file, with or without a byte order mark.
         config: encoding, columns, separators, direction and limits. With features, each source becomes
-            `source<TAB>tags`; the tags go with the new source where source and target are swapped, keep their case,
-            and do not count in a length.
-        content: what the file would hold, where there is none; the path then only names it in messages.
+            `source<TAB>tags`. Tags keep their case, do not count in a length, and follow the new source if source and
+            target are swapped.
+        content: the bytes to read instead of the file; the path then only appears in messages.
 
     Raises:
-        DataError: the file is unreadable or binary, holds no usable pair, or has a bad line under "error".
-        OptionError: the target's separator cannot stand inside a column.
+        DataError: the file is unreadable or binary, has no usable pair, or has a bad line with --on-bad-line error.
+        OptionError: the target's separator contains a tab or line end.
 
     """
-    check_separator("--target-sep", config.target_sep)  # symbols of a text may be lines
+    check_separator("--target-sep", config.target_sep)  # checked here: in a text it may be a line end
     lines, undecodable, spaces, apostrophes = read_lines(path, content, encoding=config.encoding)
     columns = tuple(
         column - 1 for column in (config.source_col, config.target_col, config.features_col) if column is not None
@@ -126,7 +126,7 @@ def read_pairs(path: str | Path, config: DataConfig, *, content: bytes | None = 
     bad: dict[str, int] = {}
     examples: list[BadLine] = []
     header = None
-    too_long: list[int] = []  # the side that is, of each row that is left out
+    too_long: list[int] = []  # for each dropped row the side over its limit, 0 or 1
     for number, fields in _split_lines(lines, columns, undecodable, f"invalid {encoding_name(config.encoding)}"):
         if isinstance(fields, BadLine):
             if config.on_bad_line == "error":
@@ -166,7 +166,7 @@ def read_pairs(path: str | Path, config: DataConfig, *, content: bytes | None = 
 
 
 def _oriented(fields: list[str], config: DataConfig) -> Pair:
-    """Gives a row's two sides the case and the direction that are asked for."""
+    """Applies --lowercase and --reverse to a row."""
     source, target = fields[0], fields[1]
     if config.lowercase:
         source, target = fold(source, True), fold(target, True)
@@ -174,7 +174,7 @@ def _oriented(fields: list[str], config: DataConfig) -> Pair:
 
 
 def _longer_side(pair: Pair, config: DataConfig) -> int | None:
-    """Tells which side is over its limit, 0 or 1; None for neither."""
+    """Returns which side is over its limit: 0 (source), 1 (target), or None."""
     if config.max_source_length is not None and _length(pair.source, config.source_sep) > config.max_source_length:
         return 0
     if config.max_target_length is not None and _length(pair.target, config.target_sep) > config.max_target_length:

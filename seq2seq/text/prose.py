@@ -1,4 +1,4 @@
-"""Reads a text for a language model: a file of any size in, ids in a mapped temporary file out."""
+"""Reads a text for a language model: a file of any size in, token ids in a memory-mapped temporary file out."""
 
 import codecs
 import re
@@ -19,23 +19,23 @@ from seq2seq.text.lines import check_text_format, encoding_name
 from seq2seq.text.vocabulary import Vocabulary
 
 BLOCK_BYTES = 1 << 20
-LONGEST_SYMBOL = 1 << 20  # characters without a space or line end, after which text is cut where it falls
+LONGEST_SYMBOL = 1 << 20  # characters; a longer run without space or line end is cut anywhere
 FEWEST_SYMBOLS = 20
 TRAIN_SHARE = 0.9
 EXCERPT_CHARACTERS = 10_000  # of the validation part, kept with the model
-WORD_JOINT = "\0"  # stands between words in what the vocabulary reads; no text holds it
-# runs of word characters, apostrophes inside them included; everything else, and each CJK character, alone
+WORD_JOINT = "\0"  # separates words for the vocabulary; no text contains it
+# a word may contain apostrophes; any other character, and each CJK character, is a symbol of its own
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[^\W{_CJK}]+(?:['’][^\W{_CJK}]+)*|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class TextForm:
-    """How a text is cut into symbols and put together again.
+    """How a text is split into symbols, and how symbols are joined to a text.
 
     Args:
         unit: "char" or "word".
-        separator: what delimits symbols; empty: the unit decides.
+        separator: what separates symbols; empty: `unit` applies.
         lowercase: whether text is lower-cased.
 
     """
@@ -46,33 +46,33 @@ class TextForm:
 
     @classmethod
     def of(cls, config: DataConfig) -> "TextForm":
-        """Takes the form from the options.
+        """Reads the form from the options.
 
         Raises:
-            OptionError: words and a separator are both asked for.
+            OptionError: the options ask for words and for a separator.
 
         """
         if config.unit == "word" and config.target_sep:
             raise OptionError(
-                f"--unit word and --target-sep {config.target_sep!r} exclude each other: a separator already says "
-                "what a symbol is; leave one of them out"
+                f"--unit word and --target-sep {config.target_sep!r} exclude each other: a separator already "
+                "defines the symbols; leave one of them out"
             )
         return cls(config.unit, config.target_sep, config.lowercase)
 
     @property
     def joint(self) -> str:
-        """The separator of the vocabulary: what stands between symbols in `line`."""
+        """The vocabulary's separator, which `line` puts between symbols; empty for characters."""
         return WORD_JOINT if self.unit == "word" else self.separator
 
     def normalise(self, text: str) -> str:
-        """Brings text to NFC with LF line ends and without byte order marks; all else stays as it is."""
+        """Converts text to NFC with LF line ends, without byte order marks; lower-cases if the form does."""
         text = text.replace("\r\n", "\n")
         if self.lowercase:
             text = text.lower()
         return text if text.isascii() else unicodedata.normalize("NFC", text.replace("\ufeff", ""))
 
     def tokens(self, text: str) -> list[str]:
-        """Cuts normalised text into symbols; of words and characters nothing is lost."""
+        """Splits normalised text into symbols; words, or characters, joined again give the same text."""
         if self.unit == "word":
             return [token for token in _WORD.findall(text) if token != WORD_JOINT]
         if not self.separator:
@@ -84,20 +84,20 @@ class TextForm:
         return [*first, *(symbol for line in lines for symbol in ("\n", *line))]
 
     def line(self, text: str) -> str:
-        """Writes normalised text as the vocabulary reads it."""
+        """Returns normalised text with the joint between its symbols, as the vocabulary reads it."""
         return self.joint.join(self.tokens(text)) if self.joint else text
 
     def piece(self, symbol: str, before: str) -> str:
-        """Returns what a symbol adds to a text whose last symbol is `before`, empty at the text's beginning."""
+        """Returns the text that a symbol adds after the symbol `before`, which is empty at the beginning."""
         apart = self.separator and before and "\n" not in (symbol, before)
         return self.separator + symbol if apart else symbol
 
     def text(self, symbols: Sequence[str]) -> str:
-        """Puts symbols together."""
+        """Joins symbols to a text."""
         return "".join(self.piece(symbol, before) for before, symbol in zip(["", *symbols], symbols, strict=False))
 
     def boundary(self, text: str) -> int:
-        """Finds the last place before a space, separator or line end, where a cut changes no symbol; -1 for none."""
+        """Finds the last place before a space, separator or line end, where no symbol is cut; -1 if there is none."""
         place = max(text.rfind(mark) for mark in {"\n", self.separator or " "})
         while place > 0 and text[place - 1] == "\r":
             place -= 1
@@ -105,7 +105,7 @@ class TextForm:
 
 
 def before_last_letter(text: str) -> int:
-    """Finds the last place before a character that joins with none before it: no mark, no Hangul vowel or final."""
+    """Finds the last place that does not separate a mark, or a Hangul vowel or final, from the character before it."""
     place = len(text) - 1
     while place > 0 and (unicodedata.category(text[place])[0] == "M" or "\u1160" <= text[place] <= "\u11ff"):
         place -= 1
@@ -113,32 +113,32 @@ def before_last_letter(text: str) -> int:
 
 
 class EncodedText(NamedTuple):
-    """A text as ids, the training part first."""
+    """A text as ids: the training part, then the validation part."""
 
     form: TextForm
     vocabulary: Vocabulary
-    ids: np.ndarray  # uint (N,), the smallest type that holds the vocabulary; mapped from a temporary file
-    split: int  # where the validation part begins, in symbols
+    ids: np.ndarray  # uint (N,), the smallest type for the vocabulary; mapped from a temporary file
+    split: int  # index of the first symbol of the validation part
     train_characters: int
     validation_characters: int
-    unknown: int  # symbols of the validation part that the vocabulary lacks
+    unknown: int  # symbols of the validation part that are not in the vocabulary
     excerpt: str  # the beginning of the validation part
 
 
 def read_blocks(
     file: BinaryIO, form: TextForm, *, name: str, encoding: str = "utf-8", block_bytes: int = BLOCK_BYTES
 ) -> Iterator[str]:
-    """Yields the whole text in normalised blocks that end between symbols.
+    """Yields the text in normalised blocks, none of which ends inside a symbol.
 
     Args:
-        file: binary, at its beginning.
-        form: what a symbol is.
+        file: a binary file, at its beginning.
+        form: how text is split into symbols.
         name: of the file, for messages.
         encoding: of the file.
-        block_bytes: how much is read at once; it changes no symbol.
+        block_bytes: bytes to read at once; does not change a symbol.
 
     Raises:
-        DataError: the file is not text of this encoding.
+        DataError: the file is not text in this encoding.
 
     """
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -167,7 +167,7 @@ def read_blocks(
 
 
 def divide(blocks: Iterator[str], place: int, form: TextForm) -> Iterator[tuple[bool, str]]:
-    """Yields (is validation, text), cutting the block that holds character `place` at a boundary before it."""
+    """Yields (is validation, text); the block with character `place` is cut there, or at a boundary before it."""
     for block in blocks:
         if 0 < place < len(block):
             boundary = form.boundary(block[:place]) if form.joint else -1
@@ -180,13 +180,13 @@ def divide(blocks: Iterator[str], place: int, form: TextForm) -> Iterator[tuple[
 
 
 def make_encoder(vocabulary: Vocabulary, form: TextForm, kind: np.dtype) -> Callable[[str], np.ndarray]:
-    """Returns what turns normalised text into ids (N,) of type `kind`, UNK for what the vocabulary lacks.
+    """Returns a function from normalised text to its ids (N,) of dtype `kind`; unknown symbols become UNK.
 
-    Characters are looked up in a table of code points, ten times faster than in a dictionary.
+    A table of code points finds the ids of characters ten times faster than a dictionary.
     """
     if form.joint:
         return lambda text: np.array(vocabulary.encode(form.line(text), oov="unk"), kind)
-    # its last entry stands for all that lie beyond
+    # the last entry serves all higher code points
     table = np.full(max(map(ord, vocabulary.symbols), default=0) + 2, UNK, kind)
     table[list(map(ord, vocabulary.symbols))] = np.arange(SPECIAL_COUNT, len(vocabulary))
 
@@ -202,12 +202,12 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
 
     Args:
         path: a text file.
-        config: its encoding, what a symbol is, and how many.
-        folder: receives the temporary file of the ids, which goes when the process ends.
-        block_bytes: how much is read at once; it changes no result.
+        config: the encoding, the form of symbols, and the size of the vocabulary.
+        folder: for the temporary file of the ids, which disappears when the process ends.
+        block_bytes: bytes to read at once; does not change the result.
 
     Raises:
-        DataError: the file is empty, too short or not text of the encoding.
+        DataError: the file is empty, too short, or not text in the encoding.
 
     """
     form = TextForm.of(config)
@@ -246,6 +246,6 @@ def encode_text(path: Path, config: DataConfig, folder: Path, *, block_bytes: in
                 "the first 90 % train the model, the last 10 % validate it"
             )
         store.flush()
-        mapped = np.memmap(store, kind, "r", shape=(count,))  # has a handle of its own on the file
+        mapped = np.memmap(store, kind, "r", shape=(count,))  # keeps the file open
     characters = train_characters, total - train_characters
     return EncodedText(form, vocabulary, mapped, split, *characters, unknown, excerpt)

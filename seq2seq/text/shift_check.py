@@ -1,4 +1,4 @@
-"""Compares decoder inputs with decoder targets: what comes out is the shift at which they line up."""
+"""Compares decoder inputs with decoder targets to find the shift between them."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def agreement(inputs: np.ndarray, targets: np.ndarray, shift: int, *, pad: int =
     Args:
         inputs, targets: integer ids (B, T).
         shift: 1 is correct teacher forcing; 0 is the copy bug.
-        pad: id that does not count.
+        pad: id of padding, which does not count.
 
     """
     length = min(inputs.shape[1], targets.shape[1]) - abs(shift)
@@ -27,12 +27,12 @@ def agreement(inputs: np.ndarray, targets: np.ndarray, shift: int, *, pad: int =
 
 
 def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, *, delimited: bool = True) -> None:
-    """Refuses decoder arrays on which a model would learn to copy, or never learn to start or to stop.
+    """Refuses decoder arrays that teach a model to copy its input, or not to start or stop.
 
     Args:
-        inputs, targets: integer ids (B, T) of this package's numbering.
-        weights: float32 (B, T), how much each target counts.
-        delimited: rows are START ... END; False for windows of a text, which have neither.
+        inputs, targets: integer ids (B, T) as in this package: START, END and PAD have their usual ids.
+        weights: float32 (B, T), the weight of each target.
+        delimited: whether rows are START ... END; False for windows of a text, which have neither.
 
     Raises:
         DataError: names the bug, the evidence and the fix.
@@ -58,13 +58,13 @@ def check_shift(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, *,
         row = int(np.flatnonzero(inputs[:, 0] != START)[0])
         raise DataError(
             f"START is missing (D03): the decoder's input of row {row} begins with id {int(inputs[row, 0])}, "
-            f"expected START ({START}); decoding begins with START and would begin with a symbol never seen"
+            f"expected START ({START}); decoding begins with START and would begin with an id that the model never saw"
         )
     ends = (targets == END).sum(1)
     if not (ends == 1).all():
         row = int(np.flatnonzero(ends != 1)[0])
         raise DataError(
-            f"END is missing (D03): row {row} of the targets holds END {int(ends[row])} times, expected once, last; "
+            f"END is missing (D03): row {row} of the targets has END {int(ends[row])} times, expected once, last; "
             "without it decoding never stops"
         )
     padding = targets == PAD

@@ -1,4 +1,4 @@
-"""Turns lines into token ids and back; a symbol is a character or separator-delimited, tags come before."""
+"""Converts lines to token ids and back; symbols are characters, or strings between separators; tags come first."""
 
 import unicodedata
 from collections import Counter
@@ -15,25 +15,25 @@ SPECIAL_NAMES = {PAD: "<PAD>", UNK: "<UNK>", START: "<START>", END: "<END>"}
 
 
 class Replacement(NamedTuple):
-    """What `oov="map"` did with one unknown symbol of a line."""
+    """What `oov="map"` makes of one unknown symbol in a line."""
 
     column: int  # 1-based, in characters of the line
-    character: str  # a character, a delimited symbol or a tag such as `<PST>`
-    code_point: str  # such as "U+00E9"; several, with spaces, for a longer symbol
+    character: str  # a character, a separated symbol or a tag such as `<PST>`
+    code_point: str  # such as "U+00E9"; for a longer symbol several with spaces between
     becomes: str | None  # None: UNK
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols of one side, in the order of their ids from SPECIAL_COUNT on; immutable.
+    """The symbols of one side in the order of their ids, which begin at SPECIAL_COUNT.
 
     Args:
-        symbols: distinct, not empty; characters, delimited symbols or tags such as `<PST>`.
-        separator: what stands between two symbols of a line; empty: each character is a symbol.
-        features_sep: what stands between two tags; empty: a line has no tags, and a tab is a character.
+        symbols: distinct characters, separated symbols, or tags such as `<PST>`; none is empty.
+        separator: what separates two symbols of a line; empty: each character is a symbol.
+        features_sep: what separates two tags; empty: a line has no tags, and a tab is a character.
 
     Raises:
-        DataError: a symbol is empty, twice there, or not a string.
+        DataError: a symbol is empty, repeated, or not a string.
 
     """
 
@@ -56,16 +56,16 @@ class Vocabulary:
     def build(
         cls, lines: Iterable[str], *, separator: str = "", features_sep: str = "", limit: int | None = None
     ) -> "Vocabulary":
-        """Collects the symbols of lines, the most frequent first, equally frequent ones by code point.
+        """Collects the symbols of lines, the most frequent first; code points decide between equal counts.
 
         Args:
             lines: normalised lines.
             separator: as for the class.
             features_sep: as for the class.
-            limit: how many symbols to keep, specials not counted.
+            limit: how many symbols to keep, special ones not counted.
 
         Raises:
-            OptionError: a limit below 1.
+            OptionError: the limit is below 1.
 
         """
         if limit is not None and limit < 1:
@@ -82,11 +82,11 @@ class Vocabulary:
         return SPECIAL_COUNT + len(self.symbols)
 
     def __contains__(self, symbol: object) -> bool:
-        """Says whether the symbol has an id of its own."""
+        """Returns whether the symbol has an id."""
         return symbol in self._ids
 
     def segment(self, line: str) -> list[str]:
-        """Cuts a line into symbols: the tags first, each as `<TAG>`, then the text's."""
+        """Splits a line into symbols: first the tags, each as `<TAG>`, then those of the text."""
         if not self.features_sep or "\t" not in line:
             return self._segment_text(line)
         text, _, tags = line.partition("\t")
@@ -94,18 +94,18 @@ class Vocabulary:
         return [f"<{tag}>" for tag in named if tag] + self._segment_text(text)
 
     def encode(self, line: str, *, oov: str = "map", where: str = "") -> list[int]:
-        """Gives the ids of a line's symbols, without START and END.
+        """Returns the ids of a line's symbols, without START and END.
 
         Args:
-            line: normalised text, `text<TAB>tags` where there are features.
-            oov: what an unknown symbol becomes. "map": its compatibility form, other case or base letter,
-                the first that is known, else UNK; "unk": UNK; "error": an error. Tags and delimited symbols are
-                never spelled out: a form of one is known as a whole, or not at all.
+            line: normalised text, with features `text<TAB>tags`.
+            oov: what an unknown symbol becomes. "map": the first known one of its compatibility form, its other case
+                and its base letter, else UNK; "unk": UNK; "error": an error. The form of a tag or separated symbol
+                must itself be a known symbol; it is not split into characters.
             where: the place of the line for a message, such as "line 17".
 
         Raises:
-            DataError: an unknown symbol under "error".
-            OptionError: another `oov`.
+            DataError: `oov` is "error" and a symbol is unknown.
+            OptionError: `oov` is none of these.
 
         """
         if oov not in OOV_MODES:
@@ -127,7 +127,7 @@ class Vocabulary:
         return encoded
 
     def replacements(self, line: str) -> list[Replacement]:
-        """Lists the unknown symbols of a line by column, with what "map" makes of each."""
+        """Lists the unknown symbols of a line by column, and what "map" makes of each."""
         found: list[Replacement] = []
         if self._ids.keys() >= set(self.segment(line)):
             return found
@@ -139,37 +139,37 @@ class Vocabulary:
         return sorted(found)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Joins the symbols of ids with the separator; special ids are skipped.
+        """Joins the symbols of ids with the separator; skips special ids.
 
         Raises:
-            DataError: an id that the vocabulary does not have.
+            DataError: an id is not in the vocabulary.
 
         """
         return self.separator.join(self.symbols_of(token for token in ids if token >= SPECIAL_COUNT or token < 0))
 
     def symbols_of(self, ids: Iterable[int]) -> list[str]:
-        """Gives the symbol of each id, as `symbol` does."""
+        """Returns the symbol of each id, as `symbol` does."""
         shown = self._shown
         ids = list(ids)
         if ids and (min(ids) < 0 or max(ids) >= len(shown)):
-            return [self.symbol(token) for token in ids]  # says which one is wrong
+            return [self.symbol(token) for token in ids]  # raises for the id that is wrong
         return [shown[token] for token in ids]
 
     def symbol(self, token_id: int) -> str:
-        """Gives the symbol of an id, or a special one's name, such as `<END>`.
+        """Returns the symbol of an id; for a special id its name, such as `<END>`.
 
         Raises:
-            DataError: an id that the vocabulary does not have.
+            DataError: the id is not in the vocabulary.
 
         """
         if not 0 <= token_id < len(self):
             raise DataError(
                 f"expected a token id from 0 to {len(self) - 1}, got {token_id!r}; use the model's own vocabulary"
             )
-        return SPECIAL_NAMES[token_id] if token_id < SPECIAL_COUNT else self.symbols[token_id - SPECIAL_COUNT]
+        return self._shown[token_id]
 
     def to_json(self) -> dict[str, Any]:
-        """Gives what `from_json` reads, of JSON types alone."""
+        """Returns the vocabulary as JSON types, for `from_json`."""
         return {
             "format": FORMAT,
             "separator": self.separator,
@@ -178,34 +178,35 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_json(cls, data: Any, where: str = "") -> "Vocabulary":
-        """Rebuilds a vocabulary with the ids it was written with.
+    def from_json(cls, data: Any, *, where: str) -> "Vocabulary":
+        """Reads a vocabulary that `to_json` wrote, with the same ids.
 
         Args:
-            data: what `to_json` gave.
+            data: the result of `to_json`.
             where: the file, for a message.
 
         Raises:
-            BundleError: keys, types or symbols are not those of a vocabulary.
+            BundleError: the keys, types or symbols are not those of a vocabulary.
 
         """
-        place = f"{where}: " if where else ""
         expected = {"format", "separator", "features_sep", "symbols"}
         if not isinstance(data, dict) or set(data) != expected:
             shown = sorted(map(str, data)) if isinstance(data, dict) else data
-            raise BundleError(f"{place}expected a vocabulary with the keys {sorted(expected)}, got {_short(shown)}")
+            raise BundleError(f"{where}: expected a vocabulary with the keys {sorted(expected)}, got {shown!r:.120}")
         if data["format"] != FORMAT:
             raise BundleError(
-                f"{place}expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
+                f"{where}: expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
             )
-        for key in ("separator", "features_sep"):
-            if not isinstance(data[key], str):
-                raise BundleError(f"{place}expected {key} to be a string, got {data[key]!r}")
-        if not isinstance(data["symbols"], list):
-            raise BundleError(f"{place}expected symbols to be a list, got {_short(data['symbols'])}")
+        for key, kind, name in (
+            ("separator", str, "string"),
+            ("features_sep", str, "string"),
+            ("symbols", list, "list"),
+        ):
+            if not isinstance(data[key], kind):
+                raise BundleError(f"{where}: expected {key} to be a {name}, got {data[key]!r:.120}")
         problem = _problem(data["symbols"])
         if problem:
-            raise BundleError(f"{place}{problem}; the file was changed by hand or is damaged")
+            raise BundleError(f"{where}: {problem}; the file was changed by hand or is damaged")
         return cls(data["symbols"], data["separator"], data["features_sep"])
 
     def _segment_text(self, text: str) -> list[str]:
@@ -222,8 +223,8 @@ class Vocabulary:
                 yield column + len(tag) - len(tag.lstrip()), f"<{tag.strip()}>"
 
     def _map(self, symbol: str) -> list[str] | None:
-        """Finds known symbols in place of an unknown one; an empty list drops a lone mark, None is UNK."""
-        atomic = self.separator or len(symbol) > 1  # without a separator, what is longer than a character is a tag
+        """Finds the known symbols that replace an unknown one; [] removes a lone mark, None stands for UNK."""
+        atomic = self.separator or len(symbol) > 1  # without a separator, only a tag is longer than a character
         for form in _similar_forms(symbol):
             known = [form] if atomic or form in self._ids else list(form)
             if form and all(part in self._ids for part in known):
@@ -241,7 +242,7 @@ class Vocabulary:
 
 
 def code_points(symbol: str) -> str:
-    """Writes a symbol's code points, such as `U+00E9`, with spaces between several."""
+    """Returns a symbol's code points, such as `U+00E9`, with spaces between them."""
     return " ".join(f"U+{ord(character):04X}" for character in symbol)
 
 
@@ -274,8 +275,3 @@ def _problem(symbols: Sequence[Any]) -> str | None:
             return f"expected distinct symbols, got {symbol!r} at positions {seen[symbol]} and {position}"
         seen[symbol] = position
     return None
-
-
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 120 else shown[:120] + "..."

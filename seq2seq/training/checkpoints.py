@@ -1,18 +1,18 @@
 """A run's checkpoints: what it needs to go on where it stopped. Only folders of our own are ever removed."""
 
-import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from seq2seq.errors import BundleError
 from seq2seq.files import (
     PARTIAL,
+    exclusive_lock,
     fresh_folder,
     fresh_name,
     read_arrays,
@@ -23,12 +23,6 @@ from seq2seq.files import (
     write_json,
 )
 from seq2seq.typed_json import from_json
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
 
 CURRENT = "current"
 WEIGHTS, STATE, PROGRESS = "weights.safetensors", "state.safetensors", "progress.json"
@@ -170,27 +164,12 @@ def remove_files(checkpoint: Path) -> None:
         (checkpoint / name).unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> AbstractContextManager[None]:
     """Keeps two runs from writing into one folder; the lock ends with the process that holds it.
 
     Raises:
         BundleError: another run holds the folder.
 
     """
-    if fcntl is None:  # Windows: nothing keeps two runs apart
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BundleError(
-                f"{folder}: another process is training into this folder; wait for it, or give another --model"
-            ) from None
-        except OSError:  # a file system that knows no locks
-            pass
-        yield
-    finally:
-        os.close(descriptor)
+    message = f"{folder}: another process is training into this folder; wait for it, or give another --model"
+    return exclusive_lock(folder, BundleError(message))

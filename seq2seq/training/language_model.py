@@ -14,8 +14,8 @@ from seq2seq.inference.canary import choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.numpy_language import NumpyLanguageModel
 from seq2seq.models.backend import tf
-from seq2seq.models.language import TrainableLanguageModel
 from seq2seq.models.step import make_validation_step
+from seq2seq.models.trainable import TrainableLanguageModel
 from seq2seq.models.weights import export_weights
 from seq2seq.scoring.text_evaluation import text_scores
 from seq2seq.text.prose import EncodedText, encode_text
