@@ -1,4 +1,4 @@
-"""Character-level sequence-to-sequence models: train, decode, score, diagnose. Importing this loads no TensorFlow."""
+"""Character-level sequence-to-sequence models: train, decode, score, diagnose. This import loads no TensorFlow."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ _HOMES = {
     "examine": "diagnosis",
     "load": "api",
 }
-_SUBMODULES = ("adoption", "diagnosis")  # loaded when they are first used
+_SUBMODULES = ("adoption", "diagnosis")  # imported when they are first used
 
 
 def __getattr__(name: str) -> Any:

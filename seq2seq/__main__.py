@@ -1,4 +1,4 @@
-"""`seq2seq VERB ...` and `python -m seq2seq VERB ...`: hands over to the verb's module."""
+"""`seq2seq VERB ...` and `python -m seq2seq VERB ...`: runs the verb's module."""
 
 import importlib
 import sys
@@ -10,18 +10,18 @@ VERBS = {
     "train": "train a model on a data set or a file of pairs",
     "decode": "translate lines",
     "generate": "write text with a language model",
-    "evaluate": "score a model's translations",
+    "evaluate": "score a model's translations against references",
     "score": "print the log-probability of given targets",
-    "sweep": "show what temperatures do to a model's outputs",
-    "verify": "check that a model folder is whole and still says what it said",
-    "doctor": "find out why a Keras model trains well and decodes badly",
+    "sweep": "compare a model's outputs at several temperatures",
+    "verify": "check that a model folder is undamaged and still gives the recorded outputs",
+    "doctor": "find out why a Keras model trains well but decodes badly",
     "adopt": "turn a trained Keras tutorial model into a model folder",
     "data": "download or install a data set",
 }
 
 
 def usage() -> str:
-    """The text of `seq2seq --help`."""
+    """Returns the text of `seq2seq --help`."""
     width = max(map(len, VERBS))
     verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
     return (
@@ -40,10 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage(), end="")
         return 0 if arguments else 2
     if arguments[0] not in VERBS:
-        print(
-            f"seq2seq: error: unknown verb {arguments[0]!r}; the verbs are {', '.join(VERBS)}",
-            file=sys.stderr,
-        )
+        print(f"seq2seq: error: unknown verb {arguments[0]!r}; the verbs are {', '.join(VERBS)}", file=sys.stderr)
         return 2
     return int(importlib.import_module(f"seq2seq.{arguments[0]}").main(arguments[1:]))
 

@@ -1,11 +1,13 @@
-"""The `adopt` verb: a trained tutorial model and its data in, a model folder of ours out."""
+"""The `adopt` verb: turns a trained Keras model and its data into a model folder of this package."""
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.options import add_options, configured
 from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb, say
 from seq2seq.config import DataConfig
 
@@ -15,8 +17,8 @@ EXAMPLE = (
     "  seq2seq adopt model.h5 --vocabulary words-en.json --vocabulary words-fr.json --data pairs.tsv \\\n"
     "    --source-sep ' ' --target-sep ' ' --model runs/words\n"
     "  seq2seq adopt writer.keras --data nietzsche.txt --model runs/writer\n\n"
-    "The model is the one that was fitted; the data is the file it was trained on. What is found out about ids,\n"
-    "padding and lengths is said on stderr; the folder is written only if its log-probabilities are the original's."
+    "Give the model that was fitted and the file that it was trained on. The ids, padding and lengths that are\n"
+    "inferred are printed on stderr. The folder is written only if its log-probabilities agree with the original's."
 )
 HINTS = ("start", "end", "pad", "rows", "source_length", "window")
 READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")
@@ -29,13 +31,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="the model (.keras, .h5); arrays it was fitted to (.npz); vocabularies (.json); or a folder of these",
+        help="the model (.keras, .h5), the arrays it was fitted to (.npz), vocabularies (.json), or a folder of these",
     )
-    parser.add_argument("--data", required=True, metavar="NAME|PATH", help="the pairs or the text it was trained on")
+    parser.add_argument("--data", required=True, metavar="NAME|PATH", help="the pairs or text that it was trained on")
     parser.add_argument("--model", required=True, metavar="DIR", help="where the model folder goes")
     add_foreign_options(parser)
-    parser.add_argument("--rows", type=int, metavar="N", help="first rows of the data that it was trained on")
-    parser.add_argument("--source-length", type=int, metavar="N", help="symbols that sources were padded to")
+    parser.add_argument("--rows", type=int, metavar="N", help="number of the data's first rows that it was trained on")
+    parser.add_argument("--source-length", type=int, metavar="N", help="length to which sources were padded (symbols)")
     parser.add_argument("--window", type=int, metavar="N", help="symbols that a language model reads at a time")
     parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
@@ -46,7 +48,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def run(argv: Sequence[str]) -> int:
     """Adopts a model."""
     args = parse(argv)
-    config = configured(DataConfig, choices_of(args, sections=(DataConfig,)).data)
+    config = configured(DataConfig, args)
     from seq2seq.adoption.adopting import adopt_files
 
     adopt_files(
@@ -64,10 +66,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("adopt", run, argv)
-
+main = partial(run_verb, "adopt", run)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

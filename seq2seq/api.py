@@ -1,26 +1,30 @@
-"""The public Python: a model that is trained, used and scored by one object. `import seq2seq` hands these names out."""
+"""The public Python API: one class for each kind of model, which trains, runs and scores it.
+
+Training and scoring are imported when they are used, so that `seq2seq.load` is fast.
+"""
 
 import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from seq2seq.bundle import LANGUAGE_MODEL, load_bundle
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference import language_model, translator
-from seq2seq.scoring.evaluation import Evaluation, evaluate_model
-from seq2seq.scoring.text_evaluation import TextScores, evaluate_text
-from seq2seq.training.run import train_into
-from seq2seq.training.task import Run
+
+if TYPE_CHECKING:
+    from seq2seq.scoring.evaluation import Evaluation
+    from seq2seq.scoring.text_evaluation import TextScores
 
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig)
-Report = Callable[[str], None]
 
 
-class Translator(translator.Translator):
-    """A translator: `train` makes one, `seq2seq.load` opens one."""
+class Trained:
+    """A kind of model that can be trained."""
+
+    data_kind: ClassVar[str]  # "pairs" or "text"
 
     @classmethod
     def train(
@@ -29,33 +33,54 @@ class Translator(translator.Translator):
         *,
         model: str | Path | None = None,
         overwrite: bool = False,
-        report: Report = lambda line: None,
+        report: Callable[[str], None] = lambda line: None,
         **options: Any,
     ) -> Self:
-        """Trains a translator into a folder, or goes on with the same run there.
+        """Trains a model in a folder, or continues the same run there.
 
         Args:
-            data: a file of pairs, a folder of train.tsv, dev.tsv and test.tsv, or a data set's name.
+            data: a data set's name, or a path; pairs are in a file or in a folder of train.tsv, dev.tsv and test.tsv.
             model: the folder; None: `runs/` and the data set's name.
-            overwrite: start anew, whatever run the folder holds.
-            report: receives the lines that the command `train` prints.
+            overwrite: start from the beginning, and replace the run or model in the folder.
+            report: receives the lines that the verb `train` prints.
             options: fields of DataConfig, ModelConfig and TrainingConfig, such as epochs=10 or hidden_size=512.
 
         Raises:
-            BundleError: the folder holds another run, or something else.
+            BundleError: the folder contains another run, or other files.
             DataError: the data cannot be used.
-            OptionError: an option is unknown or out of range, or the data is a text.
+            OptionError: an option is unknown or out of range, or the data is for the other kind of model.
 
         """
-        run = run_of("pairs", data, model, options, overwrite=overwrite, report=report)
-        return cls(load_bundle(train_into(run)))
+        from seq2seq.training.run import train_into
+        from seq2seq.training.task import Run
 
-    def evaluate(self, data: str | Path | None = None, *, split: str | None = None, **options: Any) -> Evaluation:
+        run = Run.of(
+            by_section({**options, "data": str(data)}),
+            folder=None if model is None else Path(model),
+            started=time.monotonic(),
+            overwrite=overwrite,
+            report=report,
+        )
+        if run.dataset.kind != cls.data_kind:
+            other = "LanguageModel" if cls.data_kind == "pairs" else "Translator"
+            raise OptionError(
+                f"train: expected data of the kind {cls.data_kind}, got {str(data)!r}, a {run.dataset.kind}; "
+                f"use seq2seq.{other}.train"
+            )
+        return cls(load_bundle(train_into(run)))  # type: ignore[call-arg]  # the constructor is the other base's
+
+
+class Translator(translator.Translator, Trained):
+    """A translator: `train` makes one, `seq2seq.load` loads one."""
+
+    data_kind = "pairs"
+
+    def evaluate(self, data: str | Path | None = None, *, split: str | None = None, **options: Any) -> "Evaluation":
         """Translates sentences and scores the outputs; see `scoring.evaluation.evaluate_model`.
 
         Args:
-            data: a .tsv, all of whose rows are scored, a folder or a data set's name; None: the model's own data.
-            split: "test" (default) or "validation", of the model's own data or of a set that has parts.
+            data: a .tsv file (all its rows), a folder, or a data set's name; None: the model's own data.
+            split: "test" (default) or "validation": a part of the model's own data, of a folder or of a data set.
             options: fields of DecodingConfig, such as beam_size=5; also tokenize and n_bootstrap.
 
         Raises:
@@ -63,33 +88,25 @@ class Translator(translator.Translator):
             OptionError: an option is unknown or out of range.
 
         """
+        from seq2seq.scoring.evaluation import evaluate_model
+
         return evaluate_model(self, None if data is None else str(data), split, **options)
 
 
-class LanguageModel(language_model.LanguageModel):
-    """A language model: `train` makes one, `seq2seq.load` opens one."""
+class LanguageModel(language_model.LanguageModel, Trained):
+    """A language model: `train` makes one, `seq2seq.load` loads one."""
 
-    @classmethod
-    def train(
-        cls,
-        data: str | Path,
-        *,
-        model: str | Path | None = None,
-        overwrite: bool = False,
-        report: Report = lambda line: None,
-        **options: Any,
-    ) -> Self:
-        """Trains a language model on a text; see `Translator.train`."""
-        run = run_of("text", data, model, options, overwrite=overwrite, report=report)
-        return cls(load_bundle(train_into(run)))
+    data_kind = "text"
 
-    def evaluate(self, data: str | Path | None = None) -> TextScores:
-        """Scores the model on the held-out tenth of its own text, or on all of another text.
+    def evaluate(self, data: str | Path | None = None) -> "TextScores":
+        """Scores the model on the last tenth of its own text, which was held out, or on all of another text.
 
         Raises:
             DataError: the text cannot be used.
 
         """
+        from seq2seq.scoring.text_evaluation import evaluate_text
+
         return evaluate_text(self, None if data is None else str(data))
 
 
@@ -98,7 +115,7 @@ def load(path: str | Path, *, runtime: str = "auto") -> Translator | LanguageMod
 
     Args:
         path: the folder.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which is NumPy.
+        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
 
     Raises:
         BundleError: the folder is missing, unfinished or damaged.
@@ -108,19 +125,11 @@ def load(path: str | Path, *, runtime: str = "auto") -> Translator | LanguageMod
     return (LanguageModel if bundle.kind == LANGUAGE_MODEL else Translator)(bundle, runtime=runtime)
 
 
-def run_of(
-    kind: str,
-    data: str | Path,
-    model: str | Path | None,
-    options: dict[str, Any],
-    *,
-    overwrite: bool,
-    report: Report,
-) -> Run:
-    """Sorts options into their sections.
+def by_section(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sorts options of training by their section.
 
     Raises:
-        OptionError: an option belongs to none, or the data is of the other kind.
+        OptionError: an option belongs to no section.
 
     """
     chosen: dict[str, dict[str, Any]] = {section.section: {} for section in SECTIONS}
@@ -134,16 +143,4 @@ def run_of(
         if name not in homes:
             raise OptionError(f"train: unknown option {name!r}; the options are {', '.join(sorted(homes))}")
         chosen[homes[name]][name] = value
-    chosen["data"]["data"] = str(data)
-    run = Run.of(
-        chosen,
-        folder=None if model is None else Path(model),
-        started=time.monotonic(),
-        overwrite=overwrite,
-        report=report,
-    )
-    if run.dataset.kind != kind:
-        other = "LanguageModel" if kind == "pairs" else "Translator"
-        raise OptionError(f"train: expected data of the kind {kind}, got {str(data)!r}, a {run.dataset.kind}; "
-                          f"use seq2seq.{other}.train")  # fmt: skip
-    return run
+    return chosen

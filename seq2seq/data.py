@@ -1,11 +1,11 @@
-"""The verb `data`: puts a data set into the user's cache and says in one line what is there."""
+"""The `data` verb: puts a data set into the user's cache and describes it in one line."""
 
-import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from seq2seq.cli.shell import make_parser, run_verb
+from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.errors import DataError, OptionError
 from seq2seq.text.cache import Remote, cache_folder, find, install
 from seq2seq.text.datasets import NAMES, Dataset, remote_of, resolve
@@ -13,47 +13,39 @@ from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 EXAMPLE = (
     "  seq2seq data fra-eng                    downloads the full English-French file\n"
-    "  seq2seq data fra-eng --file fra.zip     takes a zip or text at hand"
+    "  seq2seq data fra-eng --file fra.zip     installs a zip or text file that you have"
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Describes the options."""
+def run(argv: Sequence[str]) -> int:
+    """Installs a data set, unless the cache holds it, and describes it on stdout.
+
+    Raises:
+        DataError: the data set is unknown or cannot be downloaded.
+        OptionError: a file is given for a data set that is not downloaded.
+
+    """
     parser = make_parser(
         "data", "Download a data set into the cache folder ($SEQ2SEQ_CACHE, else ~/.cache/seq2seq).", EXAMPLE
     )
     parser.add_argument("name", metavar="NAME", help=f"{', '.join(NAMES)}, or another xxx-eng of the Anki site")
-    parser.add_argument("--file", metavar="PATH", help="a zip or text at hand, instead of the download")
-    parser.add_argument("--overwrite", action="store_true", help="replace what the cache holds")
-    return parser
-
-
-def run(args: argparse.Namespace) -> int:
-    """Installs what is asked for, unless it is there, and describes it on stdout.
-
-    Raises:
-        DataError: the data set is unknown or cannot be had.
-        OptionError: a file is given for a data set that needs none.
-
-    """
-    folder = cache_folder()
+    parser.add_argument("--file", metavar="PATH", help="a zip or text file to install instead of the download")
+    parser.add_argument("--overwrite", action="store_true", help="replace the data set in the cache")
+    args = parser.parse_args(argv)
     remote = remote_of(args.name)
-    if remote is None:
-        if args.file is not None:
-            raise OptionError(
-                f"expected the name of a data set that is downloaded for --file, got {args.name!r}; "
-                "a file of your own needs no name: --data PATH"
-            )
-        print(describe(resolve(args.name)))
-        return 0
-    if args.file is not None or args.overwrite or not _is_whole(remote, folder):
-        install(remote, folder, file=args.file, say=lambda line: print(line, file=sys.stderr))
+    if remote is None and args.file is not None:
+        raise OptionError(
+            f"--file: expected the name of a data set that is downloaded, got {args.name!r}; "
+            "to use your own file, give it to the other verbs: --data PATH"
+        )
+    if remote is not None and (args.file is not None or args.overwrite or not _is_whole(remote, cache_folder())):
+        install(remote, cache_folder(), file=args.file, say=say)
     print(describe(resolve(args.name)))
     return 0
 
 
 def describe(dataset: Dataset) -> str:
-    """Says in one line what a data set is, how large, where and under which licence."""
+    """Describes a data set in one line: name, origin, size, place and licence."""
     parts = [dataset.origin]
     if dataset.origin == "generated":
         parts.append(f"sha256 {dataset.sha256['all']}, no file")
@@ -63,18 +55,15 @@ def describe(dataset: Dataset) -> str:
     return f"{dataset.name}: {', '.join(parts)}" + (f" ({dataset.licence})" if dataset.licence else "")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("data", lambda arguments: run(build_parser().parse_args(arguments)), argv)
-
-
 def _is_whole(remote: Remote, folder: Path) -> bool:
     try:
         return find(remote, folder) is not None
     except DataError as damage:
-        print(damage, file=sys.stderr)
+        say(str(damage))
         return False
 
 
+main = partial(run_verb, "data", run)
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,59 +1,52 @@
-"""The `decode` verb: lines in, translations out."""
+"""The `decode` verb: translates lines."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from seq2seq.bundle import TRANSLATOR
+from seq2seq.bundle import TRANSLATOR, load_bundle
 from seq2seq.cli.notices import UnknownCharacters
-from seq2seq.cli.options import add_options, choices_of, configured, whole
+from seq2seq.cli.options import add_config_option, add_options, configured, whole
 from seq2seq.cli.output_file import OutputFile
-from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
-from seq2seq.inference.results import Output
-from seq2seq.inference.translator import CHUNK_BATCHES, Translator, load
+from seq2seq.inference.results import Output, fields_of
+from seq2seq.inference.translator import CHUNK_BATCHES, Translator
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
     "  seq2seq decode --temperature 0.7 --seed 1 -i source.txt -o target.txt\n"
     "  seq2seq decode --beam-size 5 --n-best 3 --format jsonl < source.txt\n\n"
     "rank_score = score / length^A with A = --length-penalty and the length in symbols, END included;\n"
-    "score is the sum of natural log-probabilities, the same that `seq2seq score` prints."
+    "score is the sum of the natural log-probabilities, which `seq2seq score` prints too."
 )
-FORMATS = ("text", "tsv", "jsonl")
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
     """Reads the options."""
     parser = make_parser("decode", "Translate lines: line N of the output belongs to line N of the input.", EXAMPLE)
     add_model_option(parser)
-    parser.add_argument("-i", "--input", metavar="FILE", help="lines to translate (default: standard input)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
+    add_line_options(parser, "translate")
     parser.add_argument(
-        "--first-line",
-        type=whole,
-        default=1,
-        metavar="N",
-        help="number of the first line; sampling depends on it",
+        "--first-line", type=whole, default=1, metavar="N", help="number of the first line; sampling depends on it"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted --output")
-    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    add_config_option(parser)
     add_options(parser, DecodingConfig)
     args = parser.parse_args(argv)
-    config = configured(DecodingConfig, choices_of(args, sections=(DecodingConfig,)).decode)
+    config = configured(DecodingConfig, args)
     if config.n_best > 1 and args.format == "text":
-        raise OptionError(f"--n-best {config.n_best} needs --format tsv or jsonl: text has one line for each line")
+        raise OptionError(f"--n-best {config.n_best} needs --format tsv or jsonl: text has one result for each line")
     if not 1 <= args.first_line <= LARGEST:
         limit = "at least 1" if args.first_line < 1 else f"at most {LARGEST}"
         raise OptionError(f"--first-line: expected {limit}, got {shown(args.first_line)}")
     if args.resume and config.temperature and config.seed is None:
-        raise OptionError("--resume: needs the --seed of the interrupted run, which was printed on stderr")
+        raise OptionError("--resume: needs the --seed of the interrupted run, which it printed on stderr")
     return args, config
 
 
@@ -61,7 +54,7 @@ def run(argv: Sequence[str]) -> int:
     """Translates standard input or a file."""
     args, config = parse(argv)
     folder = model_folder(args.model, TRANSLATOR)
-    translator = load(folder, runtime=args.runtime)
+    translator = Translator(load_bundle(folder), runtime=args.runtime)
     if config.temperature and config.seed is None:
         config = config.with_seed()
         say(f"seed: {config.seed}")
@@ -96,13 +89,13 @@ def run(argv: Sequence[str]) -> int:
 def converse(
     translator: Translator, config: DecodingConfig, args: argparse.Namespace, unknown: UnknownCharacters
 ) -> None:
-    """Asks for lines on a terminal and answers each; the options stay."""
+    """Reads lines from a terminal and translates each; the options are the same for all."""
     say("Type a line to translate it; Ctrl-D ends.")
     for number, line in enumerate(prompted(), args.first_line):
         try:
             translator.check_tags([line], first_line=number)
             (outputs,) = translator.decode_chunk([line], config, first_line=number, notice=unknown)
-        except DataError as error:  # of this line alone
+        except DataError as error:  # a fault of this line: the next may be good
             say(f"seq2seq decode: error: {error}")
             continue
         for found in outputs:
@@ -111,12 +104,10 @@ def converse(
 
 
 def prompted() -> Iterator[str]:
-    """Yields the lines a person types."""
+    """Yields the lines that a person types."""
     import readline  # noqa: F401 - gives input() its line editing
 
-    prompt = "> "
-    if not sys.stdout.isatty():  # results alone go there
-        prompt = ""
+    prompt = "> " if sys.stdout.isatty() else ""  # a file or pipe gets results only: the prompt goes to stderr
     while True:
         if not prompt:
             print("> ", end="", file=sys.stderr, flush=True)
@@ -128,18 +119,15 @@ def prompted() -> Iterator[str]:
 
 
 def render(output: Output, form: str) -> str:
-    """Writes one result: its text, or tab-separated line, score, rank_score and text, or JSON."""
+    """Formats one result: text; or line, score, rank_score and text, tab-separated; or JSON."""
     if form == "text":
         return output.text + "\n"
     if form == "tsv":
         return f"{output.line}\t{output.score:.6f}\t{output.rank_score:.6f}\t{output.text}\n"
-    return json.dumps(output.to_dict(), ensure_ascii=False) + "\n"
+    return json.dumps(fields_of(output), ensure_ascii=False) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("decode", run, argv)
-
+main = partial(run_verb, "decode", run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,10 @@
-"""The `doctor` verb: files in, findings out."""
+"""The `doctor` verb: examines files and prints findings."""
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ EXAMPLE = (
     "  seq2seq doctor arrays.npz --train-model s2s.keras --encoder encoder.keras --decoder decoder.keras\n"
     "  seq2seq doctor folder/ --json\n"
     "  seq2seq doctor --explain D01\n\n"
-    "exit code: 0 nothing is broken, 1 something is, 2 could not look"
+    "exit code: 0 nothing is broken, 1 something is broken, 2 the files could not be examined"
 )
 
 
@@ -37,19 +39,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--inputs",
         metavar="NAME,NAME",
-        help="array names in the order of the model's inputs, or INPUT=ARRAY,INPUT=ARRAY",
+        help="names of the arrays in the order of the model's inputs, or INPUT=ARRAY,INPUT=ARRAY",
     )
     add_foreign_options(parser)
-    parser.add_argument("--validation-split", type=float, metavar="SHARE", help="as it was given to fit")
+    parser.add_argument("--validation-split", type=float, metavar="SHARE", help="the validation_split given to fit")
     parser.add_argument("--validation", metavar="FILE.npz", help="validation arrays")
     parser.add_argument("--pairs", metavar="FILE.tsv", help="the texts: source, tab, target")
-    parser.add_argument("--explain", metavar="CODE", help="tell the story of a code, with an example")
+    parser.add_argument("--explain", metavar="CODE", help="explain a code with an example")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     return parser.parse_args(argv)
 
 
 def run(argv: Sequence[str]) -> int:
-    """Examines and prints."""
+    """Examines the given files and prints the findings."""
     args = parse(argv)
     if args.explain:
         code = args.explain.upper()
@@ -63,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def examine_paths(args: argparse.Namespace) -> Report:
-    """Collects what the paths hold and examines it."""
+    """Collects the arrays, models and vocabularies at the paths and examines them."""
     named = {part: getattr(args, part) for part in ("train_model", "encoder", "decoder")}
     found = collect([Path(path) for path in args.paths])
     if not (args.paths or args.vocabulary or args.pairs or any(named.values())):
@@ -72,7 +74,7 @@ def examine_paths(args: argparse.Namespace) -> Report:
         from seq2seq.diagnosis.bundles import open_bundle
 
         if len(args.paths) > 1:
-            raise OptionError("a model folder of this package is examined alone; leave the other paths out")
+            raise OptionError("a model folder of this package is examined by itself; leave the other paths out")
         return examine(**open_bundle(found.bundles[0], args.pairs))
     given = {str(Path(path).resolve()) for path in named.values() if path}
     options: dict[str, Any] = {
@@ -90,7 +92,7 @@ def input_names(text: str | None) -> list[str] | dict[str, str] | None:
     """Reads --inputs.
 
     Raises:
-        OptionError: names with and without an equals sign.
+        OptionError: some names have an equals sign and others do not.
 
     """
     if text is None:
@@ -103,10 +105,7 @@ def input_names(text: str | None) -> list[str] | dict[str, str] | None:
     return dict(part.split("=", 1) for part in parts)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("doctor", run, argv)
-
+main = partial(run_verb, "doctor", run)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,27 +1,28 @@
-"""The `generate` verb: a prompt in, text out, character by character."""
+"""The `generate` verb: continues a prompt, character by character."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle import LANGUAGE_MODEL, load_bundle
 from seq2seq.cli.notices import UnknownCharacters
-from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import GenerationConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference.language_model import LanguageModel, Opening, checked_stops
-from seq2seq.inference.results import Generated
+from seq2seq.inference.results import Generated, fields_of
 from seq2seq.scoring.memorization import SPAN, marked, quoted_share, quoted_spans, training_text
 
 EXAMPLE = (
     '  seq2seq generate --prompt "It was a dark" --length 400 --temperature 0.5\n'
     "  seq2seq generate --prompt @opening.txt --samples 3 --seed 1 --format jsonl\n"
     "  seq2seq generate --novelty\n\n"
-    "The output begins with the prompt. Without one it goes on from a random place of the validation text, which\n"
-    "is shown on stderr. Of a prompt that is read from a file, one line end at its end is left out."
+    "The output begins with the prompt. Without a prompt it continues a random place of the validation text, which\n"
+    "is shown on stderr. If the prompt's file ends with a line end, that is left out."
 )
 FORMATS = ("text", "jsonl")
 MARKS, COLOUR = ("⟦", "⟧"), ("\033[7m", "\033[0m")
@@ -33,27 +34,27 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig]:
     add_model_option(parser)
     parser.add_argument("--prompt", metavar="TEXT|@FILE", help="how the text begins (default: a random place)")
     parser.add_argument(
-        "--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times"
+        "--stop", action="append", default=[], metavar="TEXT", help="stop before this text; can be given several times"
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
     parser.add_argument(
         "--novelty",
         action="store_true",
-        help=f"mark what is quoted from the training text, {SPAN} characters or more; the text comes all at once",
+        help=f"mark quotations of {SPAN} characters or more from the training text; prints only complete texts",
     )
-    parser.add_argument("--data", metavar="NAME|PATH", help="the training text, if --novelty does not find it")
-    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    parser.add_argument("--data", metavar="NAME|PATH", help="the training text, where --novelty does not find it")
+    add_config_option(parser)
     add_options(parser, GenerationConfig)
     args = parser.parse_args(argv)
-    config = configured(GenerationConfig, choices_of(args, sections=(GenerationConfig,)).decode)
+    config = configured(GenerationConfig, args)
     if args.data is not None and not args.novelty:
-        raise OptionError(f"--data {args.data}: is the text that --novelty compares with; give --novelty too")
+        raise OptionError(f"--data {args.data}: is the text that --novelty searches for quotations; give --novelty too")
     checked_stops(args.stop)
     return args, config
 
 
 def read_prompt(given: str | None) -> str | None:
-    """Returns the prompt, from a file where it begins with @.
+    """Returns the prompt; @FILE reads it from a file.
 
     Raises:
         OptionError: the file cannot be read or is not UTF-8.
@@ -84,7 +85,7 @@ def run(argv: Sequence[str]) -> int:
     opening = model.open(prompt, config, notice=lambda replacement: unknown(replacement, 1))
     unknown.summary()
     if not opening.given:
-        say(f"goes on from a random place of the validation text: {opening.text!r}")
+        say(f"continues a random place of the validation text: {opening.text!r}")
     if args.format == "text" and not args.novelty:
         for sample in range(1, config.samples + 1):
             stream(model, opening, config, args.stop, sample)
@@ -97,7 +98,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def stream(model: LanguageModel, opening: Opening, config: GenerationConfig, stop: Sequence[str], sample: int) -> None:
-    """Writes one text as it comes."""
+    """Writes one text, each character as soon as it is known."""
     sys.stdout.write(heading(sample, config))
     for piece in model.pieces(opening, config, stop, sample=sample):
         sys.stdout.write(piece)
@@ -107,21 +108,21 @@ def stream(model: LanguageModel, opening: Opening, config: GenerationConfig, sto
 
 
 def heading(sample: int, config: GenerationConfig) -> str:
-    """Returns the line above a text; nothing where there is only one."""
+    """Returns the line above a text; an empty string where there is only one text."""
     return f"--- sample {sample} ---\n" if config.samples > 1 else ""
 
 
 def find_quotations(
     model: LanguageModel, texts: Sequence[Generated], opening: Opening, data: str | None
 ) -> list[list[tuple[int, int]]]:
-    """Finds what was written, the prompt left out, that is quoted from the training text; says how much it is."""
+    """Returns the spans of each text that are quoted from the training text, and prints their share; omits prompts."""
     skipped = len(opening.text) if opening.given else 0
     written = [text.text[skipped:] for text in texts]
     spans = quoted_spans(written, training_text(model.bundle, data))
     longest = max((end - start for several in spans for start, end in several), default=0)
     say(
         f"quoted from the training text in spans of {SPAN} characters or more: "
-        f"{quoted_share(written, spans):.1%} of what was written; longest span: {longest}"
+        f"{quoted_share(written, spans):.1%} of the output; longest span: {longest}"
     )
     return [[(start + skipped, end + skipped) for start, end in several] for several in spans]
 
@@ -129,20 +130,17 @@ def find_quotations(
 def render(
     text: Generated, quoted: list[tuple[int, int]], form: str, config: GenerationConfig, *, novelty: bool
 ) -> str:
-    """Writes one result: its text with quotations marked, or JSON."""
+    """Formats one result: its text with quotations marked, or JSON."""
     if form == "text":
         before, after = COLOUR if sys.stdout.isatty() else MARKS
         return f"{heading(text.sample, config)}{marked(text.text, quoted, before, after)}\n"
-    values = {**text.to_dict(), "score": sum(text.log_probs), "temperature": config.temperature}
+    values = {**fields_of(text), "score": sum(text.log_probs), "temperature": config.temperature}
     if novelty:
         values["quoted"] = quoted
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("generate", run, argv)
-
+main = partial(run_verb, "generate", run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,48 +1,41 @@
-"""The `score` verb: log-probabilities of given targets, line by line."""
+"""The `score` verb: prints the log-probability of given targets, line by line."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
-from seq2seq.bundle import TRANSLATOR
+from seq2seq.bundle import TRANSLATOR, load_bundle
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.output_file import OutputFile
-from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb
+from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.errors import DataError, excerpt
 from seq2seq.files import sha256_of
 from seq2seq.inference.results import Scored
-from seq2seq.inference.translator import Translator, load
+from seq2seq.inference.translator import Translator
 from seq2seq.text.pairs import Pair
 
 EXAMPLE = (
     "  printf 'How are you?\\tComment vas-tu ?\\n' | seq2seq score\n"
     "  paste source.txt target.txt | seq2seq score --format jsonl\n\n"
     "A line is source<TAB>target, with feature tags source<TAB>tags<TAB>target. A score is the sum of the natural\n"
-    "log-probabilities of the target's symbols and of its end: what decode printed, if decode gave that target.\n"
-    "tsv: line, score, the symbols' values with the end's last, source, target."
+    "log-probabilities of the target's symbols and of END. It equals the score that decode prints for that target.\n"
+    "tsv: line, score, log-probability of each symbol with END last, source, target."
 )
-FORMATS = ("text", "tsv", "jsonl")
 CHUNK_LINES = 4096
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Reads the options."""
-    parser = make_parser("score", "Print log-probabilities of given targets: line N out belongs to line N in.", EXAMPLE)
-    add_model_option(parser)
-    parser.add_argument("-i", "--input", metavar="FILE", help="lines to score (default: standard input)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted --output")
-    return parser.parse_args(argv)
 
 
 def run(argv: Sequence[str]) -> int:
     """Scores standard input or a file."""
-    args = parse(argv)
+    parser = make_parser(
+        "score", "Print log-probabilities of targets: line N of the output belongs to line N of the input.", EXAMPLE
+    )
+    add_model_option(parser)
+    add_line_options(parser, "score")
+    args = parser.parse_args(argv)
     folder = model_folder(args.model, TRANSLATOR)
-    translator = load(folder, runtime=args.runtime)
+    translator = Translator(load_bundle(folder), runtime=args.runtime)
     unknown = UnknownCharacters(named=0)
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
     with (
@@ -58,10 +51,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
-    """Cuts a line into source and target; `where` names it in messages.
+    """Splits a line into source and target; `where` names the line in messages.
 
     Raises:
-        DataError: it has too few or too many columns, or a target for no source.
+        DataError: it has too few or too many columns, or a target but no source.
 
     """
     tagged = bool(translator.source_vocabulary.features_sep)
@@ -69,9 +62,9 @@ def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
     columns = line.split("\t")
     if len(columns) != 2 + tagged:
         raise DataError(f"{where}: expected {form}, got {len(columns)} tab-separated columns: {excerpt(line)}")
-    *sides, target = columns  # the target as it is: a model may give spaces at the ends
+    *sides, target = columns  # the target unchanged: a model may write spaces at its ends
     sides = [side.strip() for side in sides]
-    # an empty line decodes to an empty one, so that pair may come back; so may a word without tags
+    # decode gives an empty output for an empty line, so such a pair is valid; so is a word without tags
     if target and not any(sides):
         raise DataError(f"{where}: expected {form}, got an empty source: {excerpt(line)}")
     return Pair("\t".join(sides) if any(sides) else "", target)
@@ -80,7 +73,7 @@ def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
 def score_chunk(
     translator: Translator, pairs: Sequence[Pair], form: str, *, first_line: int, unknown: UnknownCharacters
 ) -> str:
-    """Scores some lines and writes the results, a line each."""
+    """Scores some lines and formats the results, one line each."""
     for number, (source, target) in enumerate(pairs, first_line):
         for vocabulary, text in ((translator.source_vocabulary, source), (translator.target_vocabulary, target)):
             for replacement in vocabulary.replacements(translator.normalised(text)):
@@ -91,7 +84,7 @@ def score_chunk(
 
 
 def render(number: int, scored: Scored, form: str) -> str:
-    """Writes one result: the sum, or tab-separated values, or JSON."""
+    """Formats one result: the sum, or tab-separated values, or JSON."""
     source, target, log_probs = scored
     if form == "text":
         return f"{scored.score:.6f}\n"
@@ -102,10 +95,7 @@ def render(number: int, scored: Scored, form: str) -> str:
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("score", run, argv)
-
+main = partial(run_verb, "score", run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The `sweep` verb: shows side by side what temperatures do to a model's outputs."""
+"""The `sweep` verb: compares a model's outputs at several temperatures, side by side."""
 
 import argparse
 import json
@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.cli.options import add_options, choices_of, configured
+from seq2seq.api import load
+from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import GenerationConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.language_model import LanguageModel, checked_stops
-from seq2seq.inference.loading import load
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.evaluation import given_material, own_material
 from seq2seq.scoring.memorization import training_text
@@ -31,13 +31,13 @@ from seq2seq.scoring.temperature_sweep import (
 EXAMPLE = (
     "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"
     "  seq2seq sweep --model runs/prose --prompt 'Every morning' --samples 8 --json\n\n"
-    "For a language model `copied` is the share of characters in spans of 20 and more that are quoted from the\n"
-    "training text, `unknown` the share of words that are not in it. For a translator `best` is the best draw of\n"
-    "each source by its references."
+    "For a language model `copied` is the share of characters that are quoted from the training text in spans of 20\n"
+    "or more, and `unknown` is the share of words that are not in it. For a translator `best` scores only the draw of\n"
+    "each source that is nearest to its references."
 )
 TEMPERATURES = "0.2,0.5,0.7,1.0,1.2,1.5"
 SAMPLES, LINES, SHOWN_LINES = 5, 100, 3
-COLUMN, ROWS_SHOWN = 22, 12  # characters of a sample's column, lines of it
+COLUMN, ROWS_SHOWN = 22, 12  # width (characters) and most lines of a sample's column
 HEADINGS = {
     "temperature": "T",
     "entropy_bits": "bits",
@@ -59,27 +59,27 @@ HEADINGS = {
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, list[float]]:
     """Reads the options."""
-    parser = make_parser("sweep", "Show what temperatures do to a model's outputs.", EXAMPLE)
+    parser = make_parser("sweep", "Compare a model's outputs at several temperatures.", EXAMPLE)
     add_model_option(parser)
     parser.add_argument("--temperatures", default=TEMPERATURES, metavar="T,T,...", help=f"default: {TEMPERATURES}")
     parser.add_argument("--samples", type=int, default=SAMPLES, metavar="N", help=f"draws (default: {SAMPLES})")
     parser.add_argument("--prompt", metavar="TEXT", help="how texts begin (default: a random place)")
-    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end a text before this")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="stop before this text")
     parser.add_argument(
         "--data", metavar="NAME|PATH",
-        help="a language model's training text, if it is not in its place; for a translator the pairs to translate",
+        help="a language model's training text, if it has been moved; for a translator the pairs to translate",
     )  # fmt: skip
     parser.add_argument(
-        "--lines", type=int, default=LINES, metavar="N", help=f"sources that a translator translates (default: {LINES})"
+        "--lines", type=int, default=LINES, metavar="N", help=f"number of sources for a translator (default: {LINES})"
     )
     parser.add_argument(
-        "--plot", metavar="FILE.png", help="where the plot goes (default: MODEL-sweep.png); needs matplotlib"
+        "--plot", metavar="FILE.png", help="file for the plot (default: MODEL-sweep.png); needs matplotlib"
     )
-    parser.add_argument("--json", action="store_true", help="print the numbers as JSON, and plot only with --plot")
-    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON; draws a plot only with --plot")
+    add_config_option(parser)
     add_options(parser, GenerationConfig, leave_out=("temperature", "samples"))
     args = parser.parse_args(argv)
-    config = configured(GenerationConfig, choices_of(args, sections=(GenerationConfig,)).decode)
+    config = configured(GenerationConfig, args)
     for name in ("samples", "lines"):
         if getattr(args, name) < 1:
             raise OptionError(f"--{name}: expected at least 1, got {getattr(args, name)}")
@@ -88,10 +88,10 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
 
 
 def read_temperatures(given: str) -> list[float]:
-    """Reads numbers with commas between them.
+    """Reads temperatures, separated by commas.
 
     Raises:
-        OptionError: one is no temperature.
+        OptionError: a part is not a temperature.
 
     """
     found = []
@@ -100,7 +100,7 @@ def read_temperatures(given: str) -> list[float]:
             found.append(GenerationConfig(temperature=float(part)).temperature)
         except ValueError as error:
             raise OptionError(
-                f"--temperatures: expected numbers from 0 up with commas between them, got {part!r} in {given!r}"
+                f"--temperatures: expected numbers of 0 or more, separated by commas, got {part!r} in {given!r}"
             ) from error
     return found
 
@@ -129,18 +129,18 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def plot(rows: Sequence[Row], folder: Path, asked: str | None) -> None:
-    """Draws the plot into the file that was asked for, else beside the model, if matplotlib is installed."""
+def plot(rows: Sequence[Row], folder: Path, file: str | None) -> None:
+    """Draws the plot into the requested file, by default beside the model, if matplotlib is installed."""
     if not has_matplotlib():
         say(f"no plot: matplotlib is not installed: {INSTALL}")
         return
-    path = Path(asked or f"{folder}-sweep.png")
+    path = Path(file or f"{folder}-sweep.png")
     draw_sweep(rows, path, title=str(folder))
     say(f"plot: {path}")
 
 
 def filters_of(config: GenerationConfig) -> dict[str, Any]:
-    """Returns the filters that were asked for."""
+    """Returns the filters that the user gave."""
     return {name: getattr(config, name) for name in ("top_k", "top_p", "min_p") if getattr(config, name) is not None}
 
 
@@ -151,34 +151,27 @@ def sweep_language_model(
     assert config.seed is not None
     opening = model.open(args.prompt, config)
     if not opening.given:
-        say("goes on from a random place of the validation text")
+        say("continues a random place of the validation text")
     source = training_source(model, args.data)
     rows = sweep_text(
-        model,
-        opening,
-        temperatures,
-        samples=args.samples,
-        length=config.length,
-        seed=config.seed,
-        stop=args.stop,
-        source=source,
-        filters=filters_of(config),
-    )
-    advice = "no advice: the model folder holds no validation text to compare with"
+        model, opening, temperatures, samples=args.samples, length=config.length, seed=config.seed, stop=args.stop,
+        source=source, filters=filters_of(config),
+    )  # fmt: skip
+    advice = "no advice: the model folder has no validation text to compare with"
     if model.bundle.excerpt:
         advice = text_advice(rows, real_text_measures(model, source, config.length))
     return rows, [opening.text], advice
 
 
 def training_source(model: LanguageModel, data: str | None) -> Callable[[], Iterator[str]] | None:
-    """Returns what gives the training text; None, and says so, where it cannot be had and was not asked for."""
+    """Returns a function that reads the training text; None, with a note on stderr, if it is missing without --data."""
     source = partial(training_text, model.bundle, data)
     try:
         next(source())
     except DataError as error:
         if data is not None:
             raise
-        say(f"without the training text nothing is compared with it: {error}")
+        say(f"no comparison with the training text: {error}")
         return None
     return source
 
@@ -186,7 +179,7 @@ def training_source(model: LanguageModel, data: str | None) -> Callable[[], Iter
 def sweep_translator(
     model: Translator, args: argparse.Namespace, config: GenerationConfig, temperatures: Sequence[float]
 ) -> tuple[list[Row], list[str], str]:
-    """Sweeps a translator; returns rows, the sources that are shown and advice."""
+    """Sweeps a translator; returns rows, the sources to show and advice."""
     for name in ("prompt", "stop"):
         if getattr(args, name):
             raise OptionError(
@@ -203,7 +196,7 @@ def sweep_translator(
 
 
 def side_by_side(rows: Sequence[Row], inputs: Sequence[str]) -> str:
-    """Sets the first sample of each temperature into a column of its own, below what it follows from."""
+    """Formats the first sample of each temperature as a column, below its prompt or source."""
     width = max(shutil.get_terminal_size((100, 24)).columns, COLUMN)
     blocks = []
     for number, shown in enumerate(inputs):
@@ -220,14 +213,14 @@ def side_by_side(rows: Sequence[Row], inputs: Sequence[str]) -> str:
 
 
 def wrapped(head: str, text: str) -> list[str]:
-    """Breaks text into lines of a column, the heading first."""
+    """Breaks text into the lines of a column, with the heading first."""
     size = COLUMN - 2
     lines = [line[start : start + size] for line in text.split("\n") for start in range(0, max(len(line), 1), size)]
     return [head, "-" * size, *lines[:ROWS_SHOWN]]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Writes the numbers of all temperatures, one a line."""
+    """Formats the numbers, one line per temperature."""
     names = [name for name in HEADINGS if name in rows[0] and rows[0][name] is not None]
     cells = [[HEADINGS[name] for name in names], *([shown(name, row[name]) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -236,16 +229,13 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """Writes one number of the table."""
+    """Formats one number of the table."""
     if name in ("temperature", "longest_loop"):
         return f"{value:g}"
     return f"{value:.1f}" if name.endswith("chrf") else f"{value:.2f}" if name == "entropy_bits" else f"{value:.3f}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("sweep", run, argv)
-
+main = partial(run_verb, "sweep", run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,12 +1,13 @@
-"""The `train` verb: from a data set's name or path to a model folder."""
+"""The `train` verb: turns a data set into a model folder."""
 
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle import RUNS
-from seq2seq.cli.options import add_options, choices_of
+from seq2seq.cli.options import add_config_option, add_options, choices_of
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.fields import to_toml
@@ -21,21 +22,21 @@ def run(argv: Sequence[str]) -> int:
     """Trains a model."""
     started = time.monotonic()  # before the slow imports: --max-minutes counts them
     parser = make_parser("train", "Train a translator on pairs of lines, or a language model on a text.", EXAMPLE)
-    parser.add_argument("--model", metavar="DIR", help=f"folder for the model (default: {RUNS}/DATA-NAME)")
-    parser.add_argument("--preset", choices=sorted(PRESETS), help="a named set of options; options given beside it win")
-    parser.add_argument("--config", metavar="FILE.toml", help="options from a file; options given beside it win")
-    parser.add_argument("--print-config", action="store_true", help="print the resolved options as TOML and end")
-    parser.add_argument("--overwrite", action="store_true", help="start anew, whatever the folder holds")
+    parser.add_argument("--model", metavar="DIR", help=f"the model's folder (default: {RUNS}/DATA-NAME)")
+    parser.add_argument("--preset", choices=sorted(PRESETS), help="a named set of options; options given with it win")
+    add_config_option(parser)
+    parser.add_argument("--print-config", action="store_true", help="print the resolved options as TOML and exit")
+    parser.add_argument("--overwrite", action="store_true", help="start from the beginning; replace the folder's run")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say batches, shapes, padding, memory and minutes an epoch, and end"
+        "--dry-run", action="store_true", help="print batches, shapes, padding, memory and minutes per epoch, and exit"
     )
-    parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, then train")
+    parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config)
     args = parser.parse_args(argv)
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
     asked = Run.of(
-        chosen._asdict(),
+        chosen,
         folder=Path(args.model) if args.model else None,
         started=started,
         report=say,
@@ -51,10 +52,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("train", run, argv)
-
+main = partial(run_verb, "train", run)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,77 +1,65 @@
-"""The `verify` verb: is every part of a model folder what was written, and does the model still say what it said?"""
+"""The `verify` verb: checks that a model folder is undamaged and that its model still gives the recorded outputs."""
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from seq2seq.api import load
 from seq2seq.bundle import CANARY, CONFIG, check_hash, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
 from seq2seq.inference.canary import read_canary, replay_canary
-from seq2seq.inference.loading import load
 from seq2seq.inference.runtimes import check_runtime
 
 EXAMPLE = "  seq2seq verify --model runs/fra-eng\n  seq2seq verify --model runs/fra-eng --runtime keras"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Prints a line for each check; returns 0 if all hold, else 2."""
-    parser = make_parser("verify", "Check that a model folder is whole and still says what it said.", EXAMPLE)
+    """Prints a line for each check; returns 0 if all pass, else 2."""
+    parser = make_parser(
+        "verify", "Check that a folder is undamaged and its model gives the recorded outputs.", EXAMPLE
+    )
     add_model_option(parser)
     args = parser.parse_args(argv)
     check_runtime(args.runtime)
     folder = model_folder(args.model)
     record = read_record(folder)
     print(f"ok       {CONFIG}: format {record['format']}, {record['kind']}")
-    whole = True
-    for name, expected in record["sha256"].items():
-        whole &= holds(f"{name}: sha256 {expected[:12]}...", lambda: check_hash(folder / name, expected))  # noqa: B023
-    if not whole:
-        print("skipped  canary: a damaged model cannot be asked")
+    parts = [passes(partial(check_part, folder, name, expected)) for name, expected in record["sha256"].items()]
+    if not all(parts):
+        print("skipped  canary: a damaged model is not run")
         return USER_ERROR
-    return 0 if replays(folder, args.runtime) else USER_ERROR
+    return 0 if passes(partial(check_canary, folder, args.runtime)) else USER_ERROR
 
 
-def holds(what: str, check: Callable[[], None]) -> bool:
-    """Prints whether a check holds, or why it does not."""
+def passes(check: Callable[[], str]) -> bool:
+    """Runs a check, prints the line that it returns or why it fails, and returns whether it passes."""
     try:
-        check()
+        print(f"ok       {check()}")
     except Seq2SeqError as error:
-        return failed(error)
-    print(f"ok       {what}")
+        print(f"FAILED   {' '.join(str(error).split())}")
+        return False
     return True
 
 
-def failed(error: Seq2SeqError) -> bool:
-    """Prints why a check does not hold; returns False."""
-    print(f"FAILED   {' '.join(str(error).split())}")
-    return False
+def check_part(folder: Path, name: str, expected: str) -> str:
+    """Checks the hash of one part of a model folder."""
+    check_hash(folder / name, expected)
+    return f"{name}: sha256 {expected[:12]}..."
 
 
-def replays(folder: Path, runtime: str) -> bool:
-    """Loads the model and prints whether it says what it said when it was written."""
-    try:
-        canary = read_canary(folder / CANARY)
-    except Seq2SeqError as error:
-        return failed(error)
-    if not canary:
-        # none of its outputs was clear of a near-tie, as in a model that has learnt nothing
-        return holds("canary: empty; the model loads", lambda: check_loads(folder, runtime))
-    return holds(
-        f"canary: {len(canary)} inputs give the same text and log-probabilities ({runtime} runtime)",
-        lambda: replay_canary(load(folder, runtime=runtime), canary),
-    )
+def check_canary(folder: Path, runtime: str) -> str:
+    """Checks that the model gives the recorded outputs."""
+    canary = read_canary(folder / CANARY)
+    model = load(folder, runtime=runtime)
+    if not canary:  # every output has a near-tie, for example because the model has learnt nothing
+        return "canary: empty; the model loads"
+    replay_canary(model, canary)
+    return f"canary: {len(canary)} inputs give the same text and log-probabilities ({runtime} runtime)"
 
 
-def check_loads(folder: Path, runtime: str) -> None:
-    """Loads a model and lets it go."""
-    load(folder, runtime=runtime)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the verb."""
-    return run_verb("verify", run, argv)
-
+main = partial(run_verb, "verify", run)
 
 if __name__ == "__main__":
     sys.exit(main())

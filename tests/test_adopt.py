@@ -180,7 +180,7 @@ def check_verbs(folder, data, tmp_path, capsys):
     assert run(["evaluate", "--model", str(folder), "--data", str(data), "--bootstrap", "0", "--json"]) == 0
     capsys.readouterr()
     assert run(["evaluate", "--model", str(folder)]) == 2
-    assert "does not record what it was trained on; give --data FILE.tsv" in capsys.readouterr().err
+    assert "does not record its training data; give --data FILE.tsv" in capsys.readouterr().err
     sweep = ["sweep", "--model", str(folder), "--data", str(data), "--lines", "3", "--samples", "2", "--json"]
     assert run([*sweep, "--temperatures", "0.5", "--seed", "1"]) == 0
     assert run(["doctor", str(folder), "--pairs", str(data), "--json"]) in (0, 1)

@@ -42,7 +42,7 @@ def test_a_language_model_is_trained_and_scored_as_in_training(tmp_path):
     assert scores.symbols == recorded["symbols"]
     assert scores.bits_per_character == pytest.approx(recorded["bits_per_character"], abs=1e-5)
     assert scores.perplexity == pytest.approx(math.exp(scores.nats_per_symbol))
-    with pytest.raises(DataError, match="expected a text, as the model was trained on, got pairs"):
+    with pytest.raises(DataError, match="expected a text, since the model was trained on a text, got pairs"):
         model.evaluate(write(tmp_path / "pairs.tsv", PAIRS))
 
 

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from seq2seq.api import load
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference.attention_view import view_attention
-from seq2seq.inference.translator import load
 from seq2seq.text.vocabulary import Vocabulary
 
 
@@ -35,3 +35,10 @@ def test_a_model_without_attention_has_none_to_show(tiny_bundle):
     bundle = load(tiny_bundle(attention="none")).bundle
     with pytest.raises(OptionError, match="has no attention to show; train with --attention luong or bahdanau"):
         view_attention(bundle, "abcd.", "cdab!")
+
+
+def test_a_source_is_normalised_as_the_translator_normalises_it(tiny_bundle):
+    bundle = load(tiny_bundle(data={"lowercase": True})).bundle
+    plain = dataclasses.replace(bundle, record={**bundle.record, "source_form": {"clean": False}})
+    for each in (bundle, plain):
+        assert view_attention(each, "ABcd.\n", "cd").source == [*"abcd.", "<END>"]

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from seq2seq.api import load
 from seq2seq.bundle import CONFIG, load_bundle, newest_bundle, part_names, save_bundle
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of, write_arrays
-from seq2seq.inference.loading import load
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from tests.conftest import random_bundle

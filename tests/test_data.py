@@ -66,7 +66,7 @@ def test_data_has_nothing_to_do_for_generated_and_bundled_sets(capsys):
 
 def test_data_wants_a_name_for_a_file(archive, capsys):
     assert data.main(["dates", "--file", str(archive)]) == 2
-    assert "for --file, got 'dates'" in capsys.readouterr().err
+    assert "--file: expected the name of a data set that is downloaded, got 'dates'" in capsys.readouterr().err
 
 
 def test_data_of_an_unknown_name_lists_the_known_in_one_line(capsys):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from seq2seq import decode
+from seq2seq.api import load
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
 from seq2seq.errors import DataError, OptionError
-from seq2seq.inference.translator import Translator, load
+from seq2seq.inference.translator import Translator
 from seq2seq.text.pairs import Pair
 from tests.conftest import SYLLABLES, random_bundle
 
@@ -136,7 +137,7 @@ def test_n_best_gives_as_many_for_each_line_best_first(run):
 
 def test_n_best_needs_a_form_with_room(run):
     assert refusal(run, "--n-best", "2", "--beam-size", "2") == (
-        "--n-best 2 needs --format tsv or jsonl: text has one line for each line"
+        "--n-best 2 needs --format tsv or jsonl: text has one result for each line"
     )
 
 
@@ -176,19 +177,19 @@ def test_temperature_zero_is_greedy(run):
     ],
 )
 def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
-    def told(*more, **others):
+    def decoded(*more, **others):
         rows = [row.split("\t") for row in outputs(run, *options, *more, "--format", "tsv", **others)]
         return [(row[0], row[3]) for row in rows], [float(value) for row in rows for value in row[1:3]]
 
-    texts, scores = told()
+    texts, scores = decoded()
     for size in (1, 3):
-        assert told("--batch-size", size)[0] == texts
-        assert told("--batch-size", size)[1] == pytest.approx(scores, abs=1e-5)
+        assert decoded("--batch-size", size)[0] == texts
+        assert decoded("--batch-size", size)[1] == pytest.approx(scores, abs=1e-5)
     monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
-    assert told("--batch-size", "3")[0] == texts
-    assert told("--first-line", "4", lines=LINES[3:])[0] == texts[3:]
+    assert decoded("--batch-size", "3")[0] == texts
+    assert decoded("--first-line", "4", lines=LINES[3:])[0] == texts[3:]
     if options:
-        assert told("--runtime", "keras")[0] == texts
+        assert decoded("--runtime", "keras")[0] == texts
 
 
 @pytest.mark.parametrize(
@@ -238,8 +239,8 @@ def test_unknown_characters_are_mapped_and_named_once(run):
         "line 1, column 2: 'B' (U+0042) is unknown to the model, read as 'b'",
         "line 1, column 3: 'C' (U+0043) is unknown to the model, read as 'c'",
     ]
-    assert said.splitlines()[5] == "1 more kinds of unknown characters were read as others"
-    assert "line 3, column 3" not in said  # the sixth kind
+    assert said.splitlines()[5] == "1 other characters are unknown to the model too, read as known ones or as UNK"
+    assert "line 3, column 3" not in said  # the sixth character
     assert "'☃' (U+2603) is unknown to the model, read as UNK" in run(lines=["☃"])[2]
 
 
@@ -337,8 +338,8 @@ def test_another_input_is_not_resumed_with(run, tmp_path, monkeypatch):
     assert run("-o", path, "--batch-size", "2", content=broken)[0] == 2
     refused = refusal(run, "-o", path, "--resume", lines=["ab", *LINES[1:]])
     assert refused == (
-        f"--resume: {path}.partial holds the results of 4 lines that are not the first of {tmp_path}/in.txt; "
-        "give the same input, or leave --resume out to start anew"
+        f"--resume: {path}.partial holds the results of 4 lines, and {tmp_path}/in.txt does not begin with these "
+        "lines; give the same input, or leave --resume out to start from the beginning"
     )
     assert run("-o", path, "--resume")[0] == 0
     assert path.read_text().split("\n")[:-1] == outputs(run)
@@ -349,16 +350,16 @@ def test_standard_input_is_compared_when_an_output_is_resumed(model, tmp_path):
     options = ["-o", path, "--batch-size", "1"]
     lines = ["abcd.", "ef"] * 8  # a chunk
 
-    def told(lines, *more):
+    def decoded(lines, *more):
         with process(model, *options, *more) as child:
             _, said = child.communicate("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
         return child.returncode, said.decode()
 
-    assert told([*lines, "\udcff"])[0] == 2
-    code, said = told(["ij", *lines], "--resume")
+    assert decoded([*lines, "\udcff"])[0] == 2
+    code, said = decoded(["ij", *lines], "--resume")
     assert code == 2
-    assert "holds the results of 16 lines that are not the first of standard input; give the same input" in said
-    assert told([*lines, "kl"], "--resume") == (0, "")
+    assert "holds the results of 16 lines, and standard input does not begin with these lines; give the same" in said
+    assert decoded([*lines, "kl"], "--resume") == (0, "")
     assert path.read_text().split("\n")[:-1] == load(model).translate([*lines, "kl"])
 
 
@@ -456,17 +457,17 @@ def test_ctrl_c_ends_with_130_and_one_line(model):
 
 
 def test_a_terminal_is_prompted_and_an_unknown_character_does_not_end_the_talk(model):
-    ours, theirs = pty.openpty()
-    with process(model, "--oov", "error", stdin=theirs) as child:
-        os.close(theirs)
+    terminal, standard_input = pty.openpty()
+    with process(model, "--oov", "error", stdin=standard_input) as child:
+        os.close(standard_input)
         for line in ("abcd.", "ab☃", "efgh."):
-            os.write(ours, f"{line}\n".encode())
+            os.write(terminal, f"{line}\n".encode())
             time.sleep(0.05)
         found = [child.stdout.readline().decode()[:-1] for _ in range(2)]
-        os.write(ours, b"\x04")
+        os.write(terminal, b"\x04")
         rest, said = child.stdout.read(), child.stderr.read().decode()
         assert child.wait() == 0
-    os.close(ours)
+    os.close(terminal)
     assert found == load(model).translate(["abcd.", "efgh."])
     assert rest == b""
     assert said.startswith("Type a line to translate it; Ctrl-D ends.\n> ")

@@ -39,7 +39,7 @@ def test_the_table_begins_with_chrf_and_ends_with_signatures(tiny_bundle, capsys
     assert lines[0].startswith("tiny, test part: 6 sources, ")
     assert [line.split("  ")[0] for line in lines[3:9]] == ["chrF", "BLEU", "exact match", "CER", "distinct", "copied"]
     assert "(" in lines[7] and "of 6)" in lines[7]
-    assert "Read chrF: BLEU counts four words in a row" in out
+    assert "Prefer chrF: BLEU counts four words in a row" in out
     assert lines[-4].startswith("chrF         nrefs:")
 
 
@@ -55,7 +55,7 @@ def test_a_file_is_scored_with_all_its_references(tiny_bundle, tmp_path, capsys)
     content = json.loads(out)
     assert (code, content["n"], content["references"], content["exact_match"]) == (0, 2, 3, 0.5)
     assert outputs.read_text() == f"{one}\t{said}\twrong\t{said}\n{other}\t{answer}\twrong\n"
-    assert "symbols of 1 kinds are unknown to the model" in err
+    assert "symbols (1 different ones) are unknown to the model" in err
     assert "warning" not in err
 
 
@@ -63,7 +63,7 @@ def test_sources_that_were_trained_on_are_warned_of(tiny_bundle, capsys):
     folder = tiny_bundle()
     _, _, err = run(capsys, "--model", folder, "--data", folder.with_name("tiny.tsv"))
     assert "warning: 52 of 64 sources of" in err
-    assert "show memory, not translation" in err
+    assert "show what the model remembers, not how it translates" in err
 
 
 def test_columns_given_beside_the_file_win(tiny_bundle, tmp_path, capsys):
@@ -130,12 +130,15 @@ def test_sampling_names_its_seed_and_repeats(tiny_bundle, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--source-col", "2"], "--source-col: says how to read --data, which is missing; give both"),
-        (["--encoding", "cp1252"], "--encoding: says how to read --data, which is missing; give both"),
-        (["--significance", "ar"], "--significance: is about the difference of two models; give --compare DIR"),
+        (["--source-col", "2"], "--source-col: is about reading --data, which is missing; give both"),
+        (["--encoding", "cp1252"], "--encoding: is about reading --data, which is missing; give both"),
+        (["--significance", "ar"], "--significance: is about the difference between two models; give --compare DIR"),
         (["--bootstrap", "1"], "--bootstrap: expected 0 or at least 2, got 1"),
         (["--bootstrap", "-3"], "--bootstrap: expected 0 or at least 2, got -3"),
-        (["-o", "no/such/folder.tsv"], "--output no/such/folder.tsv: expected a folder that exists; make it first"),
+        (
+            ["-o", "no/such/folder.tsv"],
+            "--output no/such/folder.tsv: expected a file in a folder that exists; make the folder first",
+        ),
         (["--split", "train"], "invalid choice: 'train'"),
         (["--data", "absent.tsv"], "got 'absent.tsv', which does not exist"),
         (["--beam-size", "2", "--temperature", "1"], "--beam-size and --temperature exclude each other"),

@@ -39,7 +39,7 @@ def test_a_seed_that_is_drawn_is_said_and_repeats_the_text(generate):
 def test_a_random_place_is_shown_on_stderr_alone(generate, model):
     code, out, err = generate("--length", "30", "--seed", "1")
     assert code == 0
-    assert err.startswith("goes on from a random place of the validation text: ")
+    assert err.startswith("continues a random place of the validation text: ")
     assert len(out) == 31
 
 
@@ -99,7 +99,7 @@ def test_novelty_marks_what_stands_in_the_training_text(tmp_path, capsys):
     assert main([*options, "--length", "30"]) == 0
     out, err = capsys.readouterr()
     assert out == f"aaa⟦{'a' * 30}⟧\n"
-    assert "characters or more: 100.0% of what was written; longest span: 30" in err
+    assert "characters or more: 100.0% of the output; longest span: 30" in err
     assert main([*options, "--length", "19", "--format", "jsonl"]) == 0
     assert json.loads(capsys.readouterr().out)["quoted"] == []
 
@@ -118,14 +118,13 @@ def test_a_changed_training_text_is_noticed_and_a_copy_is_taken(tmp_path, capsys
     (tmp_path / "moved.txt").rename(copy)
     options = ["--model", str(model.bundle.path), "--length", "5", "--seed", "1", "--novelty"]
     assert main(options) == 2
-    assert (
-        "moved.txt', which does not exist; check the path; bring that data back, or name a copy of it with --data"
-        in (capsys.readouterr().err)
+    assert "moved.txt', which does not exist; check the path; restore that data, or name a copy of it with --data" in (
+        capsys.readouterr().err
     )
     assert main([*options, "--data", str(copy)]) == 0
     (tmp_path / "moved.txt").write_text("changed")
     assert main(options) == 2
-    assert "but what is there now has sha256" in capsys.readouterr().err
+    assert "but the data there now has sha256" in capsys.readouterr().err
 
 
 # Errors
@@ -136,7 +135,7 @@ def test_a_model_without_validation_text_asks_for_a_prompt(tmp_path, capsys):
     assert main(["--model", str(folder), "--seed", "1"]) == 2
     assert capsys.readouterr() == (
         "",
-        f"seq2seq generate: error: {folder}: expected validation text to go on from, got ''; give --prompt TEXT\n",
+        f"seq2seq generate: error: {folder}: expected validation text to continue, got ''; give --prompt TEXT\n",
     )
 
 
@@ -147,7 +146,7 @@ def test_a_model_without_validation_text_asks_for_a_prompt(tmp_path, capsys):
         (["--num-beams", "3"], "--beam-size 3: beam search makes a language model repeat itself"),
         (["--prompt", "@nowhere.txt"], "--prompt @nowhere.txt: cannot be read: No such file or directory"),
         (["--stop", ""], "--stop: expected strings of at least one character"),
-        (["--data", "prose"], "--data prose: is the text that --novelty compares with; give --novelty too"),
+        (["--data", "prose"], "--data prose: is the text that --novelty searches for quotations; give --novelty too"),
         (["--length", "0"], "--length: expected at least 1, got 0"),
         (["--oov", "error", "--prompt", "é"], "--prompt, column 1: expected a character that the model has seen"),
     ],

@@ -167,14 +167,14 @@ def test_without_validation_text_a_prompt_is_asked_for(tmp_path):
         with pytest.raises(OptionError) as error:
             model.generate(prompt, seed=1)
         assert str(error.value) == (
-            f"{tmp_path}/mute: expected validation text to go on from, got ''; give --prompt TEXT"
+            f"{tmp_path}/mute: expected validation text to continue, got ''; give --prompt TEXT"
         )
     assert model.generate("The", length=5, seed=1).startswith("The")
 
 
 def test_a_validation_text_of_separators_alone_is_none(tmp_path):
     model = make_model(tmp_path / "notes", "C4 D4 E4\n" * 20, data={"target_sep": " "}, excerpt=" " * 300)
-    with pytest.raises(OptionError, match="/notes: expected validation text to go on from, got ' +'; give"):
+    with pytest.raises(OptionError, match="/notes: expected validation text to continue, got ' +'; give"):
         model.generate(seed=1)
 
 
@@ -316,13 +316,13 @@ def test_the_canary_of_a_language_model_notices_other_weights(tmp_path):
     assert choose_text_canary(model) == canary
     other = random_weights(model.bundle.model, len(model.vocabulary), seed=9, scale=2.0)
     changed = LanguageModel(model.bundle, step_model=NumpyLanguageModel(model.bundle.model, other))
-    with pytest.raises(BundleError, match=r"gives .*, but gave .* when it was written"):
+    with pytest.raises(BundleError, match=r"gives .*, but .* was recorded"):
         replay_canary(changed, canary)
 
 
 @pytest.mark.parametrize(("rnn", "layers"), [("lstm", 2), ("gru", 1)])
 def test_numpy_and_keras_give_the_same_logits(rnn, layers):
-    from seq2seq.inference.keras_language import KerasLanguageModel
+    from seq2seq.inference.keras_runtime import KerasLanguageModel
 
     config = ModelConfig(
         hidden_size=16, embedding_size=5, rnn=rnn, layers=layers, bidirectional=False, attention="none", dropout=0.0

@@ -28,10 +28,10 @@ ROOMS = {
     "training": "ground bundle text models decoding inference scoring",
     "foreign": "ground text models decoding",
     "diagnosis": "ground bundle text models decoding inference scoring training foreign",
-    "adoption": "ground bundle text models decoding inference scoring training foreign",
     "cli": "ground bundle",
     "api": "ground bundle text models decoding inference scoring training",
-    "verbs": "ground bundle text models decoding inference scoring training foreign diagnosis adoption cli",
+    "adoption": "ground bundle text models decoding inference scoring training api foreign",
+    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli",
 }
 VERBS = tuple(entry.VERBS)
 

@@ -16,7 +16,7 @@ REFERENCES = [
 SOURCES = ["x", "a dog", "y"]
 
 
-def test_references_become_streams_filled_up_with_none():
+def test_references_become_streams_padded_with_none():
     assert transpose_references(REFERENCES) == [
         ["the cat sat on a mat", "the dog", "hello there my friend"],
         ["the cat sat on the mat", "one dog", None],

@@ -2,8 +2,8 @@ from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.text.vocabulary import Replacement
 
 
-def told(unknown, text, capsys, *, becomes=None):
-    """What is said about the characters of a text, one a line, and then at the end."""
+def reported(unknown, text, capsys, *, becomes=None):
+    """The reports on the characters of a text, one character a line, and those of the summary."""
     for line, character in enumerate(text, 1):
         unknown(Replacement(1, character, f"U+{ord(character):04X}", becomes), line)
     first = capsys.readouterr().err.splitlines()
@@ -11,27 +11,27 @@ def told(unknown, text, capsys, *, becomes=None):
     return first, capsys.readouterr().err.splitlines()
 
 
-def test_kinds_are_said_once_each_and_the_rest_is_counted(capsys):
-    assert told(UnknownCharacters(named=2), "éééüöü", capsys, becomes="e") == (
+def test_the_first_characters_are_reported_once_each_and_the_others_counted(capsys):
+    assert reported(UnknownCharacters(named=2), "éééüöü", capsys, becomes="e") == (
         [
             "line 1, column 1: 'é' (U+00E9) is unknown to the model, read as 'e'",
             "line 4, column 1: 'ü' (U+00FC) is unknown to the model, read as 'e'",
         ],
-        ["1 more kinds of unknown characters were read as others"],
+        ["1 other characters are unknown to the model too, read as known ones or as UNK"],
     )
-    assert told(UnknownCharacters(named=2), "éüé", capsys)[1] == []
+    assert reported(UnknownCharacters(named=2), "éüé", capsys)[1] == []
 
 
-def test_kinds_may_be_summed_up_in_one_line(capsys):
-    assert told(UnknownCharacters(named=0), "éüé", capsys) == (
+def test_all_characters_can_be_reported_in_one_line(capsys):
+    assert reported(UnknownCharacters(named=0), "éüé", capsys) == (
         [],
         [
-            "3 symbols of 2 kinds are unknown to the model and were read as others or as UNK, "
-            "such as 'é' (U+00E9) of line 1"
+            "3 symbols (2 different ones) are unknown to the model, read as known ones or as UNK; "
+            "the first is 'é' (U+00E9) in line 1"
         ],
     )
 
 
-def test_nothing_is_said_where_all_is_known(capsys):
+def test_nothing_is_reported_where_all_characters_are_known(capsys):
     for named in (0, 5):
-        assert told(UnknownCharacters(named=named), "", capsys) == ([], [])
+        assert reported(UnknownCharacters(named=named), "", capsys) == ([], [])

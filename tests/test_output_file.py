@@ -43,12 +43,12 @@ def test_a_file_gets_its_name_when_it_is_complete(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
 
 
-def test_an_interrupted_file_goes_on_after_its_last_whole_chunk(tmp_path, capsys):
+def test_an_interrupted_file_continues_after_its_last_complete_chunk(tmp_path, capsys):
     path = tmp_path / "out.txt"
     path.write_text("an older result\n")
     interrupted(path, ["one", "two"], unsaved="thr")
     assert path.read_text() == "an older result\n"
-    assert capsys.readouterr().err == f"2 lines are in {path}.partial; --resume goes on there\n"
+    assert capsys.readouterr().err == f"2 lines are in {path}.partial; --resume continues there\n"
     with output(path, resume=True) as file:
         assert file.done == 2
         assert unfinished(file, "one", "two", "three") == [(2, ["source of three"])]
@@ -57,7 +57,7 @@ def test_an_interrupted_file_goes_on_after_its_last_whole_chunk(tmp_path, capsys
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
 
 
-def test_without_resume_an_interrupted_file_is_begun_anew(tmp_path):
+def test_without_resume_an_interrupted_file_starts_from_the_beginning(tmp_path):
     path = tmp_path / "out.txt"
     interrupted(path, ["one"])
     with output(path) as file:
@@ -77,11 +77,11 @@ def test_other_settings_are_refused_by_name(tmp_path):
         output(path, resume=True, settings={"model": "abc", "seed": 2})
     assert str(error.value) == (
         f"--resume: {path}.partial was written with other settings (seed); "
-        "give the same ones, or leave --resume out to start anew"
+        "give the same ones, or leave --resume out to start from the beginning"
     )
 
 
-def test_a_partial_file_that_is_shorter_than_its_note_is_begun_anew(tmp_path):
+def test_a_partial_file_that_is_shorter_than_its_note_starts_from_the_beginning(tmp_path):
     path = tmp_path / "out.txt"
     interrupted(path, ["one", "two"])
     (tmp_path / "out.txt.partial").write_text("o")
@@ -90,7 +90,7 @@ def test_a_partial_file_that_is_shorter_than_its_note_is_begun_anew(tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_the_same_input_is_gone_on_with_however_it_is_chunked(tmp_path, size):
+def test_the_same_input_is_continued_however_it_is_chunked(tmp_path, size):
     path = tmp_path / "out.txt"
     interrupted(path, ["one", "two", "three"])
     with output(path, resume=True) as file:
@@ -102,7 +102,7 @@ def test_the_same_input_is_gone_on_with_however_it_is_chunked(tmp_path, size):
 @pytest.mark.parametrize(
     "texts",
     [("one", "other", "three"), ("one", "twofold"), ("one",), (), ("two", "one"), ("one", "", "two")],
-    ids=["other line", "line that goes on", "too short", "empty", "other order", "line between"],
+    ids=["other line", "longer line", "too short", "empty", "other order", "line between"],
 )
 def test_another_input_is_refused_and_nothing_is_lost(tmp_path, capsys, texts):
     path = tmp_path / "out.txt"
@@ -112,8 +112,8 @@ def test_another_input_is_refused_and_nothing_is_lost(tmp_path, capsys, texts):
     with pytest.raises(OptionError) as error, output(path, resume=True) as file:
         unfinished(file, *texts)
     assert str(error.value) == (
-        f"--resume: {path}.partial holds the results of 2 lines that are not the first of in.txt; "
-        "give the same input, or leave --resume out to start anew"
+        f"--resume: {path}.partial holds the results of 2 lines, and in.txt does not begin with these lines; "
+        "give the same input, or leave --resume out to start from the beginning"
     )
     assert capsys.readouterr().err == ""
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == left
@@ -135,7 +135,7 @@ def test_a_file_that_is_resumed_twice_knows_all_of_its_input(tmp_path):
         for _, lines in file.unfinished([["source of one", "source of two"], ["source of three"]], "in.txt"):
             file.write("two\n", lines)
             raise KeyboardInterrupt
-    with pytest.raises(OptionError, match="not the first of in.txt"), output(path, resume=True) as file:
+    with pytest.raises(OptionError, match="in.txt does not begin with these lines"), output(path, resume=True) as file:
         unfinished(file, "one", "other")
     with output(path, resume=True) as file:
         assert unfinished(file, "one", "two", "three") == [(2, ["source of three"])]
@@ -152,8 +152,8 @@ def test_a_note_without_its_input_is_refused(tmp_path):
     with pytest.raises(OptionError) as error:
         output(path, resume=True)
     assert str(error.value) == (
-        f"--resume: {note} does not say from which input its lines came, since an earlier version wrote it; "
-        "leave --resume out to start anew"
+        f"--resume: {note} is from an earlier version, which did not record the input; "
+        "leave --resume out to start from the beginning"
     )
     with output(path) as file:
         assert file.done == 0
@@ -161,7 +161,7 @@ def test_a_note_without_its_input_is_refused(tmp_path):
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"lines": "1"}', "[" * 100_000, "\udcff"])
 @pytest.mark.parametrize("resume", [True, False])
-def test_a_note_that_is_damaged_or_not_ours_is_named_and_left_alone(tmp_path, content, resume):
+def test_a_note_that_is_damaged_or_another_programs_is_named_and_kept(tmp_path, content, resume):
     path = tmp_path / "out.txt"
     interrupted(path, ["one"])
     note = tmp_path / "out.txt.partial.json"
@@ -178,20 +178,20 @@ def test_a_note_that_is_damaged_or_not_ours_is_named_and_left_alone(tmp_path, co
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_a_partial_file_that_is_not_ours_is_named_and_left_alone(tmp_path, resume):
+def test_a_partial_file_of_another_program_is_named_and_kept(tmp_path, resume):
     partial = tmp_path / "out.txt.partial"
     partial.write_text("a thesis")
     with pytest.raises(OptionError) as error:
         output(tmp_path / "out.txt", resume=resume)
     assert str(error.value) == (
-        f"--output {tmp_path}/out.txt: {partial} is there, and no out.txt.partial.json says that an interrupted run "
-        "left it; move it away, or give another --output"
+        f"--output {tmp_path}/out.txt: {partial} exists, but there is no out.txt.partial.json from an "
+        "interrupted run beside it; move it away, or give another --output"
     )
     assert partial.read_text() == "a thesis"
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt.partial"]
 
 
-def test_a_note_that_is_not_ours_gets_no_partial_file_beside_it(tmp_path):
+def test_a_note_of_another_program_gets_no_partial_file_beside_it(tmp_path):
     note = tmp_path / "out.txt.partial.json"
     note.write_text("mine")
     with pytest.raises(OptionError, match="is damaged or not the note of an interrupted run"):
@@ -342,7 +342,7 @@ def test_a_full_disk_is_said_and_what_was_written_is_kept(tmp_path, capsys):
     assert str(error.value) == (
         f"--output {path}: cannot be written: No space left on device; make room or write elsewhere"
     )
-    assert f"1 lines are in {path}.partial; --resume goes on there" in capsys.readouterr().err
+    assert f"1 lines are in {path}.partial; --resume continues there" in capsys.readouterr().err
     with output(path, resume=True) as file:
         assert file.done == 1
 

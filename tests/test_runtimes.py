@@ -56,7 +56,7 @@ def log_softmax(logits):
 @pytest.mark.parametrize("kind", KINDS, ids=NAMES)
 def test_numpy_and_keras_give_the_same_log_probabilities(kind):
     tokens = [np.full(4, START, np.int32), np.array([4, 5, 6, 7], np.int32), np.array([8, 8, 4, END], np.int32)]
-    told = []
+    log_probs = []
     for runtime in runtimes(kind):
         state = runtime.start(SOURCES)
         found = []
@@ -64,9 +64,9 @@ def test_numpy_and_keras_give_the_same_log_probabilities(kind):
             logits, state = runtime.step(fed, state)
             assert np.asarray(logits).dtype == np.float32
             found.append(log_softmax(logits))
-        told.append(np.array(found))
-    np.testing.assert_allclose(*told, atol=1e-5)
-    assert np.ptp(told[0], axis=1).max() > 0.1  # sources make a difference
+        log_probs.append(np.array(found))
+    np.testing.assert_allclose(*log_probs, atol=1e-5)
+    assert np.ptp(log_probs[0], axis=1).max() > 0.1  # sources make a difference
 
 
 @pytest.mark.parametrize("kind", FEW, ids=["lstm-none", "lstm-luong", "gru-bahdanau"])
@@ -84,9 +84,9 @@ def test_searches_give_the_same_hypotheses_on_both(kind):
             decode(runtime, runtime.start(SOURCES), strategy=strategy, line_numbers=[1, 2, 3, 4], max_length=8)
             for runtime in both
         ]
-        for ours, theirs in zip(*results, strict=True):
-            assert [one.token_ids for one in ours] == [one.token_ids for one in theirs], strategy
-            for one, other in zip(ours, theirs, strict=True):
+        for one_line, other_line in zip(*results, strict=True):
+            assert [one.token_ids for one in one_line] == [one.token_ids for one in other_line], strategy
+            for one, other in zip(one_line, other_line, strict=True):
                 np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
                 assert one.finished == other.finished
 
@@ -161,7 +161,7 @@ def test_keras_refuses_weights_that_do_not_fit_the_sizes(tiny_bundle):
         KerasTranslator.from_weights(bundle.model, weights, where="there", **sizes)
 
 
-def test_a_beam_wider_than_the_vocabulary_is_filled_as_far_as_it_goes():
+def test_a_beam_wider_than_the_vocabulary_has_as_many_hypotheses_as_there_are():
     runtime, _ = runtimes(FEW[1])
     (found,) = decode(runtime, runtime.start(SOURCES[:1]), strategy=Beam(width=50), line_numbers=[1], max_length=1)
     assert len(found) == TARGET_SIZE - 3  # END, or one of the symbols: PAD, UNK and START are never emitted

@@ -156,7 +156,7 @@ def test_a_long_line_among_short_ones_makes_its_batch_alone_small(long_and_short
 
 
 @pytest.mark.parametrize("verb", ["score", "translate"])
-def test_the_filled_length_of_rows_bounds_their_batches(long_and_short, monkeypatch, verb):
+def test_the_padded_length_of_rows_bounds_their_batches(long_and_short, monkeypatch, verb):
     translator, pairs, shapes = long_and_short
     translator.source_form = SourceForm(length=200)
     monkeypatch.setattr(batches, "MEMORY_BYTES", 200 * 2 * batches.FEWEST_ROWS * translator.runtime.symbol_bytes)
@@ -215,8 +215,8 @@ def test_forced_log_probs_are_the_log_of_softmax_of_each_step(tiny_bundle):
 
 def test_unknown_characters_are_said_once(tiny_bundle, tmp_path, capsys):
     _, _, err = run(capsys, tmp_path, tiny_bundle(), "ab.\tbä!\nab.\tbä!\n")
-    assert "2 symbols of 1 kinds are unknown to the model" in err
-    assert "'ä' (U+00E4) of line 1" in err
+    assert "2 symbols (1 different ones) are unknown to the model" in err
+    assert "'ä' (U+00E4) in line 1" in err
 
 
 def test_no_input_gives_no_output(tiny_bundle, tmp_path, capsys):
@@ -243,8 +243,8 @@ def test_another_input_is_not_resumed_with(tiny_bundle, tmp_path, capsys, monkey
     code, _, err = run(capsys, tmp_path, folder, "\n".join(["ab.\tcdcd", *lines[1:]]), "-o", str(output), "--resume")
     assert code == 2
     assert err == (
-        f"seq2seq score: error: --resume: {output}.partial holds the results of 4 lines that are not the first of "
-        f"{tmp_path}/lines.tsv; give the same input, or leave --resume out to start anew\n"
+        f"seq2seq score: error: --resume: {output}.partial holds the results of 4 lines, and {tmp_path}/lines.tsv does "
+        "not begin with these lines; give the same input, or leave --resume out to start from the beginning\n"
     )
     assert run(capsys, tmp_path, folder, "\n".join(lines), "-o", str(output), "--resume")[0] == 0
     assert len(output.read_text().splitlines()) == 7

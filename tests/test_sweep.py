@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tiny_language import make_model
 
+from seq2seq.api import load
 from seq2seq.config import GenerationConfig
 from seq2seq.inference.entropy import entropies, entropy
 from seq2seq.inference.language_model import LanguageModel
-from seq2seq.inference.loading import load
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring import plots
 from seq2seq.scoring.diversity import (
@@ -177,10 +177,12 @@ REAL = {"unknown_words": 0.04, "repeated_8_grams": 0.02}
 def test_the_advice_is_the_range_before_words_break_and_after_loops():
     rows = [row(0.2, 0.02, 0.6), row(0.6, 0.04, 0.1), row(0.8, 0.08, 0.02), row(1.2, 0.31, 0.0)]
     advice = text_advice(rows, REAL)
-    assert advice.startswith("0.6 to 0.8: most varied before words break (at 1.2 31% of the words are not in")
-    assert text_advice(rows[:3], REAL) == "0.6 to 0.8: varied, and words hold; none of these temperatures breaks them"
-    assert text_advice(rows[:1] + rows[3:], REAL).startswith("0.2: most varied before words break")
-    assert text_advice(rows[3:], REAL).startswith("no temperature: even at 1.2 31% of the words are not in")
+    assert advice.startswith("0.6 to 0.8: as varied as possible with correct words (at 1.2, 31% of the words are")
+    assert (
+        text_advice(rows[:3], REAL) == "0.6 to 0.8: varied, with correct words; none of these temperatures breaks words"
+    )
+    assert text_advice(rows[:1] + rows[3:], REAL).startswith("0.2: as varied as possible with correct words")
+    assert text_advice(rows[3:], REAL).startswith("no temperature: even at 1.2, 31% of the words are not in")
 
 
 def test_the_advice_on_a_translator_names_both_uses():
@@ -189,7 +191,7 @@ def test_the_advice_on_a_translator_names_both_uses():
         {"temperature": 0.7, "chrf": 44.0, "best_chrf": 61.5},
     ]
     assert pairs_advice(rows, 5) == (
-        "0: the best single draws (chrF 50.0); 0.7: the best of 5 draws, if something chooses among them (chrF 61.5)"
+        "0: best for single draws (chrF 50.0); 0.7: best where the nearest of 5 draws can be chosen (chrF 61.5)"
     )
 
 
@@ -278,10 +280,10 @@ def test_a_model_without_validation_text_is_swept_from_a_prompt(tmp_path, capsys
     folder = make_model(tmp_path / "mute", excerpt="").bundle.path
     options = ["--model", str(folder), "--seed", "1", "--length", "40", "--temperatures", "0.5", "--json"]
     assert main(options) == 2
-    assert "expected validation text to go on from, got ''; give --prompt TEXT" in capsys.readouterr().err
+    assert "expected validation text to continue, got ''; give --prompt TEXT" in capsys.readouterr().err
     assert main([*options, "--prompt", "The ferry"]) == 0
     assert json.loads(capsys.readouterr().out)["advice"] == (
-        "no advice: the model folder holds no validation text to compare with"
+        "no advice: the model folder has no validation text to compare with"
     )
 
 
@@ -292,15 +294,15 @@ def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
     options = ["--model", str(tmp_path / "alone"), "--seed", "1", "--length", "40", "--temperatures", "1", "--json"]
     assert main(options) == 0
     out, err = capsys.readouterr()
-    assert "without the training text nothing is compared with it" in err
+    assert "no comparison with the training text: " in err
     assert json.loads(out)["rows"][0]["copied_share"] is None
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--temperatures", "0.5,warm"], "--temperatures: expected numbers from 0 up with commas between them, got"),
-        (["--temperatures", "-1"], "--temperatures: expected numbers from 0 up with commas between them, got '-1'"),
+        (["--temperatures", "0.5,warm"], "--temperatures: expected numbers of 0 or more, separated by commas, got"),
+        (["--temperatures", "-1"], "--temperatures: expected numbers of 0 or more, separated by commas, got '-1'"),
         (["--samples", "0"], "--samples: expected at least 1, got 0"),
         (["--plot", "no/such/folder/x.png", "--length", "5"], "--plot no/such/folder/x.png: cannot be written"),
     ],

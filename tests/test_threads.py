@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from tiny_language import make_model
 
+from seq2seq.api import load
 from seq2seq.cores import core_count
 from seq2seq.inference.threads import blas_threads, single_threaded_products, spread
-from seq2seq.inference.translator import Translator, load
+from seq2seq.inference.translator import Translator
 
 
 @pytest.fixture

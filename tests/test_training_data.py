@@ -18,8 +18,8 @@ def test_changed_data_is_refused(tiny_bundle):
     with folder.with_name("tiny.tsv").open("a") as file:
         file.write("more\tplus\n")
     message = (
-        r"tiny: expected the data it was trained on, 'tiny' with sha256 [0-9a-f]{12}, but what is there now has "
-        r"sha256 [0-9a-f]{12}; bring that data back, or give --data FILE.tsv to score another file"
+        r"tiny: expected the data it was trained on, 'tiny' with sha256 [0-9a-f]{12}, but the data there now has "
+        r"sha256 [0-9a-f]{12}; restore that data, or give --data FILE.tsv to score another file"
     )
     with pytest.raises(DataError, match=message):
         training_data(seq2seq.load(folder).bundle)
@@ -28,7 +28,7 @@ def test_changed_data_is_refused(tiny_bundle):
 def test_data_that_has_gone_is_named(tiny_bundle):
     folder = tiny_bundle()
     folder.with_name("tiny.tsv").unlink()
-    with pytest.raises(DataError, match=r"but it cannot be found: .*tiny\.tsv.*; bring that data back, or give --data"):
+    with pytest.raises(DataError, match=r"but it cannot be found: .*tiny\.tsv.*; restore that data, or give --data"):
         training_data(seq2seq.load(folder).bundle)
 
 
@@ -56,7 +56,7 @@ def test_a_later_download_does_not_hide_the_bundled_data(tiny_bundle, tmp_path, 
 def test_a_model_without_record_of_its_data_says_so(tiny_bundle):
     bundle = seq2seq.load(tiny_bundle()).bundle
     object.__setattr__(bundle, "record", {})
-    with pytest.raises(BundleError, match=r"does not record what it was trained on; give --data FILE\.tsv"):
+    with pytest.raises(BundleError, match=r"does not record its training data; give --data FILE\.tsv"):
         training_data(bundle)
 
 
@@ -74,13 +74,13 @@ def test_a_text_that_has_gone_may_be_named(tmp_path):
     bundle = make_model(tmp_path / "moved").bundle
     copy = tmp_path / "copy.txt"
     (tmp_path / "moved.txt").rename(copy)
-    with pytest.raises(DataError, match="which does not exist; .* bring that data back, or name a copy of it with"):
+    with pytest.raises(DataError, match="which does not exist; .* restore that data, or name a copy of it with"):
         training_data(bundle)
     assert training_data(bundle, str(copy)).paths["all"] == copy
     copy.write_text("another text")
     message = (
         r"--data .*copy\.txt: expected the text that the model was trained on \(sha256 [0-9a-f]{12}\), "
-        r"got sha256 [0-9a-f]{12}; give that text, or leave out what compares with it"
+        r"got sha256 [0-9a-f]{12}; give that text, or leave out the options that compare with it"
     )
     with pytest.raises(DataError, match=message):
         training_data(bundle, str(copy))
@@ -89,7 +89,9 @@ def test_a_text_that_has_gone_may_be_named(tmp_path):
 def test_a_language_model_without_record_of_its_data_says_so(tmp_path):
     bundle = make_model(tmp_path / "moved").bundle
     object.__setattr__(bundle, "record", {})
-    with pytest.raises(BundleError, match="does not record what it was trained on; leave out what compares with it"):
+    with pytest.raises(
+        BundleError, match="does not record its training data; leave out the options that compare with it"
+    ):
         training_data(bundle)
 
 

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from seq2seq import verify
+from seq2seq.api import load
 from seq2seq.bundle import CONFIG, load_bundle, part_names
 from seq2seq.config import DecodingConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of
 from seq2seq.inference.canary import MARGIN, choose_canary, replay_canary, smallest_margin
-from seq2seq.inference.translator import Translator, load
+from seq2seq.inference.translator import Translator
 from seq2seq.special import END, START
 from seq2seq.text.vocabulary import Vocabulary
 from tests.conftest import ROWS
@@ -66,7 +67,7 @@ def test_every_damaged_part_is_named_and_the_model_is_not_asked(folder, capsys):
         f"FAILED   {folder}/metrics.json: is not the file that was written (its sha256 differs); "
         "train again, or restore the file",
     ]
-    assert lines[-1] == "skipped  canary: a damaged model cannot be asked"
+    assert lines[-1] == "skipped  canary: a damaged model is not run"
 
 
 def test_a_model_that_says_something_else_is_found(folder, capsys):
@@ -75,8 +76,7 @@ def test_a_model_that_says_something_else_is_found(folder, capsys):
     code, lines, _ = run(capsys, folder)
     assert code == 2
     assert lines[-1] == (
-        f"FAILED   {folder}: input {said['source']!r}: gives {said['text']!r}, but gave 'something else' "
-        "when it was written"
+        f"FAILED   {folder}: input {said['source']!r}: gives {said['text']!r}, but 'something else' was recorded"
     )
 
 
@@ -86,7 +86,7 @@ def test_log_probabilities_that_differ_are_found(folder):
     with pytest.raises(BundleError) as error:
         replay_canary(load(folder), canary)
     assert str(error.value) == (
-        f"{folder}: input {canary[0]['source']!r}: log-probabilities differ by 0.01 nats from when it was written, "
+        f"{folder}: input {canary[0]['source']!r}: log-probabilities differ by 0.01 nats from the recorded ones, "
         "more than 1e-04"
     )
 
@@ -214,13 +214,12 @@ def test_another_number_of_log_probabilities_is_found(folder, values):
     with pytest.raises(BundleError) as error:
         replay_canary(load(folder), canary)
     assert str(error.value) == (
-        f"{folder}: input {canary[0]['source']!r}: gives {count} log-probabilities, but gave {len(values)} when it was "
-        "written"
+        f"{folder}: input {canary[0]['source']!r}: gives {count} log-probabilities, but {len(values)} were recorded"
     )
 
 
 def test_a_log_probability_that_is_no_number_differs(folder):
     canary = json.loads((folder / "canary.json").read_text())
     canary[0]["log_probs"][0] = float("nan")
-    with pytest.raises(BundleError, match="log-probabilities differ by nan nats from when it was written"):
+    with pytest.raises(BundleError, match="log-probabilities differ by nan nats from the recorded ones"):
         replay_canary(load(folder), canary)

@@ -10,6 +10,7 @@ from seq2seq.adoption.language_model import adopt_language_model
 from seq2seq.adoption.source_model import OriginalModel
 from seq2seq.adoption.tracing import trace
 from seq2seq.adoption.translator import adopt_translator
+from seq2seq.api import load
 from seq2seq.config import DataConfig
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.files import sha256_of
@@ -17,7 +18,6 @@ from seq2seq.foreign.files import collect, read_npz, read_vocabulary_file
 from seq2seq.foreign.layout import sort_out
 from seq2seq.foreign.models import TRAIN, load_model, quiet, sort_models
 from seq2seq.foreign.vocabularies import Table, read_table
-from seq2seq.inference.loading import load
 from seq2seq.text.datasets import resolve
 
 

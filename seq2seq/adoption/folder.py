@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from seq2seq import __version__
+from seq2seq.api import load
 from seq2seq.bundle import Bundle, kind_in, load_bundle, save_bundle
 from seq2seq.errors import AdoptionError, BundleError
 from seq2seq.files import fresh_folder, replace_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
-from seq2seq.inference.loading import load
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import keras, tf
 from seq2seq.training.run_folder import remove_ours

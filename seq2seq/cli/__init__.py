@@ -1,1 +1,1 @@
-"""What all commands share: options, streams, notices, errors in one line."""
+"""What all verbs share on the command line: options, input and output, notices, errors in one line."""

@@ -1,4 +1,4 @@
-"""Says what became of characters that a model does not know."""
+"""Reports the characters of the input that a model does not know."""
 
 from typing import TYPE_CHECKING
 
@@ -9,20 +9,21 @@ if TYPE_CHECKING:
 
 
 class UnknownCharacters:
-    """Collects the characters that a model does not know, and says what became of them.
+    """Collects the characters that a model does not know, and reports how it reads them.
 
     Args:
-        named: so many kinds are said one by one, as they come; 0: all of them are said in one line at the end.
+        named: reports this many different characters, each when it first occurs, and counts the others;
+            0: reports all of them together in `summary`.
 
     """
 
     def __init__(self, *, named: int = 5) -> None:
         self.named = named
-        self.first: dict[str, tuple[str, int]] = {}  # of each kind the code point and the line
+        self.first: dict[str, tuple[str, int]] = {}  # character to its code point and the line where it first occurs
         self.count = 0
 
     def __call__(self, replacement: "Replacement", line: int) -> None:
-        """Notes one replaced character; line 0 is the prefix."""
+        """Records one replaced character; line 0 is the prefix."""
         self.count += 1
         if replacement.character in self.first:
             return
@@ -36,14 +37,15 @@ class UnknownCharacters:
             )
 
     def summary(self) -> None:
-        """Says what was not said one by one."""
+        """Reports the characters that were not reported one by one."""
         if len(self.first) <= self.named:
             return
         if self.named:
-            say(f"{len(self.first) - self.named} more kinds of unknown characters were read as others")
+            others = len(self.first) - self.named
+            say(f"{others} other characters are unknown to the model too, read as known ones or as UNK")
             return
         character, (code_point, line) = next(iter(self.first.items()))
         say(
-            f"{self.count} symbols of {len(self.first)} kinds are unknown to the model and were read as others or as "
-            f"UNK, such as {character!r} ({code_point}) of line {line}"
+            f"{self.count} symbols ({len(self.first)} different ones) are unknown to the model, read as known ones or "
+            f"as UNK; the first is {character!r} ({code_point}) in line {line}"
         )

@@ -3,31 +3,26 @@
 import argparse
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError, excerpt
 from seq2seq.fields import Config, check_value, flag_of, type_of
 from seq2seq.presets import PRESETS
 
-SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
-ALL_SECTIONS: tuple[type[Config], ...] = (*SECTIONS, GenerationConfig)  # as a file may have them
+SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig, GenerationConfig)
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
-class Choices(NamedTuple):
-    """What a user chose, section by section; names that are absent keep their defaults."""
-
-    data: dict[str, Any]
-    model: dict[str, Any]
-    train: dict[str, Any]
-    decode: dict[str, Any]
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --config."""
+    parser.add_argument("--config", metavar="FILE.toml", help="read options from a file; command-line options win")
 
 
 def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_out: Iterable[str] = ()) -> None:
-    """Adds an option for every field of `config`; an option that is not given leaves no trace in the result."""
+    """Adds an option for every field of `config`; an option that is not given is absent from the parsed result."""
     group = parser.add_argument_group(f"{config.section} options")
     for field in dataclasses.fields(config):
         if field.name in leave_out or "internal" in field.metadata:
@@ -50,10 +45,10 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
 
 
 def whole(text: str) -> int:
-    """Reads the whole number of an option, for argparse.
+    """Reads a whole number, as argparse's `type`.
 
     Raises:
-        ArgumentTypeError: it is none, or one of thousands of digits.
+        ArgumentTypeError: it is not a whole number, or has thousands of digits.
 
     """
     try:
@@ -63,10 +58,10 @@ def whole(text: str) -> int:
 
 
 def read_config_file(path: str) -> dict[str, dict[str, Any]]:
-    """Reads a TOML file of sections data, model, train and decode; keys are option names.
+    """Reads a TOML file with the sections data, model, train and decode; keys are option names.
 
     Raises:
-        OptionError: the file cannot be read, a section or key is unknown, or a value cannot be meant.
+        OptionError: the file cannot be read, a section or key is unknown, or a value is not allowed.
 
     """
     try:
@@ -77,7 +72,7 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
     except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
     known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
-    for config in ALL_SECTIONS:
+    for config in SECTIONS:
         fields = {field.name: field for field in dataclasses.fields(config) if "internal" not in field.metadata}
         known.setdefault(config.section, {}).update(fields)
     for name, values in content.items():
@@ -95,33 +90,27 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
     return {name: {key.replace("-", "_"): value for key, value in values.items()} for name, values in content.items()}
 
 
-def choices_of(args: argparse.Namespace, *, sections: Iterable[type[Config]]) -> Choices:
-    """Collects what was chosen: an option beats the configuration file, which beats a preset."""
-    path = getattr(args, "config", None)
+def choices_of(args: argparse.Namespace, *, sections: Iterable[type[Config]]) -> dict[str, dict[str, Any]]:
+    """Collects the user's choices by section; an option wins over the configuration file, which wins over a preset.
+
+    Raises:
+        OptionError: the file or a value cannot be used.
+
+    """
+    path, given = getattr(args, "config", None), vars(args)
     file = read_config_file(path) if path else {}
-    given = vars(args)
-    chosen: dict[str, dict[str, Any]] = {name: {} for name in Choices._fields}
-    preset = preset_values(given.get("preset"))
+    preset = PRESETS[given["preset"]] if given.get("preset") else {}
+    chosen: dict[str, dict[str, Any]] = {}
     for config in sections:
         names = {field.name for field in dataclasses.fields(config)}
-        values = chosen[config.section]
-        values.update({name: value for name, value in preset.items() if name in names})
         # the section decode serves several verbs, and not all of them have all of its keys
-        values.update({name: value for name, value in file.get(config.section, {}).items() if name in names})
-        values.update({name: value for name, value in given.items() if name in names})
+        sources = (preset, file.get(config.section, {}), given)
+        values = {name: value for source in sources for name, value in source.items() if name in names}
         config.from_dict(values, where=f"--config {path}" if path else "options")
-    return Choices(**chosen)
+        chosen[config.section] = values
+    return chosen
 
 
-def preset_values(name: str | None) -> Mapping[str, Any]:
-    """Returns the options a preset stands for; none for no preset."""
-    if name is None:
-        return {}
-    if name not in PRESETS:
-        raise OptionError(f"--preset: expected one of {', '.join(sorted(PRESETS))}, got {name!r}")
-    return PRESETS[name]
-
-
-def configured(config: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
-    """Builds one section from chosen values."""
-    return config.from_dict(values, where="options")
+def configured(config: type[AnyConfig], args: argparse.Namespace) -> AnyConfig:
+    """Builds one section from the user's choices; raises as `choices_of`."""
+    return config.from_dict(choices_of(args, sections=(config,))[config.section], where="options")

@@ -1,4 +1,4 @@
-"""What all commands share: one-line errors, exit codes, streams, and finding the model folder."""
+"""What all verbs share: the parser, one-line errors, exit codes, common options, and finding the model folder."""
 
 import argparse
 import os
@@ -12,13 +12,14 @@ from seq2seq.bundle import RUNS, newest_bundle
 from seq2seq.errors import OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130
+FORMATS = ("text", "tsv", "jsonl")  # of verbs that write a line for each line
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors have this project's form."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        """Raises instead of printing the usage."""
+        """Raises OptionError; argparse would print the usage and exit."""
         raise OptionError(f"{message} (see --help)")
 
 
@@ -38,59 +39,72 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None) -> int:
-    """Runs a command and turns what goes wrong into a line and an exit code.
+def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequence[str] | None = None) -> int:
+    """Runs a verb; turns an error into one line on stderr and an exit code. SEQ2SEQ_DEBUG=1 shows tracebacks.
+
+    Args:
+        verb: its name.
+        run: receives the arguments.
+        argv: the arguments; None: those of the process.
 
     Returns:
-        0, or what `run` returned; 2 for an error of the user; 130 for Ctrl-C. SEQ2SEQ_DEBUG=1 shows tracebacks.
+        0, or the number that `run` returned; 2 for an error of the user; 130 for Ctrl-C.
 
     """
     try:
         code = run(sys.argv[1:] if argv is None else argv) or 0
         sys.stdout.flush()
         return code
-    except Seq2SeqError as error:
-        if os.environ.get("SEQ2SEQ_DEBUG"):
-            traceback.print_exc()
-        say(f"seq2seq {verb}: error: {' '.join(str(error).split())}")
-        return USER_ERROR
     except KeyboardInterrupt:
         say(f"seq2seq {verb}: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read stdout has gone; keep the interpreter from failing on its last flush
+        # the reader of stdout has gone; keep the interpreter's last flush from failing
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:
+    except (Seq2SeqError, OSError) as error:
         if os.environ.get("SEQ2SEQ_DEBUG"):
             traceback.print_exc()
-        name = f"{error.filename}: " if error.filename else ""
-        say(f"seq2seq {verb}: error: {name}{error.strerror or error}")
+        message = " ".join(str(error).split())
+        if isinstance(error, OSError):
+            message = f"{error.filename}: " if error.filename else ""
+            message += error.strerror or str(error)
+        say(f"seq2seq {verb}: error: {message}")
         return USER_ERROR
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Adds --model and --runtime."""
     parser.add_argument("--model", metavar="DIR", help=f"model folder (default: the newest finished one under {RUNS}/)")
-    parser.add_argument("--runtime", metavar="auto|numpy|keras", default="auto", help="what computes (default: auto)")
+    parser.add_argument(
+        "--runtime", metavar="auto|numpy|keras", default="auto", help="what runs the model; default: auto"
+    )
+
+
+def add_line_options(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Adds the options of verbs that write a line for each line: --input, --output, --format and --resume."""
+    parser.add_argument("-i", "--input", metavar="FILE", help=f"lines to {purpose} (default: standard input)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted --output")
 
 
 def add_foreign_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what a user may tell of a model that is not ours."""
+    """Adds the options that describe a model that another program trained."""
     parser.add_argument(
         "--vocabulary",
         metavar="FILE",
         action="append",
         default=[],
-        help="list of symbols, or symbol to id (.json); twice for source and target",
+        help="a list of symbols, or a mapping from symbol to id (.json); give it twice for source and target",
     )
     for name in ("start", "end", "pad"):
         parser.add_argument(f"--{name}", metavar="SYMBOL", help=f"the {name.upper()} symbol, or its id")
-    parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers: their code runs")
+    parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers, which run code")
 
 
 def model_folder(given: str | None, kind: str | None = None) -> Path:
-    """Returns the folder that was given, or the newest finished one (of a kind), which is said."""
+    """Returns the given folder, or the newest finished one (of a kind), whose name it prints on stderr."""
     if given:
         return Path(given)
     newest = newest_bundle(RUNS, kind)

@@ -1,4 +1,4 @@
-"""Lines into commands: chunks of input that do not wait for a slow writer."""
+"""Reads the input of verbs: a stream in, chunks of lines out, without waiting for a writer that pauses."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.02
 
 
 def decode_line(line: bytes, number: int, name: str) -> str:
-    """Turns the bytes of a line into text without its end.
+    """Decodes the bytes of one line; its line end is left out.
 
     Raises:
         DataError: it is not UTF-8.
@@ -24,7 +24,7 @@ def decode_line(line: bytes, number: int, name: str) -> str:
     try:
         return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        # without a byte order mark, which the decoder has taken away
+        # error.object has no byte order mark: the decoder removed it
         byte, before = error.object[error.start], error.object[: error.start].decode("utf-8")
         raise DataError(
             f"{name}:{number}: expected UTF-8 text, got byte 0x{byte:02x} at column {len(before) + 1}; "
@@ -32,18 +32,17 @@ def decode_line(line: bytes, number: int, name: str) -> str:
         ) from None
 
 
-def chunks(file: BinaryIO, size: int, *, name: str, first_line: int = 1) -> Iterator[list[str]]:
-    """Yields the lines of a stream in lists of at most `size`; what has come is handed on when the stream pauses.
+def chunks(file: BinaryIO, size: int, *, name: str) -> Iterator[list[str]]:
+    """Yields the lines of a stream in lists of at most `size`; when the stream pauses, yields the lines read so far.
 
     Args:
-        file: binary, split on LF alone.
+        file: binary; only LF ends a line.
         size: lines.
-        name: of the stream, for messages.
-        first_line: number of the first line, for messages.
+        name: the stream's name, for messages.
 
     """
     descriptor = file.fileno()
-    rest, lines, number, ended = b"", [], first_line, False
+    rest, lines, number, ended = b"", [], 0, False
     while not ended:
         block = os.read(descriptor, READ_BYTES)
         ended = not block
@@ -51,8 +50,8 @@ def chunks(file: BinaryIO, size: int, *, name: str, first_line: int = 1) -> Iter
         if ended and rest:
             whole.append(rest)
         for line in whole:
-            lines.append(decode_line(line, number - first_line + 1, name))
             number += 1
+            lines.append(decode_line(line, number, name))
             if len(lines) >= size:
                 yield lines
                 lines = []
@@ -62,7 +61,7 @@ def chunks(file: BinaryIO, size: int, *, name: str, first_line: int = 1) -> Iter
 
 
 def waiting(descriptor: int) -> bool:
-    """Tells whether more input comes within a moment; where that cannot be asked, that it does."""
+    """Returns whether more input comes within PAUSE_SECONDS; True where the system cannot tell."""
     try:
         return bool(select.select([descriptor], [], [], PAUSE_SECONDS)[0])
     except (OSError, ValueError):
@@ -71,7 +70,7 @@ def waiting(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def open_input(path: str | None) -> Iterator[tuple[BinaryIO, str]]:
-    """Opens the input, with its name: a file, which is closed in the end, or standard input for None or '-'.
+    """Opens the input and yields it with its name: a file, which is closed at the end, or stdin for None or '-'.
 
     Raises:
         OptionError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""A model folder's canary: a few inputs and what the model says to them, to see later that it still says so."""
+"""A model folder's canary: a few inputs with the model's outputs, which `verify` compares later."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,32 +14,30 @@ from seq2seq.inference.language_model import LanguageModel, Opening
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END, SPECIAL_COUNT, START
-from seq2seq.text.batches import Ragged
 
-MARGIN = 0.05  # nats between the best and the second symbol, at every step
+MARGIN = 0.05  # nats between the best and the second-best symbol, at every step; less is a near-tie
 TOLERANCE = 1e-4  # nats
 COUNT = 5
-SHORTEST_TEXT, TEXT_LENGTH = 3, 20  # symbols of what a language model writes
-TEXT_TRIES = 40  # places of the validation text that it may go on from
+SHORTEST_TEXT, TEXT_LENGTH = 3, 20  # symbols that a language model writes
+TEXT_TRIES = 40  # places of the validation text to continue
 
 
 def margin(logits: np.ndarray, first_id: int) -> float:
-    """Returns the distance (nats) between the best id from `first_id` on and the second, of logits float32 (1, V)."""
+    """Returns how far (nats) the best of the ids >= `first_id` is above the second; logits float32 (1, V)."""
     ranked = np.sort(np.asarray(logits, np.float64)[0, first_id:])
     return float(ranked[-1] - ranked[-2]) if len(ranked) > 1 else math.inf
 
 
 def smallest_margin(translator: Translator, source: Sequence[int], target: Sequence[int]) -> float:
-    """Returns the smallest distance (nats) between a greedy output's symbols, END among them, and the second best.
+    """Returns the smallest margin (nats) over the steps of a greedy output, END included.
 
     Args:
         translator: the model.
-        source: ids of the line, without what the model adds to them.
-        target: ids of what was written, without START and END.
+        source: ids of the line, without END and padding.
+        target: ids of the output, without START and END.
 
     """
-    row = np.arange(1)
-    state = translator.runtime.start(Ragged([translator.source_form.row(source)]).padded(row))
+    state = translator.runtime.start(np.array([translator.source_form.row(source)], np.int32))
     smallest = math.inf
     for token in [START, *target]:
         logits, state = translator.runtime.step(np.array([token], np.int32), state)
@@ -48,7 +46,7 @@ def smallest_margin(translator: Translator, source: Sequence[int], target: Seque
 
 
 def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str, Any]]:
-    """Picks up to five of the lines whose greedy output is no near-tie at any step."""
+    """Chooses up to five lines whose greedy output has no near-tie at any step."""
     chosen: list[dict[str, Any]] = []
     for number, outputs in enumerate(translator.outputs(lines, DecodingConfig()), 1):
         output = outputs[0]
@@ -63,10 +61,7 @@ def choose_canary(translator: Translator, lines: Sequence[str]) -> list[dict[str
 
 
 def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
-    """Picks up to five places of the validation text, with what the model writes there before its first near-tie.
-
-    Without a validation text there are none.
-    """
+    """Chooses up to five places of the validation text, with the symbols that the model writes before a near-tie."""
     chosen: dict[str, dict[str, Any]] = {}
     for seed in range(TEXT_TRIES):
         config = GenerationConfig(temperature=0.0, length=TEXT_LENGTH, seed=seed)
@@ -82,7 +77,7 @@ def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
 
 
 def steady_count(model: LanguageModel, opening: Opening, output: Generated) -> int:
-    """Counts the symbols of a greedy text before the first that the second best comes near."""
+    """Counts the symbols of a greedy text before the first near-tie."""
     logits, state = model.read(opening.ids)
     for count, token in enumerate(output.token_ids):
         if margin(logits, SPECIAL_COUNT) <= MARGIN:
@@ -92,7 +87,7 @@ def steady_count(model: LanguageModel, opening: Opening, output: Generated) -> i
 
 
 def read_canary(path: Path) -> list[dict[str, Any]]:
-    """Reads what `choose_canary` or `choose_text_canary` chose.
+    """Reads the entries that `choose_canary` or `choose_text_canary` chose.
 
     Raises:
         BundleError: the file is missing or damaged.
@@ -100,20 +95,17 @@ def read_canary(path: Path) -> list[dict[str, Any]]:
     """
     entries = read_json(path)
     if not isinstance(entries, list):
-        raise damaged(path, f"expected a list of entries, got {entries!r}")
-    for number, entry in enumerate(entries, 1):
-        if not is_entry(entry):
-            raise damaged(path, f"entry {number}: expected source, text and log_probs, got {entry!r}")
-    return entries
-
-
-def damaged(path: Path, problem: str) -> BundleError:
-    """Returns the error that names what is wrong with a file."""
-    return BundleError(f"{path}: is damaged: {problem}; train again, or restore the file")
+        problem = f"expected a list of entries, got {entries!r}"
+    else:
+        bad = next((pair for pair in enumerate(entries, 1) if not is_entry(pair[1])), None)
+        if bad is None:
+            return entries
+        problem = f"entry {bad[0]}: expected source, text and log_probs, got {bad[1]!r}"
+    raise BundleError(f"{path}: is damaged: {problem}; train again, or restore the file")
 
 
 def is_entry(entry: Any) -> bool:
-    """Says whether a value is one of a canary's entries."""
+    """Returns whether a value has the form of a canary's entry."""
     if not isinstance(entry, dict) or not {"source", "text", "log_probs"} <= set(entry):
         return False
     log_probs = entry["log_probs"]
@@ -122,28 +114,28 @@ def is_entry(entry: Any) -> bool:
 
 
 def replies(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> Sequence[Generated | Output]:
-    """Returns what the model says greedily to each input; a language model as much as it said before."""
+    """Returns the greedy output for each input; a language model writes as many symbols as were recorded."""
     if isinstance(model, Translator):
         return [outputs[0] for outputs in model.outputs([entry["source"] for entry in canary], DecodingConfig())]
-    said = []
+    found: list[Generated] = []
     for entry in canary:
         config = GenerationConfig(temperature=0.0, length=len(entry["log_probs"]), seed=0, oov="unk")
-        said += model.write(model.open(entry["source"], config)._replace(given=False), config)
-    return said
+        found += model.write(model.open(entry["source"], config)._replace(given=False), config)
+    return found
 
 
 def replay_canary(model: Translator | LanguageModel, canary: Sequence[Mapping[str, Any]]) -> None:
-    """Raises BundleError where the model does not say what it said when the folder was written."""
+    """Raises BundleError where the model's output differs from the one recorded when the folder was written."""
     for entry, output in zip(canary, replies(model, canary), strict=True):
         where = f"{model.bundle.path}: input {entry['source']!r}"
         if output.text != entry["text"]:
-            raise BundleError(f"{where}: gives {output.text!r}, but gave {entry['text']!r} when it was written")
+            raise BundleError(f"{where}: gives {output.text!r}, but {entry['text']!r} was recorded")
         counts = len(output.log_probs), len(entry["log_probs"])
         if counts[0] != counts[1]:
-            raise BundleError(f"{where}: gives {counts[0]} log-probabilities, but gave {counts[1]} when it was written")
+            raise BundleError(f"{where}: gives {counts[0]} log-probabilities, but {counts[1]} were recorded")
         difference = float(np.abs(np.subtract(output.log_probs, entry["log_probs"])).max(initial=0))
         if not difference <= TOLERANCE:  # NaN too
             raise BundleError(
-                f"{where}: log-probabilities differ by {difference:.1g} nats from when it was written, "
+                f"{where}: log-probabilities differ by {difference:.1g} nats from the recorded ones, "
                 f"more than {TOLERANCE:.0e}"
             )

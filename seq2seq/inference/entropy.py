@@ -1,4 +1,4 @@
-"""Measures how undecided a model was at each symbol that it wrote: outputs in, bits out."""
+"""Measures the entropy (bits) of the distributions from which a model drew the symbols of its outputs."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from seq2seq.text.batches import Ragged
 
 
 def text_entropy(model: LanguageModel, opening: Opening, texts: Sequence[Generated], temperature: float) -> float:
-    """Returns the mean bits of a symbol of the texts that a language model wrote after an opening."""
+    """Returns the mean entropy (bits per symbol) of texts that a language model wrote after an opening."""
     ids = Ragged([text.token_ids for text in texts])
     logits, state = model.read(opening.ids)
     each = np.zeros(len(texts), np.int64)
@@ -31,7 +31,7 @@ def text_entropy(model: LanguageModel, opening: Opening, texts: Sequence[Generat
 
 
 def output_entropy(translator: Translator, outputs: Sequence[Output], temperature: float) -> float:
-    """Returns the mean bits of a symbol of a translator's outputs, END included."""
+    """Returns the mean entropy (bits per symbol) of a translator's outputs, END included."""
     encoded = [translator.encode(output.source, "map", output.line, lambda *_: None) for output in outputs]
     targets = Ragged([[*output.token_ids, END] for output in outputs])
     each = np.arange(len(outputs))
@@ -44,18 +44,18 @@ def output_entropy(translator: Translator, outputs: Sequence[Output], temperatur
 def entropies(
     model: StepModel, logits: np.ndarray, state: State, ids: np.ndarray, temperature: float, *, first_id: int
 ) -> np.ndarray:
-    """Computes how undecided a model was at each symbol of given texts.
+    """Computes the entropy of a model's distribution at each symbol of given texts.
 
     Args:
-        model: what makes the steps.
-        logits: float (N, V), of the first symbol.
-        state: of N rows, before the first symbol is fed.
-        ids: int32 (N, T): the texts.
-        temperature: 0 has no entropy.
-        first_id: the smallest that may be emitted, such as END.
+        model: the step function.
+        logits: float (N, V), for the first symbol.
+        state: the state of N rows before the first symbol is fed.
+        ids: int32 (N, T), the texts.
+        temperature: that of the draws; at 0 the entropy is 0.
+        first_id: the smallest id that may be emitted, such as END.
 
     Returns:
-        float64 (N, T): bits, of the distribution that a draw at this temperature is from.
+        float64 (N, T), bits.
 
     Source: Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x, section 6.
 
@@ -69,18 +69,18 @@ def entropies(
 
 
 def entropy(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns float64 (N,), bits, of softmax(logits / temperature), from logits float (N, V) that may be emitted."""
+    """Returns the entropy, float64 (N,), in bits, of softmax(logits / temperature); logits float (N, V)."""
     if not temperature:
         return np.zeros(len(logits))
     tempered = temper(logits, temperature)
     weights = np.exp(tempered)
     total = weights.sum(-1, keepdims=True)
-    # 0 times -inf is 0 here: what cannot be drawn adds nothing
+    # 0 times -inf is 0 here: an impossible symbol adds nothing
     terms = np.where(weights > 0, weights * np.where(weights > 0, tempered, 0.0), 0.0)
     return (np.log(total[:, 0]) - terms.sum(-1) / total[:, 0]) / math.log(2)
 
 
 def mean_over(values: np.ndarray, lengths: np.ndarray) -> float:
-    """Averages values float (N, T) over the first symbols of each row, as many as lengths, int (N,), say."""
+    """Averages values float (N, T) over the first symbols of each row; lengths int (N,) are their numbers."""
     real = np.arange(values.shape[1]) < lengths[:, None]
     return float(values[real].mean()) if real.any() else 0.0

@@ -1,4 +1,4 @@
-"""Teacher forcing through a step function: sources and targets in, the log-probability of each target symbol out."""
+"""Computes the log-probability of each symbol of given targets, with a step function and teacher forcing."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from seq2seq.special import PAD
 
 @single_threaded_products()
 def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
-    """Steps through given targets; returns float64 (B, T), log-probabilities in nats, 0 on padding.
+    """Feeds given targets to a translator; returns log-probabilities, float64 (B, T), in nats, 0 on padding.
 
     Args:
         runtime: the model.
-        source_ids: int32 (B, S), as the model reads them, right-padded.
+        source_ids: int32 (B, S), in the form that the model reads, right-padded.
         target_ids: int32 (B, T + 1), START ... END, right-padded.
 
     """
@@ -33,16 +33,16 @@ def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.nd
 def text_log_probs(
     runtime: TextRuntime, inputs: np.ndarray, targets: np.ndarray, state: State
 ) -> tuple[np.ndarray, State]:
-    """Steps a language model through given texts.
+    """Feeds given texts to a language model.
 
     Args:
         runtime: the model.
-        inputs: int32 (B, T), what it reads.
+        inputs: int32 (B, T), the symbols to feed.
         targets: int32 (B, T), one symbol ahead of `inputs`.
-        state: before the first symbol.
+        state: the state before the first symbol.
 
     Returns:
-        float64 (B, T), log-probabilities of the targets in nats, and the state after the last symbol.
+        Log-probabilities of the targets, float64 (B, T), in nats, and the state after the last symbol.
 
     """
     rows = np.arange(len(inputs))

@@ -1,4 +1,4 @@
-"""Runs the encoder and the decoder with Keras; states stay on the device between steps."""
+"""Runs the models of either kind with Keras; states stay on the device between steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,20 +7,21 @@ import numpy as np
 
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
-from seq2seq.models.backend import tf
+from seq2seq.models.backend import keras, tf
+from seq2seq.models.decoder import build_decoder
 from seq2seq.models.translator import TranslatorModels, build_translator, decoder_inputs
 from seq2seq.models.weights import import_weights
 from seq2seq.special import PAD
 
 
 class DeviceRows:
-    """A tensor whose rows can be chosen without leaving the device."""
+    """A tensor whose rows can be selected on the device."""
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = tensor
 
     def select(self, rows: np.ndarray) -> "DeviceRows":
-        """Returns the rows of the given numbers, int (R,), in their order."""
+        """Returns the rows with the given indexes, int (R,), in this order."""
         return DeviceRows(tf.gather(self.tensor, rows))
 
     def __len__(self) -> int:
@@ -46,7 +47,7 @@ class KerasTranslator:
         target_size: int,
         where: str,
     ) -> "KerasTranslator":
-        """Builds the models and fills them; `where` is named if the weights do not fit."""
+        """Builds the models with these weights; an error about them names `where`."""
         models = build_translator(config, source_size=source_size, target_size=target_size)
         import_weights([models.encoder, models.decoder], weights, where=where)
         return cls(models)
@@ -60,10 +61,10 @@ class KerasTranslator:
         return logits[:, 0], after
 
     def start(self, source_ids: np.ndarray) -> State:
-        """Reads sources.
+        """Encodes sources.
 
         Args:
-            source_ids: int32 (B, S), each row's symbols and END, right-padded.
+            source_ids: int32 (B, S), the symbols of each source and END, right-padded.
 
         """
         memory, *states = self._encode(tf.constant(source_ids, tf.int32))
@@ -92,3 +93,33 @@ class KerasTranslator:
             tf.constant(token_ids, tf.int32), [leaf.tensor for leaf in state.rows], memory, mask
         )
         return logits.numpy(), State([DeviceRows(tensor) for tensor in after], state.shared)
+
+
+class KerasLanguageModel:
+    """The step function of a language model's Keras decoder."""
+
+    def __init__(self, decoder: keras.Model) -> None:
+        self.decoder = decoder
+        self._decode = tf.function(self._run_decoder, reduce_retracing=True)
+
+    @classmethod
+    def from_weights(
+        cls, config: ModelConfig, weights: Mapping[str, np.ndarray], *, vocabulary_size: int, where: str
+    ) -> "KerasLanguageModel":
+        """Builds the decoder with these weights; an error about them names `where`."""
+        decoder = build_decoder(config, vocabulary_size)
+        import_weights([decoder], weights, where=where)
+        return cls(decoder)
+
+    def _run_decoder(self, token_ids: Any, states: list[Any]) -> Any:
+        logits, *after = self.decoder([token_ids[:, None], *states], training=False)
+        return logits[:, 0], after
+
+    def start(self, rows: int) -> State:
+        """Returns the state of `rows` empty texts."""
+        return State([DeviceRows(tf.zeros((rows, state.shape[-1]))) for state in self.decoder.inputs[1:]], ())
+
+    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol, int32 (N,), to each text; returns logits float32 (N, V) and the next state."""
+        logits, after = self._decode(tf.constant(token_ids, tf.int32), [leaf.tensor for leaf in state.rows])
+        return logits.numpy(), State([DeviceRows(tensor) for tensor in after], ())

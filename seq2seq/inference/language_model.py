@@ -1,4 +1,4 @@
-"""Writes text with a language model: a prompt in, text out, all at once or as it comes."""
+"""Writes text with a language model: continues a prompt, all at once or symbol by symbol."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,23 +18,23 @@ from seq2seq.text.batches import shift
 from seq2seq.text.prose import WORD_JOINT, TextForm
 from seq2seq.text.vocabulary import Replacement
 
-OPENING_CHARACTERS = 100  # of a random place of the validation text
+OPENING_CHARACTERS = 100  # length of a random place of the validation text
 
 
 class Opening(NamedTuple):
-    """What a text goes on from."""
+    """The text that the model continues."""
 
     text: str
     ids: list[int]
-    given: bool  # False: a random place of the validation text, which is no part of the output
+    given: bool  # False: a random place of the validation text, which the output does not begin with
 
 
 class Writer:
-    """One text under way: hands out what no stop string can take back.
+    """Builds one text symbol by symbol, and holds back characters that may be the beginning of a stop string.
 
     Args:
-        form: how symbols make text.
-        before: the last symbol of what is there already; empty: none.
+        form: how symbols are joined into text.
+        before: the last symbol of the prompt; empty: there is none.
         stop: strings that end the text.
 
     """
@@ -47,7 +47,7 @@ class Writer:
         self.stopped = False
 
     def add(self, symbol: str) -> str:
-        """Takes the next symbol; returns the text that is certain by now."""
+        """Adds the next symbol; returns the text that no stop string can remove any more."""
         self.held += self.form.piece(symbol, self.before)
         self.before = symbol
         found = [place for place in (self.held.find(stop) for stop in self.stop) if place >= 0]
@@ -61,7 +61,7 @@ class Writer:
 
 
 def overlap(text: str, stop: str) -> int:
-    """Returns how many characters at the end of `text` may be the beginning of `stop`."""
+    """Returns how many characters at the end of `text` are a beginning of `stop`."""
     return next((size for size in range(min(len(text), len(stop) - 1), 0, -1) if stop.startswith(text[-size:])), 0)
 
 
@@ -70,8 +70,8 @@ class LanguageModel:
 
     Args:
         bundle: the model.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which is NumPy.
-        step_model: a live runtime to use instead of building one from the weights.
+        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        step_model: an existing runtime to use; None: one is built from the weights.
 
     """
 
@@ -87,16 +87,16 @@ class LanguageModel:
         """Writes one text.
 
         Args:
-            prompt: how the text begins; None or empty: it goes on from a random place of the validation text.
-            stop: strings; the text ends before the first that it reaches.
+            prompt: the beginning of the text; None or empty: continues a random place of the validation text.
+            stop: the text ends before the first of these strings.
             options: fields of GenerationConfig, such as length=400, temperature=0.7 or seed=1.
 
         Returns:
-            The prompt, if one was given, and what follows it.
+            The prompt, if one was given, and its continuation.
 
         Raises:
             OptionError: an option is unknown or out of range.
-            DataError: under oov="error", a character of the prompt that the model does not know.
+            DataError: with oov="error", a character of the prompt is unknown to the model.
 
         """
         config = one_text(options)
@@ -104,14 +104,14 @@ class LanguageModel:
         return text.text
 
     def stream(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> Iterator[str]:
-        """Yields what `generate` returns, a few characters at a time as they come; the prompt is the first piece."""
+        """Yields the text of `generate` in pieces, each as soon as it is known; the prompt is the first piece."""
         config = one_text(options)
         return self.pieces(self.open(prompt, config), config, checked_stops(stop))
 
     def pieces(
         self, opening: Opening, config: GenerationConfig, stop: Sequence[str] = (), *, sample: int = 1
     ) -> Iterator[str]:
-        """Yields one sample, counted from 1, as it comes; `config` must have a seed."""
+        """Yields one sample (counted from 1) in pieces; `config` must have a seed."""
         if opening.given:
             yield opening.text
         writer = Writer(self.form, self.last_symbol(opening), stop)
@@ -159,13 +159,13 @@ class LanguageModel:
         ]
 
     def score(self, texts: Sequence[str]) -> list[Scored]:
-        """Computes the log-probability of each symbol of texts but the first, which only begins them.
+        """Computes the log-probability of each symbol of texts except the first symbol.
 
         Args:
-            texts: each of at least one symbol; unknown characters are read as their nearest known form.
+            texts: each has at least one symbol; unknown characters are read as their nearest known form.
 
         Raises:
-            OptionError: one string came in place of several, or a text is empty.
+            OptionError: `texts` is one string, or a text is empty.
 
         """
         if isinstance(texts, str) or not all(texts):
@@ -185,16 +185,16 @@ class LanguageModel:
         *,
         notice: Callable[[Replacement], None] = lambda replacement: None,
     ) -> Opening:
-        """Turns the prompt into ids, or picks a place of the validation text by the seed.
+        """Turns the prompt into ids, or chooses a place of the validation text by the seed.
 
         Args:
             prompt: None or empty: a random place.
-            config: with a seed.
-            notice: receives each character of the prompt that the model does not know.
+            config: must have a seed.
+            notice: receives each unknown character of the prompt.
 
         Raises:
-            OptionError: the prompt holds nothing but separators, or there is neither a prompt nor a validation text.
-            DataError: under oov="error", a character that the model does not know.
+            OptionError: the prompt has only separators, or there is neither a prompt nor a validation text.
+            DataError: with oov="error", a character is unknown to the model.
 
         """
         if not prompt:
@@ -202,7 +202,7 @@ class LanguageModel:
             opening = self.random_opening(config.seed)
             if not opening.ids:
                 raise OptionError(
-                    f"{self.bundle.path}: expected validation text to go on from, got {opening.text!r}; "
+                    f"{self.bundle.path}: expected validation text to continue, got {opening.text!r}; "
                     "give --prompt TEXT"
                 )
             return opening
@@ -214,20 +214,22 @@ class LanguageModel:
                 notice(replacement._replace(column=replacement.column - joints))
         ids = self.vocabulary.encode(line, oov=config.oov, where="--prompt")
         if not ids:
-            raise OptionError(f"--prompt: expected at least one symbol, got {prompt!r}; without it the place is random")
+            raise OptionError(
+                f"--prompt: expected at least one symbol, got {prompt!r}; without --prompt a random place is continued"
+            )
         return Opening(text, ids, given=True)
 
     def random_opening(self, seed: int) -> Opening:
-        """Picks a place of the validation text that is kept with the model; without such a text it has no ids."""
+        """Chooses a place of the validation text in the model folder; without such a text it has no ids."""
         text = random_place(self.bundle.excerpt, self.form, seed)
         return Opening(text, self.vocabulary.encode(self.form.line(text), oov="unk"), given=False)
 
     def last_symbol(self, opening: Opening) -> str:
-        """Returns the symbol that a text goes on from; nothing where the prompt is not shown."""
+        """Returns the last symbol of a given prompt; an empty string for a random place."""
         return self.vocabulary.symbol(opening.ids[-1]) if opening.given else ""
 
     def events(self, opening: Opening, config: GenerationConfig, samples: Sequence[int]) -> Iterator[StepEvent]:
-        """Reads the opening once, then yields one event per symbol of all samples; the cost of each is the same."""
+        """Reads the opening once, then yields one event for each symbol of all samples; every event costs the same."""
         rows = np.zeros(len(samples), np.int64)
         logits, state = self.read(opening.ids)
         yield from search(
@@ -241,7 +243,7 @@ class LanguageModel:
         )
 
     def read(self, ids: Iterable[int]) -> tuple[np.ndarray, State]:
-        """Feeds ids, at least one; returns logits float32 (1, V) of what follows and the state after them."""
+        """Feeds ids, at least one; returns logits float32 (1, V) for the next symbol, and the state after them."""
         state = self.runtime.start(1)
         if isinstance(self.runtime, RestartingLanguageModel):
             return self.runtime.read(np.array([list(ids)], np.int32), state)
@@ -251,10 +253,10 @@ class LanguageModel:
 
 
 def one_text(options: Mapping[str, Any]) -> GenerationConfig:
-    """Reads the options of writing one text, and draws a seed where none was given.
+    """Builds the options for one text; draws a seed if none was given.
 
     Raises:
-        OptionError: an option is unknown or out of range, or several texts are asked for.
+        OptionError: an option is unknown or out of range, or `samples` is not 1.
 
     """
     config = GenerationConfig.from_dict(options, where="generate")
@@ -264,10 +266,10 @@ def one_text(options: Mapping[str, Any]) -> GenerationConfig:
 
 
 def checked_stops(stop: Sequence[str]) -> list[str]:
-    """Refuses stop strings that would end every text at once.
+    """Returns the stop strings as a list; refuses empty ones, which would end every text at its beginning.
 
     Raises:
-        OptionError: a stop string is empty, or one string came in place of several.
+        OptionError: a stop string is empty, or `stop` is one string.
 
     """
     if isinstance(stop, str) or not all(stop):
@@ -276,7 +278,7 @@ def checked_stops(stop: Sequence[str]) -> list[str]:
 
 
 def random_place(excerpt: str, form: TextForm, seed: int) -> str:
-    """Cuts about `OPENING_CHARACTERS` out of a text, from the beginning of a symbol or word to the end of one."""
+    """Returns about `OPENING_CHARACTERS` of a text, from the beginning of a word or symbol to the end of one."""
     last = max(len(excerpt) - OPENING_CHARACTERS, 0)
     marks = {" ", "\n", form.separator[-1:]}
     starts = [0, *(place + 1 for place in range(last) if excerpt[place] in marks)]

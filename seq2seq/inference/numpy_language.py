@@ -1,4 +1,4 @@
-"""Runs a language model's weights with NumPy alone."""
+"""Runs a language model with NumPy only."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from seq2seq.inference.numpy_runtime import NumpyDecoder, Weights
 
 
 class NumpyLanguageModel(NumpyDecoder):
-    """The step function of a language model, from its weights alone."""
+    """A language model's step function, built from its weights."""
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         super().__init__(config, weights, attends=False)
         self.shape = (config.hidden_size, config.layers * self.cells[0].state_count)
 
     def start(self, rows: int) -> State:
-        """Returns the state of `rows` texts of which nothing has been read."""
+        """Returns the state of `rows` empty texts."""
         size, count = self.shape
         return State([np.zeros((rows, size), np.float32) for _ in range(count)], ())

@@ -1,4 +1,4 @@
-"""Runs a model's weights with NumPy alone: starts at once, and is an independent check of the Keras runtime."""
+"""Runs a model with NumPy only: it starts at once, and is an independent check of the Keras runtime."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,31 +13,31 @@ Weights = Mapping[str, np.ndarray]
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
-    """Logistic function without overflow: of float (...), returns float (...)."""
+    """Computes the logistic function without overflow: values float (...); returns float (...)."""
     return 0.5 * (np.tanh(0.5 * values) + 1)
 
 
 def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Multiplies float (..., M) by float (M, N) in one product; returns float (..., N).
 
-    NumPy itself makes a small product for each leading index.
+    `rows @ kernel` would compute a small product for each leading index.
     """
     return (rows.reshape(-1, rows.shape[-1]) @ kernel).reshape(*rows.shape[:-1], kernel.shape[1])
 
 
 def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np.ndarray:
-    """Returns float (...): a weight of one layer, or of several side by side, with an axis for them in front."""
+    """Returns a weight of one layer, float (...), or of several layers, stacked along a first axis."""
     if isinstance(layers, str):
         return weights[f"{layers}.{part}"]
     return np.stack([weights[f"{name}.{part}"] for name in layers])
 
 
 class LSTMCell:
-    """One step of an LSTM layer whose input is already projected, or of W layers side by side.
+    """One step of an LSTM layer whose input is already projected, or of W layers at once.
 
-    Gates have an axis of their own, G = 4, in the order i, f, o, g: small products, and one array for each gate.
-    With W layers every array has an axis of W in front.
-    Source: as seq2seq.models.recurrent.
+    Gates have their own axis, G = 4, in the order i, f, o, g: products stay small, and each gate is one array.
+    With W layers every array has W as its first axis.
+    Source: as in seq2seq.models.recurrent.
     """
 
     state_count = 2
@@ -52,15 +52,15 @@ class LSTMCell:
 
     @staticmethod
     def _by_gate(values: np.ndarray) -> np.ndarray:
-        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), all but g halved.
+        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), and halves all gates except g.
 
-        sigmoid(x) = (tanh(x / 2) + 1) / 2: so one tanh serves all four gates.
+        sigmoid(x) = (tanh(x / 2) + 1) / 2, so one call of tanh computes all four gates.
         """
         enter, forget, candidate, leave = np.split(values, 4, axis=-1)
         return np.stack([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -3, dtype=np.float32)
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H), what inputs float32 (N, M) add to the gates; with W layers `...` is W."""
+        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
         projected = inputs @ self.input_kernel
         projected += self.bias
         return projected
@@ -85,9 +85,9 @@ class LSTMCell:
 
 
 class GRUCell:
-    """One step of a GRU layer whose input is already projected, or of several, as LSTMCell; G = 3.
+    """One step of a GRU layer whose input is already projected, or of several layers, as in LSTMCell; G = 3.
 
-    Keras's order z, r, h, reset after the product.
+    The order of the gates is Keras's: z, r, h. The reset gate is applied after the product.
     Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
     """
 
@@ -101,7 +101,7 @@ class GRUCell:
         self.units = self.kernel.shape[-1]
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H), what inputs float32 (N, M) add to the gates; with W layers `...` is W."""
+        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
         return inputs @ self.input_kernel + self.bias
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
@@ -125,18 +125,18 @@ def run_layer(
     places: np.ndarray,
     outputs: np.ndarray,
 ) -> list[np.ndarray]:
-    """Runs a layer's W directions side by side over time from zero states, the rows longest first.
+    """Runs a layer's W directions together over time, from zero states; the longest rows come first.
 
     Args:
         cell: the layer.
         table: float32 (R, H), projected inputs.
-        lookups: int (T, W, G, B), which rows of the table are read at each time.
-        live_counts: how many rows have a symbol at each time; the others' states stay as they are.
-        places: int (T, W, B), where the output of each time belongs.
-        outputs: float32 (places, H), receives the outputs; what is there on padding stays.
+        lookups: int (T, W, G, B), the rows of the table to read at each time.
+        live_counts: the number of rows that have a symbol at each time; the states of the others do not change.
+        places: int (T, W, B), the rows of `outputs` that receive the output of each time.
+        outputs: float32 (places, H), receives the outputs; rows of padding do not change.
 
     Returns:
-        The states after the symbol that each row reads last, (W, B, H) each.
+        The states after the last symbol of each row, (W, B, H) each.
 
     """
     shape = (*places.shape[1:], cell.units)
@@ -154,11 +154,11 @@ def run_layer(
 
 
 class NumpyDecoder:
-    """The decoder: a language model by itself, half of a translator with a memory."""
+    """The decoder of a translator, or a language model."""
 
     def __init__(self, config: ModelConfig, weights: Weights, *, attends: bool) -> None:
         self.cells = [CELLS[config.rnn](weights, f"decoder_{index}") for index in range(config.layers)]
-        # the first layer's input depends on the symbol alone: embed and project every symbol once
+        # the first layer's input depends only on the symbol: embed and project every symbol once
         self.projected_table = self.cells[0].project(weights["target_embedding.embeddings"])
         self.output_kernel, self.output_bias = weights["logits.kernel"], weights["logits.bias"]
         self.score: Callable[..., np.ndarray] | None = None
@@ -169,7 +169,7 @@ class NumpyDecoder:
             additive = "attention.memory_kernel" in weights
             key_kernel = weights["attention.memory_kernel"] if additive else weights["attention.kernel"].T
             self.key_size = key_kernel.shape[1]
-            # keys, and values: the memory times the context's half of what follows
+            # keys, and values: the memory already multiplied by the context's part of the next kernel
             self.memory_kernel = np.concatenate([key_kernel, weights[f"{name}.kernel"][:memory_size]], -1)
             self.query_kernel = weights[f"{name}.kernel"][memory_size:]
             self.combine_bias = weights[f"{name}.bias"]
@@ -177,7 +177,7 @@ class NumpyDecoder:
             self.score = {"luong": self._general, "bahdanau": self._additive}[config.attention]
 
     def remember(self, memory: np.ndarray) -> list[np.ndarray]:
-        """Projects a memory float (B, S, M) once for all steps: keys, and values as wide as what they add to."""
+        """Projects a memory float (B, S, M) once for all steps, into keys and values."""
         return np.split(product(memory, self.memory_kernel), [self.key_size], axis=-1)
 
     def _general(self, query: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -230,26 +230,26 @@ class NumpyDecoder:
 
 
 class NumpyTranslator:
-    """The step function of a translator, from its weights alone."""
+    """A translator's step function, built from its weights."""
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config = config
         self.attends = config.attention != "none"
         self.decoder = NumpyDecoder(config, weights, attends=self.attends)
-        # of keys and values, which a step reads for each symbol of a source
+        # memory that a step reads for each symbol of a source: keys and values
         self.symbol_bytes = self.decoder.memory_kernel[0].nbytes if self.attends else 0
         self.bridges = weights
         ways = ("_forward", "_backward") if config.bidirectional else ("",)
-        self.ways = len(ways)  # W, directions that run side by side
+        self.ways = len(ways)  # W, directions that run together
         self.layers = [
             CELLS[config.rnn](weights, [f"encoder_{index}{way}" for way in ways])
             for index in range(config.encoder_layers or config.layers)
         ]
-        # the first layer's input depends on the symbol alone
+        # the first layer's input depends only on the symbol
         self.first_table = self.layers[0].project(weights["source_embedding.embeddings"])
 
     def start(self, source_ids: np.ndarray) -> State:
-        """Reads sources: int32 (B, S), each row's symbols and END, right-padded."""
+        """Encodes sources: int32 (B, S), the symbols of each source and END, right-padded."""
         lengths = (source_ids != PAD).sum(1)
         source_ids = source_ids[:, : lengths.max()]
         if (lengths[1:] > lengths[:-1]).any():
@@ -259,11 +259,11 @@ class NumpyTranslator:
         real = source_ids != PAD
         live_counts = real.sum(0).tolist()
         ways, times, rows = np.arange(self.ways)[:, None], np.arange(steps)[:, None, None], np.arange(count)
-        # int (T, W, B): which symbol, of all B * S, each direction reads at each time
+        # int (T, W, B): the index, among all B * S symbols, that each direction reads at each time
         symbols = rows * steps + np.where(ways == 0, times, np.maximum(lengths - 1 - times, 0))
         memory, by_layer = np.empty(0, np.float32), []
         for index, cell in enumerate(self.layers):
-            # of inputs, one a source id or one a symbol of the layer below: (W, G, inputs, H)
+            # projected inputs (W, G, inputs, H): one for each source id, or one for each symbol of the layer below
             table = cell.project(memory) if index else self.first_table
             inputs = symbols if index else source_ids.ravel()[symbols]
             first = np.arange(self.ways * cell.gates).reshape(self.ways, cell.gates, 1) * table.shape[2]
@@ -282,7 +282,7 @@ class NumpyTranslator:
         return State(states, (*self.decoder.remember(memory.reshape(count, steps, -1)), bias))
 
     def _bridge(self, layer: int, position: int, states: np.ndarray) -> np.ndarray:
-        """Turns the last states of all directions, (W, B, H / W), into one of the decoder, (B, H)."""
+        """Turns the last states of all directions, (W, B, H / W), into a state of the decoder, (B, H)."""
         both = np.concatenate(list(states), -1)
         if self.config.bridge == "none" or not self.config.bidirectional:
             return both

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 
 class Scored(NamedTuple):
-    """A target for a source, and how probable it is."""
+    """A target of a source, and how probable it is; for a language model, a text after its first symbol."""
 
     source: str
     target: str
-    log_probs: list[float]  # nats, one a symbol of the target, END's last
+    log_probs: list[float]  # nats, one for each symbol of the target; a translator's has END last
 
     @property
     def score(self) -> float:
@@ -18,40 +18,33 @@ class Scored(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One result for one line."""
+    """One output for one line."""
 
     line: int  # 1-based, in the whole input
-    source: str  # as it was read
+    source: str  # unchanged
     text: str
-    symbols: list[str]  # of the text, a forced prefix included
-    log_probs: list[float]  # nats, one a generated symbol, END's last if it was reached
+    symbols: list[str]  # of the text, with a forced prefix
+    log_probs: list[float]  # nats, one for each generated symbol; END last if it was reached
     score: float  # nats, the sum of `log_probs`
     rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
-    finished: bool  # END was reached; otherwise the output was cut off
-    seed: int | None  # None: nothing was drawn
+    finished: bool  # END was reached; False: the output was cut off
+    seed: int | None  # None: not sampled
     token_ids: list[int]  # of `symbols`, without START and END
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields of a line of jsonl by name: all but the ids."""
-        values = self._asdict()
-        del values["token_ids"]
-        return values
 
 
 class Generated(NamedTuple):
-    """One text."""
+    """One text of a language model."""
 
     sample: int  # from 1
     prompt: str
-    text: str  # begins with the prompt that was given; a stop string is no part of it
-    symbols: list[str]  # those that were written; with a stop string also its own
-    log_probs: list[float]  # nats, untempered, one a symbol
+    text: str  # begins with the prompt, if one was given; ends before the stop string
+    symbols: list[str]  # without the prompt, but with those of the stop string
+    log_probs: list[float]  # nats at temperature 1, one for each symbol
     finished: bool  # a stop string was reached
     seed: int
     token_ids: list[int]  # of `symbols`
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields of a line of jsonl by name: all but the ids."""
-        values = self._asdict()
-        del values["token_ids"]
-        return values
+
+def fields_of(result: Output | Generated) -> dict[str, Any]:
+    """Returns the fields of a line of jsonl, by name: all but the ids."""
+    return {name: value for name, value in result._asdict().items() if name != "token_ids"}

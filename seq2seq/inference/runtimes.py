@@ -1,4 +1,4 @@
-"""Chooses the runtime that a loaded model of either kind runs on."""
+"""Builds the runtime of a loaded model of either kind."""
 
 from typing import Protocol
 
@@ -13,28 +13,23 @@ RUNTIMES = ("auto", "numpy", "keras")
 
 
 class Runtime(Protocol):
-    """A translator's step function with its beginning."""
+    """A translator's step function, and the function that returns its first state."""
 
     def start(self, source_ids: np.ndarray) -> State:
-        """Reads sources int32 (B, S)."""
+        """Encodes sources int32 (B, S)."""
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol to each hypothesis; returns logits (N, V) and the next state."""
 
 
 def check_runtime(runtime: str) -> None:
-    """Raises OptionError for an unknown name."""
+    """Raises OptionError for an unknown runtime."""
     if runtime not in RUNTIMES:
         raise OptionError(f"--runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
 
 
 def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
-    """Builds the runtime of a translator's bundle.
-
-    Raises:
-        OptionError: an unknown name.
-
-    """
+    """Builds the runtime of a translator; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasTranslator
@@ -53,27 +48,19 @@ def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
 
 
 def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
-    """Builds the runtime of a language model's bundle; one that restarts reads its last symbols anew at each step.
-
-    Raises:
-        OptionError: an unknown name.
-
-    """
-    model = make_carrying_runtime(bundle, runtime)
-    restarts = int(bundle.record.get("restarts", 0))
-    return RestartingLanguageModel(model, restarts) if restarts else model
-
-
-def make_carrying_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
-    """Builds the runtime that carries its state from symbol to symbol."""
+    """Builds the runtime of a language model; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    model: TextRuntime
     if runtime == "keras":
-        from seq2seq.inference.keras_language import KerasLanguageModel
+        from seq2seq.inference.keras_runtime import KerasLanguageModel
 
         size = len(bundle.target_vocabulary)
-        return KerasLanguageModel.from_weights(
+        model = KerasLanguageModel.from_weights(
             bundle.model, bundle.weights, vocabulary_size=size, where=str(bundle.path)
         )
-    from seq2seq.inference.numpy_language import NumpyLanguageModel
+    else:
+        from seq2seq.inference.numpy_language import NumpyLanguageModel
 
-    return NumpyLanguageModel(bundle.model, bundle.weights)
+        model = NumpyLanguageModel(bundle.model, bundle.weights)
+    window = int(bundle.record.get("restarts", 0))
+    return RestartingLanguageModel(model, window) if window else model

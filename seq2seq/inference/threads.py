@@ -1,7 +1,7 @@
-"""Spreads independent work over the cores, and keeps NumPy's products from fighting for them.
+"""Distributes independent work over the cores, with one thread for each of NumPy's matrix products.
 
-The products of a decoding step are too small to share: OpenBLAS's threads wait for one another, on a busy machine
-for most of the time. One thread a product and one batch a core is faster.
+The products of a decoding step are too small for several threads: OpenBLAS's threads wait for one another, on a busy
+machine most of the time. One thread per product and one batch per core is faster.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class BlasThreads(NamedTuple):
-    """How the number of threads of a matrix product is read and set."""
+    """Reads and sets the number of threads of a matrix product."""
 
     get: Callable[[], int]
     set: Callable[[int], None]
@@ -27,7 +27,7 @@ class BlasThreads(NamedTuple):
 
 @functools.cache
 def blas_threads() -> BlasThreads | None:
-    """Finds the OpenBLAS that comes with NumPy's wheels; None for another library, which is then left alone."""
+    """Finds the OpenBLAS of NumPy's wheels; None where NumPy uses another library, whose threads do not change."""
     for path in Path(np.__file__).parent.parent.glob("numpy.libs/lib*openblas*"):
         library = ctypes.CDLL(str(path))
         for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", "")):
@@ -38,47 +38,42 @@ def blas_threads() -> BlasThreads | None:
     return None
 
 
-class _Limit:
-    """One thread a product for as long as anyone asks: the first sets it, the last restores what was there."""
+class _Limit(contextlib.ContextDecorator):
+    """One thread per product: the first block that is entered sets it, the last one that is left restores it."""
 
-    def __init__(self, blas: BlasThreads) -> None:
-        self.blas = blas
+    def __init__(self) -> None:
         self.lock = threading.Lock()
         self.holders = 0
         self.before = 0
 
     def __enter__(self) -> None:
+        blas = blas_threads()
         with self.lock:
             self.holders += 1
-            if self.holders == 1:
-                self.before = self.blas.get()
-                self.blas.set(1)
+            if blas and self.holders == 1:
+                self.before = blas.get()
+                blas.set(1)
 
     def __exit__(self, *_: object) -> None:
+        blas = blas_threads()
         with self.lock:
             self.holders -= 1
-            if not self.holders:
-                self.blas.set(self.before)
+            if blas and not self.holders:
+                blas.set(self.before)
 
 
-@functools.cache
-def _limit() -> contextlib.AbstractContextManager[None]:
-    blas = blas_threads()
-    return _Limit(blas) if blas else contextlib.nullcontext()
+_LIMIT = _Limit()  # one for the whole process
 
 
-@contextlib.contextmanager
-def single_threaded_products() -> Iterator[None]:
-    """Gives each of NumPy's matrix products one thread inside the block, in the whole process."""
-    with _limit():
-        yield
+def single_threaded_products() -> _Limit:
+    """Limits each of NumPy's matrix products to one thread inside a block or function, in the whole process."""
+    return _LIMIT
 
 
 def single_threaded_steps(steps: Iterator[Item]) -> Iterator[Item]:
-    """Yields what an iterator yields; products have one thread while an item is made, and not between two items."""
-    limit = _limit()
+    """Yields the items of an iterator; products have one thread only while the iterator computes an item."""
     while True:
-        with limit:
+        with _LIMIT:
             item = next(steps, None)
         if item is None:
             return
@@ -86,10 +81,10 @@ def single_threaded_steps(steps: Iterator[Item]) -> Iterator[Item]:
 
 
 def spread(work: Callable[[Item], Result], items: Sequence[Item], *, workers: int) -> list[Result]:
-    """Applies `work` to each item, `workers` of them at a time, and returns the results in their order."""
+    """Applies `work` to each item, to `workers` items at a time; returns the results in the order of the items."""
     if workers < 2 or len(items) < 2:
         return [work(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # costs a hundredth of a second, which one line need not pay
+    from concurrent.futures import ThreadPoolExecutor  # takes 10 ms, which a single line should not wait for
 
     with ThreadPoolExecutor(min(workers, len(items))) as pool:
         return list(pool.map(work, items))

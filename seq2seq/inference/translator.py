@@ -1,14 +1,13 @@
-"""Text in, text out: a loaded model with its vocabularies, its runtime and the search."""
+"""Translates lines with a loaded model: its vocabularies, its runtime and the search."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle
+from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DecodingConfig
 from seq2seq.cores import core_count
 from seq2seq.decoding import Hypothesis, decode, strategy_of
@@ -25,7 +24,7 @@ from seq2seq.text.pairs import Pair, normalise
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Replacement, Vocabulary
 
-CHUNK_BATCHES = 16  # batches that are read ahead and sorted by length together
+CHUNK_BATCHES = 16  # batches of lines that are read together and sorted by length
 
 
 class Translator:
@@ -33,8 +32,8 @@ class Translator:
 
     Args:
         bundle: the model.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which is NumPy.
-        step_model: a live runtime to use instead of building one from the weights.
+        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        step_model: an existing runtime to use; None: one is built from the weights.
 
     """
 
@@ -51,18 +50,18 @@ class Translator:
         self.longest_target = int(lengths.get("target", 100))
 
     def translate(self, lines: Iterable[str], **options: Any) -> list[str]:
-        """Translates lines, in their order.
+        """Translates lines; the results have the same order.
 
         Args:
             lines: source lines; `text<TAB>tags` for a model with features.
             options: fields of DecodingConfig, such as temperature=0.7 or beam_size=5.
 
         Returns:
-            The best output of each line; an empty line gives an empty one.
+            The best output of each line; for an empty line an empty string.
 
         Raises:
             OptionError: an option is unknown or out of range.
-            DataError: under oov="error", a character that the model does not know.
+            DataError: with oov="error", a character is unknown to the model.
 
         """
         config = DecodingConfig.from_dict(options, where="translate")
@@ -80,13 +79,13 @@ class Translator:
         first_line: int = 1,
         notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
     ) -> Iterator[list[Output]]:
-        """Decodes lines in bounded chunks and yields the results of each line, best first.
+        """Decodes lines in chunks of bounded size and yields the results of each line, best first.
 
         Args:
-            lines: read as they are needed.
+            lines: source lines, read when they are needed.
             config: how to decode.
             first_line: number of the first line in the whole input; sampling depends on it.
-            notice: receives each character that the model does not know, with its line; 0 is the prefix.
+            notice: receives each unknown character and its line; line 0 is the prefix.
 
         """
         config = config.with_seed()
@@ -104,7 +103,7 @@ class Translator:
         first_line: int,
         notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
     ) -> list[list[Output]]:
-        """Decodes some lines together; `config` must have a seed if it samples."""
+        """Decodes some lines together; to sample, `config` must have a seed."""
         strategy = strategy_of(
             config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
         )
@@ -112,7 +111,7 @@ class Translator:
         rows = [self.source_form.row(several) if several else [] for several in ids]
         prefix = self.encode_prefix(config, notice)
         drawn = config.seed if config.temperature else None
-        # an empty line has an empty output
+        # what an empty line gets
         found = [
             [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn, [])] * config.n_best
             for index, line in enumerate(chunk)
@@ -143,34 +142,34 @@ class Translator:
         size: Callable[[int], tuple[int, int]],
         batch_size: int,
     ) -> None:
-        """Applies `work` to batches of similar lines, on all cores where the runtime is NumPy's.
+        """Applies `work` to batches of lines of similar length, on all cores where the runtime is NumPy's.
 
         Args:
-            work: takes int (B,) lines; which of them come together must not change a result.
-            lines: their numbers.
-            size: gives the symbols of a line that its memory depends on, then what lines of the same size are sorted
-                by; the largest come first.
-            batch_size: most lines of a batch.
+            work: takes the indexes of a batch's lines, int (B,); the results must not depend on how lines are grouped.
+            lines: the indexes of all lines.
+            size: returns the number of symbols that decides how much memory a line needs, and a second key to sort
+                lines of equal number by; the largest come first.
+            batch_size: most lines in a batch.
 
         """
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
         workers, symbol_bytes = 1, 0
-        if isinstance(self.runtime, NumpyTranslator):  # the others spread their own work
+        if isinstance(self.runtime, NumpyTranslator):  # the Keras runtime uses all cores by itself
             workers, symbol_bytes = core_count(), self.runtime.symbol_bytes
         batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes)
         with single_threaded_products():
             spread(work, batches, workers=workers)
 
     def normalised(self, line: str) -> str:
-        """Gives a line the form that the model's data has."""
+        """Normalises a line as the model's training data was normalised."""
         if self.source_form.clean:
             return normalise(line, self.bundle.data.lowercase)
         line = line.rstrip("\r\n")
         return line.lower() if self.bundle.data.lowercase else line
 
     def encode(self, line: str, oov: str, number: int, notice: Callable[[Replacement, int], None]) -> list[int]:
-        """Turns one source line into ids, END not included; nothing for an empty line."""
+        """Turns one source line into ids without END; an empty list for an empty line."""
         text = self.normalised(line)
         if not text:
             return []
@@ -180,14 +179,14 @@ class Translator:
         return self.source_vocabulary.encode(text, oov=oov, where=f"line {number}")
 
     def encode_target(self, target: str, oov: str, where: str) -> list[int]:
-        """Turns a target into ids: as it stands if the model could have written it, else normalised."""
+        """Turns a target into ids: unchanged if the model can write it, else normalised."""
         vocabulary = self.target_vocabulary
         if not all(symbol in vocabulary for symbol in vocabulary.segment(target)):
             target = self.normalised(target)
         return vocabulary.encode(target, oov=oov, where=where)
 
     def encode_prefix(self, config: DecodingConfig, notice: Callable[[Replacement, int], None]) -> list[int]:
-        """Turns the forced start into ids, spaces at its ends included; notices get the line 0."""
+        """Turns the prefix into ids; spaces at its ends are kept. `notice` gets the line number 0."""
         tidy = clean if self.source_form.clean else str
         text = tidy(config.prefix)
         text = tidy(text.lower()) if self.bundle.data.lowercase else text
@@ -197,24 +196,24 @@ class Translator:
         return self.target_vocabulary.encode(text, oov=config.oov, where="--prefix")
 
     def check_tags(self, lines: Iterable[str], *, first_line: int = 1) -> None:
-        """Raises DataError for a line without tags where the model was trained with tags."""
+        """Raises DataError for a line without tags if the model was trained with tags."""
         separator = self.source_vocabulary.features_sep
         for number, line in enumerate(lines, first_line):
             if separator and line.strip() and "\t" not in line:
                 raise DataError(
                     f"line {number}: expected source<TAB>tags, got {line!r}; this model was trained with feature "
-                    f"tags, joined by {separator!r}; for a word without tags end the line with a tab"
+                    f"tags, joined by {separator!r}; for a word without tags, end the line with a tab"
                 )
 
     def length_limit(self, source_length: int, prefix_length: int, config: DecodingConfig) -> int:
-        """Most symbols of an output: as asked for, or half as many again as the longest of the training part."""
+        """Returns the most symbols of an output: max_length, else 1.5 times the longest target of the training part."""
         if config.max_length is not None:
             return config.max_length
         scale = max(1.0, source_length / max(self.longest_source, 1))
         return prefix_length + max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
 
     def output(self, line: str, number: int, hypothesis: Hypothesis, config: DecodingConfig) -> Output:
-        """Turns ids into text."""
+        """Turns a hypothesis into an output."""
         vocabulary = self.target_vocabulary
         return Output(
             number,
@@ -234,16 +233,16 @@ class Translator:
     ) -> list[Scored]:
         """Returns the log-probabilities of given targets.
 
-        The score of a target that `translate` gave is the score that it gave.
+        For an output of `translate` they equal the log-probabilities found in decoding.
 
         Args:
             pairs: sources and targets.
-            oov: what an unknown symbol becomes, as for Vocabulary.encode.
+            oov: how an unknown symbol is treated, as in Vocabulary.encode.
             first_line: number of the first pair, for messages.
-            batch_size: pairs that are scored together, at most; does not change a result.
+            batch_size: most pairs scored together; does not change a result.
 
         Raises:
-            DataError: under oov="error", a symbol that the model does not know.
+            DataError: with oov="error", a symbol is unknown to the model.
 
         """
         numbered = list(enumerate(pairs, first_line))
@@ -262,13 +261,3 @@ class Translator:
 
         self.in_batches(score_batch, range(len(pairs)), size, batch_size)
         return [Scored(source, target, values) for (source, target), values in zip(pairs, found, strict=True)]
-
-
-def load(path: str | Path, *, runtime: str = "auto") -> Translator:
-    """Loads a finished translator.
-
-    Raises:
-        BundleError: the folder is missing, unfinished, damaged or a language model.
-
-    """
-    return Translator(load_bundle(path), runtime=runtime)

@@ -1,4 +1,4 @@
-"""A language model that reads its last symbols anew at each step, as models do that were trained on windows."""
+"""A stateless language model, as trained on windows: reads the last symbols again at each step."""
 
 from typing import Any, Protocol
 
@@ -6,25 +6,25 @@ import numpy as np
 
 from seq2seq.decoding import State
 
-NOT_YET = -1  # stands where a text has no symbol yet
+NOT_YET = -1  # fills the places of a window for which the text has no symbols yet
 
 
 class TextRuntime(Protocol):
-    """A language model's step function with its beginning."""
+    """A language model's step function, and the function that returns its first state."""
 
     def start(self, rows: int) -> State:
-        """Returns the state of texts of which nothing has been read."""
+        """Returns the state of `rows` empty texts."""
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol to each text."""
 
 
 class RestartingLanguageModel:
-    """Starts from zeros at each step and reads the last symbols; a state is nothing but those symbols.
+    """Predicts from the last `length` symbols, which it reads from a zero state at each step; a state holds them.
 
     Args:
-        model: what reads them.
-        length: how many.
+        model: reads the symbols.
+        length: the number of symbols.
 
     """
 
@@ -33,7 +33,7 @@ class RestartingLanguageModel:
         self.length = length
 
     def start(self, rows: int) -> State:
-        """Returns the state of `rows` texts of which nothing has been read."""
+        """Returns the state of `rows` empty texts."""
         return State([np.full((rows, self.length), NOT_YET, np.int32)], ())
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
@@ -41,20 +41,20 @@ class RestartingLanguageModel:
         return self.read(token_ids[:, None], state)
 
     def read(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds T symbols at once, at least 1, to each text; the cost is that of one.
+        """Feeds T symbols, at least 1, to each text at once; costs as much as one symbol.
 
         Args:
             token_ids: int32 (N, T).
             state: of N texts.
 
         Returns:
-            Logits float (N, V) after the last, of the dtype that the model gives, and the next state.
+            Logits float (N, V) after the last symbol, in the model's dtype, and the next state.
 
         """
         window = np.concatenate([state.rows[0], token_ids], 1)[:, -self.length :].astype(np.int32)
         read = (window != NOT_YET).sum(1)
         logits: Any = None
-        # texts of a search have read equally much; of others each group goes by itself
+        # in a search all texts have read as many symbols; otherwise each number is a group of its own
         for count in np.unique(read):
             rows = np.flatnonzero(read == count)
             inner = self.model.start(len(rows))

@@ -1,1 +1,1 @@
-"""Scores of outputs, and what is wrong with them."""
+"""Scores models and their outputs."""

@@ -1,4 +1,4 @@
-"""Measures how varied and how repetitive texts are: texts in, numbers out."""
+"""Measures the variety and the repetition of texts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from seq2seq.text.prose import TextForm
 
-LOOP_PERIOD = 200  # characters, the longest period that is looked for
+LOOP_PERIOD = 200  # characters, the longest period of a loop
 GRAM = 8  # characters
 
 
 def words_of(text: str, form: TextForm) -> list[str]:
-    """Cuts text into what a reader takes for words: delimited symbols, else words, punctuation and CJK characters."""
+    """Splits text into words: delimited symbols, else words, punctuation marks and CJK characters."""
     tokens = form if form.separator else TextForm("word")
     return [token for token in tokens.tokens(text) if not token.isspace()]
 
 
 def distinct(texts: Iterable[Sequence[str]], size: int) -> float:
-    """Returns the share of distinct n-grams among all n-grams of the texts; 0 where there are none.
+    """Returns the share of distinct n-grams among all n-grams of the texts; 0 if there are none.
 
     Source: Li et al. 2016, arXiv:1510.03055, section 5.
     """
@@ -26,7 +26,7 @@ def distinct(texts: Iterable[Sequence[str]], size: int) -> float:
 
 
 def repeated_share(texts: Iterable[str], size: int = GRAM) -> float:
-    """Returns the share of n-grams (characters) that occurred before in the same text."""
+    """Returns the share of character n-grams that occur earlier in the same text."""
     total = fresh = 0
     for text in texts:
         count = max(len(text) - size + 1, 0)
@@ -36,9 +36,9 @@ def repeated_share(texts: Iterable[str], size: int = GRAM) -> float:
 
 
 def longest_loop(text: str) -> int:
-    """Returns the length of the longest part that is the same characters twice or more in a row; 0 without one.
+    """Returns the length of the longest part that consists of one string, two or more times in a row; 0 without one.
 
-    A loop of blanks alone does not count.
+    Repeated blanks do not count.
     """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     longest = 0
@@ -52,7 +52,7 @@ def longest_loop(text: str) -> int:
 
 
 def text_measures(texts: Sequence[str], form: TextForm) -> dict[str, float]:
-    """Measures variety and repetition of some texts."""
+    """Measures the variety and the repetition of some texts; the values have names."""
     words = [words_of(text, form) for text in texts]
     return {
         **{f"distinct_{size}": distinct(words, size) for size in (1, 2, 3, 4)},

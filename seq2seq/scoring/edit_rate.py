@@ -1,4 +1,4 @@
-"""Exact match and the edit rate, as metrics of sacrebleu's kind: its resampling and signatures serve them too."""
+"""Exact match and the edit rate as metrics of sacrebleu, so that it computes their intervals and signatures too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from sacrebleu.metrics.base import Metric, Score, Signature
 def edit_distance(one: Sequence[Any], other: Sequence[Any]) -> int:
     """Counts insertions, deletions and substitutions between two sequences of hashable symbols.
 
-    A whole column of the usual table is one integer, a bit a row.
+    One integer holds a column of the usual table: one bit per row.
 
-    Source: Myers 1999, doi:10.1145/316542.316550, in the form of Hyyro 2003 for the Levenshtein distance.
+    Source: Myers 1999, doi:10.1145/316542.316550, in the form that Hyyro 2003 gives for the Levenshtein distance.
     """
     if not one or not other:
         return len(one) + len(other)
@@ -20,7 +20,7 @@ def edit_distance(one: Sequence[Any], other: Sequence[Any]) -> int:
     for row, symbol in enumerate(one):
         places[symbol] = places.get(symbol, 0) | 1 << row
     rows, last = (1 << len(one)) - 1, 1 << (len(one) - 1)
-    rises, falls = rows, 0  # bit set: a step down this column adds, or takes away, one edit
+    rises, falls = rows, 0  # a set bit: one step down the column adds, or removes, one edit
     edits = len(one)
     for symbol in other:
         matches = places.get(symbol, 0)
@@ -35,7 +35,7 @@ def edit_distance(one: Sequence[Any], other: Sequence[Any]) -> int:
 
 
 def nearest_edits(output: Sequence[Any], references: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """Returns the fewest edits to any reference, and the length of that reference; of several, the longest."""
+    """Returns the fewest edits to a reference, and its length; among equals, the longest reference counts."""
     if output in references:
         return 0, len(output)
     pairs = [(edit_distance(output, reference), len(reference)) for reference in references]
@@ -43,7 +43,7 @@ def nearest_edits(output: Sequence[Any], references: Sequence[Sequence[Any]]) ->
 
 
 class RateSignature(Signature):
-    """A signature that ends with a rate's own settings."""
+    """A signature that ends with the settings of a rate."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__(settings)
@@ -51,12 +51,12 @@ class RateSignature(Signature):
 
 
 class Rate(Metric):
-    """A share of sums over sentences, as one of sacrebleu's metrics, so that its resampling serves it too.
+    """A metric of sacrebleu that is a quotient of two sums over sentences.
 
     Args:
-        name: of the score.
-        by_symbol: whether symbols are delimited by spaces; else each character is one.
-        details: what its signature says beside the numbers of references and resamples.
+        name: the score's name.
+        by_symbol: spaces delimit symbols; False: each character is a symbol.
+        details: what the signature has besides the numbers of references and resamples.
 
     """
 
@@ -83,14 +83,14 @@ class Rate(Metric):
 
 
 class ExactMatch(Rate):
-    """Outputs that equal a reference, of all outputs."""
+    """The share of outputs that equal a reference."""
 
     def _compute_segment_statistics(self, hypothesis: Any, ref_kwargs: dict[str, Any]) -> list[int]:
         return [int(hypothesis in ref_kwargs["references"]), 1]
 
 
 class EditRate(Rate):
-    """Edits to the nearest references, of all symbols of these."""
+    """Edits to the nearest reference, per symbol of that reference."""
 
     def _compute_segment_statistics(self, hypothesis: Any, ref_kwargs: dict[str, Any]) -> list[int]:
         return list(nearest_edits(hypothesis, ref_kwargs["references"]))

@@ -1,4 +1,4 @@
-"""Scores models: finds sentences with their references, translates them, and compares what came with what should."""
+"""Scores translators: finds sentences with references, translates them, and scores the outputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from seq2seq.config import DataConfig, DecodingConfig
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring import metrics
-from seq2seq.scoring.metrics import Comparison, Scores
+from seq2seq.scoring.metrics import Scores
 from seq2seq.scoring.training_data import training_data
 from seq2seq.text.datasets import load_pairs, resolve
 from seq2seq.text.lines import clean
@@ -23,16 +23,16 @@ N_BOOTSTRAP = 1000
 
 @dataclass(frozen=True)
 class Material:
-    """What is to be scored."""
+    """The sentences on which a model is scored."""
 
-    name: str  # in words, such as "fra-eng, test part"
+    name: str  # for messages, such as "fra-eng, test part"
     references: list[References]
     notes: tuple[str, ...] = ()  # lines for the user
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model said, and its scores."""
+    """A model's outputs and their scores."""
 
     material: Material
     outputs: list[str]  # one for each source of the material
@@ -54,18 +54,18 @@ def evaluate_model(
     n_bootstrap: int = N_BOOTSTRAP,
     **decoding: Any,
 ) -> Evaluation:
-    """Scores a model on a held-out part of its own data, or on other data; see `find_material` and `evaluate`.
+    """Scores a model on a held-out part of its own data, or on other data.
 
     Args:
         translator: the model.
-        data: a .tsv, a folder or a data set's name; None: the data that the model was trained on.
-        split: "test" or "validation"; None: "test", and of a .tsv all rows.
-        tokenize: BLEU's tokenisation; None: as `metrics.score_all` chooses.
-        n_bootstrap: resamples for the intervals; 0: none.
+        data: a .tsv file, a folder or a data set's name; None: the data that the model was trained on.
+        split: "test" or "validation"; None: "test", or all rows of a .tsv file.
+        tokenize: BLEU's tokenisation; None: `metrics.score_all` chooses.
+        n_bootstrap: resamples for the intervals; 0: no intervals.
         decoding: options of DecodingConfig, such as beam_size=5; greedy by default.
 
     Raises:
-        BundleError: the model does not say what it was trained on.
+        BundleError: the model does not record its training data.
         DataError: the data cannot be used.
         OptionError: an option is unknown or out of range.
 
@@ -76,18 +76,18 @@ def evaluate_model(
 
 
 def find_material(bundle: Bundle, data: str | None = None, part: str | None = None, **options: Any) -> Material:
-    """Finds what a model is to be scored on: `own_material` without `data`, else `given_material`."""
+    """Finds the sentences to score a model on: `own_material` without `data`, else `given_material`."""
     if part not in (None, *PARTS):
         raise OptionError(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
     return own_material(bundle, part or "test") if data is None else given_material(bundle, data, part, **options)
 
 
 def own_material(bundle: Bundle, part: str = "test") -> Material:
-    """Computes again a held-out part of the data that a model was trained on.
+    """Reads a held-out part of the data that a model was trained on; splits the data as in training.
 
     Raises:
-        BundleError: the model does not say what it was trained on.
-        DataError: the data is gone, or has changed.
+        BundleError: the model does not record its training data.
+        DataError: the data is missing, or has changed.
 
     """
     splits = load_pairs(training_data(bundle), bundle.data)
@@ -96,17 +96,17 @@ def own_material(bundle: Bundle, part: str = "test") -> Material:
 
 
 def given_material(bundle: Bundle, data: str, part: str | None = None, **options: Any) -> Material:
-    """Reads other data, in the way in which the model's own was read: a whole file, or a part of a set.
+    """Reads other data with the options of the model's own data: a whole file, or a part of a data set.
 
     Args:
         bundle: the model.
-        data: a file, all of whose rows are taken; a folder or a name, of which a part is.
-        part: "test", the default, or "validation"; not for a file.
+        data: a file, which is read whole; or a folder or a data set's name, of which one part is read.
+        part: "test" (default) or "validation"; must be None for a file.
         options: fields of DataConfig that differ from the model's.
 
     Raises:
         DataError: the data cannot be used.
-        OptionError: a part of a .tsv, or an option out of range.
+        OptionError: a part of a file, or an option is out of range.
 
     """
     dataset = resolve(data)
@@ -120,7 +120,7 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, **options
         )
     if part is not None:
         raise OptionError(f"--split {part}: all rows of {data} are scored; leave --split out")
-    # the limits were for training: what is given is scored, however long
+    # the limits of length were for training: all given pairs are scored
     config = DataConfig.from_dict({**bundle.data.to_dict(), **UNLIMITED, **options}, where="--data")
     pairs, report = read_pairs(dataset.paths["all"], config)
     warning = report.warning()
@@ -129,7 +129,7 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, **options
 
 
 def seen_in_training(bundle: Bundle, references: Sequence[References]) -> int | None:
-    """Counts sources that were in a model's training part; None where its data cannot be had any more."""
+    """Counts sources that are in a model's training part; None where that data is missing now."""
     try:
         trained = {source_key(pair.source) for pair in load_pairs(training_data(bundle), bundle.data).train}
     except (Seq2SeqError, OSError):
@@ -152,17 +152,17 @@ def evaluate(
         translator: the model.
         material: sources with their references.
         config: how to decode; greedy by default.
-        tokenize: BLEU's tokenisation; None: as `metrics.score_all` chooses.
-        n_bootstrap: resamples for the intervals; 0: none.
-        notice: receives each source character that the model does not know, with the number of its source.
+        tokenize: BLEU's tokenisation; None: `metrics.score_all` chooses.
+        n_bootstrap: resamples for the intervals; 0: no intervals.
+        notice: receives each unknown character and the number of its source.
 
     Raises:
-        DataError: nothing to score, or a source that the model cannot read.
+        DataError: there is nothing to score, or the model cannot read a source.
 
     """
     sources = [several.source for several in material.references]
     found = [best[0] for best in translator.outputs(sources, config or DecodingConfig(), notice=notice)]
-    outputs = [clean(output.text) for output in found]  # as the references are
+    outputs = [clean(output.text) for output in found]  # in the form of the references
     scores = metrics.score_all(
         outputs,
         [several.references for several in material.references],
@@ -175,29 +175,9 @@ def evaluate(
 
 
 def metrics_of(translator: Translator, pairs: Sequence[Pair], *, n_bootstrap: int = 0) -> dict[str, Any]:
-    """Scores a model's greedy translations of pairs, in the form of `evaluate --json`; rows of a source are grouped."""
+    """Scores a model's greedy translations of pairs, in the form of `evaluate --json`."""
     material = Material("pairs", group_references(pairs))
     return evaluate(translator, material, n_bootstrap=n_bootstrap).scores.to_dict()
-
-
-def compare(
-    translator: Translator,
-    outputs: Sequence[str],
-    others: Sequence[str],
-    references: Sequence[References],
-    *,
-    test: str = "bs",
-    tokenize: str | None = None,
-) -> Comparison:
-    """Tests whether two models' outputs differ in score by more than chance; `translator` is one of the models."""
-    return metrics.compare(
-        outputs,
-        others,
-        [several.references for several in references],
-        test=test,
-        separator=translator.target_vocabulary.separator,
-        tokenize=tokenize,
-    )
 
 
 def check_comparable(one: Translator, other: Translator) -> None:

@@ -1,4 +1,4 @@
-"""Finds what a written text quotes verbatim from the text that its model was trained on."""
+"""Finds the parts of an output that are quoted verbatim from the text that the model was trained on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,12 +8,12 @@ from seq2seq.bundle import Bundle
 from seq2seq.scoring.training_data import training_data
 from seq2seq.text.prose import TextForm, read_blocks
 
-SPAN = 20  # characters: shorter agreements are chance
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
+SPAN = 20  # characters; shorter agreements may be chance
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it modulo 2**64 is one-to-one
 
 
 def span_hashes(text: str, span: int = SPAN) -> np.ndarray:
-    """Returns uint64 (N,): a hash of the `span` characters from each place of the text on, N = len(text) - span + 1.
+    """Returns uint64 (N,): a hash of the `span` characters at each position, N = len(text) - span + 1.
 
     Source: Karp and Rabin 1987, doi:10.1147/rd.312.0249, modulo 2**64.
     """
@@ -27,15 +27,15 @@ def span_hashes(text: str, span: int = SPAN) -> np.ndarray:
 
 
 def quoted_spans(texts: Sequence[str], source: Iterable[str], span: int = SPAN) -> list[list[tuple[int, int]]]:
-    """Finds the parts of texts whose every `span` characters occur in the source.
+    """Finds the parts of texts in which all sequences of `span` characters occur in the source.
 
     Args:
-        texts: what was written.
-        source: the training text in consecutive blocks, read once; nothing of it is kept.
+        texts: the outputs.
+        source: the training text in consecutive blocks, read once and not kept in memory.
         span: characters.
 
     Returns:
-        For each text (start, end) of each part, in order, apart from each other.
+        For each text the (start, end) of its parts, in order; they neither overlap nor touch.
 
     """
     hashes = [span_hashes(text, span) for text in texts]
@@ -50,7 +50,7 @@ def quoted_spans(texts: Sequence[str], source: Iterable[str], span: int = SPAN) 
 
 
 def merged(starts: np.ndarray, span: int) -> list[tuple[int, int]]:
-    """Joins spans that overlap or touch, given by their starts, int (N,), in increasing order."""
+    """Joins spans that overlap or touch; starts, int (N,), are in increasing order."""
     spans: list[tuple[int, int]] = []
     for start in starts.tolist():
         if spans and start <= spans[-1][1]:
@@ -61,7 +61,7 @@ def merged(starts: np.ndarray, span: int) -> list[tuple[int, int]]:
 
 
 def quoted_share(texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int]]]) -> float:
-    """Returns the share of all characters that lie in the spans."""
+    """Returns the share of the texts' characters that lie in the spans."""
     inside = sum(end - start for several in spans for start, end in several)
     return inside / max(sum(map(len, texts)), 1)
 
@@ -79,12 +79,12 @@ def training_text(bundle: Bundle, data: str | None = None) -> Iterator[str]:
     """Yields the training part of the text that a model was trained on, in blocks.
 
     Args:
-        bundle: a language model; it names the file and its sha256.
-        data: a data set's name or path to look in instead of the place in the bundle.
+        bundle: a language model, which records the file and its sha256.
+        data: a data set's name or a path, instead of the recorded place.
 
     Raises:
-        BundleError: the model does not say what it was trained on.
-        DataError: the file is not found, or is another one.
+        BundleError: the model does not record its training data.
+        DataError: the file is missing, or differs from the recorded one.
 
     """
     path = training_data(bundle, data).paths["all"]

@@ -8,9 +8,9 @@ from typing import Any
 from seq2seq.errors import OptionError
 
 INSTALL = "pip install 'seq2seq[plots]'"
-# panels from top to bottom: title, and the rows' names with their labels
+# panels from top to bottom: the axis label, and the values by name with their labels
 PANELS = (
-    ("bits a symbol", {"entropy_bits": "entropy"}),
+    ("bits per symbol", {"entropy_bits": "entropy"}),
     ("share", {"distinct_1": "distinct-1", "distinct_2": "distinct-2", "repeated_8_grams": "repeated 8-grams",
                "copied_share": "copied", "unknown_words": "unknown words", "failures_to_stop": "no stop",
                "exact_match": "exact match", "best_exact_match": "exact match, best draw"}),
@@ -19,12 +19,12 @@ PANELS = (
 
 
 def has_matplotlib() -> bool:
-    """Says whether matplotlib is installed."""
+    """Returns whether matplotlib is installed."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
 def require_matplotlib() -> None:
-    """Raises OptionError that says how to install matplotlib where it is missing."""
+    """Raises OptionError if matplotlib is not installed; the message has the command that installs it."""
     if not has_matplotlib():
         raise OptionError(f"--plot: needs matplotlib, which is not installed: {INSTALL}; or leave --plot out")
 
@@ -33,9 +33,9 @@ def draw_sweep(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> 
     """Draws the numbers of a sweep against the temperature into a PNG file.
 
     Args:
-        rows: one a temperature; what is None or missing is left out.
-        path: of the file.
-        title: of the figure.
+        rows: one for each temperature; values that are None or missing are left out.
+        path: the file.
+        title: the figure's title.
 
     Raises:
         OptionError: matplotlib is missing, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Writes at several temperatures and measures each: a model in, one row of numbers for each temperature out."""
+"""Runs a model at several temperatures and measures the outputs: one row of numbers for each temperature."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -35,17 +35,17 @@ def sweep_text(
 
     Args:
         model: a language model.
-        opening: what every text goes on from.
+        opening: the text that every output continues.
         temperatures: each 0 or more; 0 is greedy, with one text.
-        samples: texts a temperature.
+        samples: texts for each temperature.
         length: symbols of a text.
-        seed: of the draws, the same for every temperature.
-        stop: strings that end a text; without any there is no failure to stop.
-        source: gives the training text in blocks, each time it is called; None: it cannot be had.
+        seed: the seed of the draws, the same for every temperature.
+        stop: strings that end a text.
+        source: yields the training text in blocks, each time it is called; None: the text is missing.
         filters: top_k, top_p and min_p, for temperatures above 0.
 
     Returns:
-        A row for each temperature: temperature, entropy_bits, what `text_measures` gives, copied_share and
+        A row for each temperature: temperature, entropy_bits, the values of `text_measures`, copied_share and
         unknown_words (None without `source`), failures_to_stop (None without `stop`), and the samples.
 
     """
@@ -86,15 +86,15 @@ def sweep_pairs(
     Args:
         translator: the model.
         references: sources with their references.
-        temperatures: each 0 or more; 0 is greedy, with one output a source.
+        temperatures: each 0 or more; 0 is greedy, with one output for each source.
         samples: draws for each source.
-        seed: of the draws, the same for every temperature.
+        seed: the seed of the draws, the same for every temperature.
         filters: top_k, top_p and min_p, for temperatures above 0.
 
     Returns:
-        A row for each temperature: temperature, entropy_bits, what `text_measures` gives, failures_to_stop,
-        chrf and exact_match (means over the draws), best_chrf and best_exact_match (of the best draw of each
-        source by its references), and the samples (the first draw of each source).
+        A row for each temperature: temperature, entropy_bits, the values of `text_measures`, failures_to_stop,
+        chrf and exact_match (means over the draws), best_chrf and best_exact_match (with the best draw of each
+        source, see `best_output`), and the samples (the first draw of each source).
 
     """
     rows: list[Row] = []
@@ -125,13 +125,13 @@ def sweep_pairs(
 
 
 def best_output(outputs: Sequence[Output], references: Sequence[str]) -> str:
-    """Returns the text of the draw that is nearest to the references: an exact match, else by its own chrF."""
+    """Returns the text of the best draw: an exact match, else the one with the highest chrF."""
     texts = [output.text for output in outputs]
     return max(texts, key=lambda text: (text in references, chrf([text], [references])))
 
 
 def real_text_measures(model: LanguageModel, source: Callable[[], Iterator[str]] | None, length: int) -> Row:
-    """Measures the validation text that is kept with the model, in pieces of about `length` symbols."""
+    """Measures the validation text in the model folder, in pieces of about `length` symbols."""
     size = max(length, 1)
     excerpt = model.bundle.excerpt
     texts = [excerpt[start : start + size] for start in range(0, max(len(excerpt) - size, 1), size)]
@@ -140,11 +140,11 @@ def real_text_measures(model: LanguageModel, source: Callable[[], Iterator[str]]
 
 
 def text_advice(rows: Sequence[Mapping[str, Any]], real: Mapping[str, float]) -> str:
-    """Recommends temperatures of a language model in one line.
+    """Recommends temperatures for a language model in one line.
 
     Args:
-        rows: of the sweep, one a temperature, with `temperature`, `repeated_8_grams` and `unknown_words` (or None).
-        real: the same two numbers of real text that the model was not trained on.
+        rows: one for each temperature, with `temperature`, `repeated_8_grams` and `unknown_words` (or None).
+        real: `repeated_8_grams` and `unknown_words` of real text that the model was not trained on.
 
     """
     limit = (real["unknown_words"] or 0.0) + 0.05
@@ -153,27 +153,27 @@ def text_advice(rows: Sequence[Mapping[str, Any]], real: Mapping[str, float]) ->
     if not whole:
         least = min(rows, key=lambda row: row["unknown_words"])
         return (
-            f"no temperature: even at {least['temperature']:g} {least['unknown_words']:.0%} of the words are not in "
-            f"the training text ({real['unknown_words']:.0%} of real text); train longer or a larger model"
+            f"no temperature: even at {least['temperature']:g}, {least['unknown_words']:.0%} of the words are not in "
+            f"the training text (in real text {real['unknown_words']:.0%}); train longer or a larger model"
         )
     lively = [row for row in whole if row["repeated_8_grams"] <= 2 * real["repeated_8_grams"] + 0.1] or whole[-1:]
     low, high = lively[0]["temperature"], lively[-1]["temperature"]
     span = f"{low:g} to {high:g}" if high > low else f"{high:g}"
     broken = [row for row in rows if row["temperature"] > high and row["unknown_words"] is not None]
     if not broken:
-        return f"{span}: varied, and words hold; none of these temperatures breaks them"
+        return f"{span}: varied, with correct words; none of these temperatures breaks words"
     return (
-        f"{span}: most varied before words break (at {broken[0]['temperature']:g} "
-        f"{broken[0]['unknown_words']:.0%} of the words are not in the training text; {real['unknown_words']:.0%} of "
-        "real text)"
+        f"{span}: as varied as possible with correct words (at {broken[0]['temperature']:g}, "
+        f"{broken[0]['unknown_words']:.0%} of the words are not in the training text; in real text "
+        f"{real['unknown_words']:.0%})"
     )
 
 
 def pairs_advice(rows: Sequence[Mapping[str, Any]], samples: int) -> str:
-    """Recommends temperatures of a translator in one line; rows with `temperature`, `chrf` and `best_chrf`."""
+    """Recommends temperatures for a translator in one line; rows have `temperature`, `chrf` and `best_chrf`."""
     single = max(rows, key=lambda row: (row["chrf"], -row["temperature"]))
     best = max(rows, key=lambda row: (row["best_chrf"], -row["temperature"]))
     return (
-        f"{single['temperature']:g}: the best single draws (chrF {single['chrf']:.1f}); {best['temperature']:g}: the "
-        f"best of {samples} draws, if something chooses among them (chrF {best['best_chrf']:.1f})"
+        f"{single['temperature']:g}: best for single draws (chrF {single['chrf']:.1f}); {best['temperature']:g}: best "
+        f"where the nearest of {samples} draws can be chosen (chrF {best['best_chrf']:.1f})"
     )

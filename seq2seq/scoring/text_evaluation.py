@@ -1,4 +1,4 @@
-"""Scores language models on held-out text: a model in, nats, bits and perplexity out."""
+"""Scores language models on held-out text: nats, bits and perplexity."""
 
 import math
 import tempfile
@@ -23,36 +23,36 @@ class TextScores(NamedTuple):
     nats_per_symbol: float
     nats_per_character: float
     bits_per_character: float
-    perplexity: float  # of a symbol
-    symbols: int  # that were scored
-    unknown_symbols: int  # of these, those that the vocabulary lacks; they count as UNK
+    perplexity: float  # per symbol
+    symbols: int  # number of scored symbols
+    unknown_symbols: int  # scored symbols that are not in the vocabulary, scored as UNK
 
 
 def text_scores(nats: float, *, symbols: int, unknown: int, symbols_per_character: float) -> TextScores:
-    """Gives all scores that follow from the mean nats of a symbol."""
+    """Computes all scores from the mean nats per symbol."""
     by_character = nats * symbols_per_character
     return TextScores(nats, by_character, by_character / math.log(2), math.exp(min(nats, 700.0)), symbols, unknown)
 
 
 class HeldOut(NamedTuple):
-    """A text as ids of the model's vocabulary, and the part of it that is scored."""
+    """A text as ids of the model's vocabulary, and where its scored part begins."""
 
     ids: np.ndarray  # uint (N,)
-    split: int  # the first symbol that is scored
-    characters: int  # of the part that is scored
+    split: int  # index of the first scored symbol
+    characters: int  # of the scored part
 
 
 def evaluate_text(model: LanguageModel, data: str | None = None) -> TextScores:
-    """Scores a language model on the last tenth of its own text, or on all of another one.
+    """Scores a language model on the last tenth of its own text, or on all of another text.
 
     The state is carried through the text, as in training.
 
     Args:
         model: the model.
-        data: a text's path or a data set's name; None: the held-out tenth of the text that it was trained on.
+        data: a text's path or a data set's name; None: the last tenth of the model's own text, which was held out.
 
     Raises:
-        BundleError: the model does not say what it was trained on.
+        BundleError: the model does not record its training data.
         DataError: the text cannot be used.
 
     """
@@ -76,10 +76,10 @@ def own_text(model: LanguageModel) -> HeldOut:
 
 
 def given_text(model: LanguageModel, data: str) -> HeldOut:
-    """Reads another text, all of which is scored but its first symbol."""
+    """Reads another text; all of it is scored except the first symbol."""
     dataset = resolve(data)
     if dataset.kind != "text":
-        raise DataError(f"--data {data}: expected a text, as the model was trained on, got {dataset.kind}")
+        raise DataError(f"--data {data}: expected a text, since the model was trained on a text, got {dataset.kind}")
     encode = make_encoder(model.vocabulary, model.form, np.min_scalar_type(len(model.vocabulary) - 1))
     with dataset.paths["all"].open("rb") as file:
         blocks = list(read_blocks(file, model.form, name=data, encoding=model.bundle.data.encoding))
@@ -90,7 +90,7 @@ def given_text(model: LanguageModel, data: str) -> HeldOut:
 
 
 def mean_nats(model: LanguageModel, part: HeldOut) -> float:
-    """Returns the mean nats of a symbol of the held-out part, the state carried through it."""
+    """Returns the mean nats per symbol of the held-out part; the state is carried through it."""
     nats = count = 0.0
     state = None
     for inputs, targets, weights in validation_windows(part.ids, part.split):

@@ -1,4 +1,4 @@
-"""Finds the data that a model was trained on again, by its hash: a model in, the data set out."""
+"""Finds the data that a model was trained on, and checks its hash."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,25 +12,25 @@ from seq2seq.text.datasets import Dataset, bundled_path, resolve
 
 
 def training_data(bundle: Bundle, data: str | None = None) -> Dataset:
-    """Finds the data that a model was trained on, as it was then.
+    """Finds the data that a model was trained on; it must not have changed.
 
     Args:
-        bundle: the model, which names its data and the sha256 of each file.
-        data: a data set's name or path to look in, instead of the places that the model names.
+        bundle: the model, which records its data and the sha256 of each file.
+        data: a data set's name or a path, instead of the recorded places.
 
     Raises:
-        BundleError: the model does not say what it was trained on.
-        DataError: the data is gone, has changed, or is not what `data` names.
+        BundleError: the model does not record its training data.
+        DataError: the data is missing, has changed, or differs from what `data` names.
 
     """
     origin = bundle.record.get("trained_on", {})
     expected = origin.get("sha256")
     if bundle.kind == LANGUAGE_MODEL:
-        what, other, without = "text", "name a copy of it with --data", "leave out what compares with it"
+        what, other, without = "text", "name a copy of it with --data", "leave out the options that compare with it"
     else:
         what, other, without = "data", "give --data FILE.tsv to score another file", "give --data FILE.tsv"
     if not expected:
-        raise BundleError(f"{bundle.path}: does not record what it was trained on; {without}")
+        raise BundleError(f"{bundle.path}: does not record its training data; {without}")
     if data is not None:
         dataset = resolve(data)
         if dataset.sha256 == expected:
@@ -46,27 +46,27 @@ def training_data(bundle: Bundle, data: str | None = None) -> Dataset:
         elif found.sha256 == expected:
             return found
         else:
-            reasons.append(f"what is there now has sha256 {digests(found.sha256)}")
+            reasons.append(f"the data there now has sha256 {digests(found.sha256)}")
     raise DataError(
         f"{bundle.path}: expected the data it was trained on, {origin.get('name', bundle.data.data)!r} with sha256 "
-        f"{digests(expected)}, but {reasons[0]}; bring that data back, or {other}"
+        f"{digests(expected)}, but {reasons[0]}; restore that data, or {other}"
     )
 
 
 def digests(sha256: dict[str, str]) -> str:
-    """Writes the beginnings of some digests."""
+    """Returns the first characters of some digests."""
     return ", ".join(digest[:12] for digest in sha256.values())
 
 
 def _candidates(bundle: Bundle, origin: dict[str, Any]) -> Iterator[Dataset | DataError]:
-    """Yields what is in each place where the data may be, the likeliest first."""
+    """Yields the data set or the error of each place where the data may be, the likeliest first."""
     try:
         yield resolve(bundle.data.data)
     except DataError as error:
         yield error
     places = [{part: Path(path) for part, path in origin.get("paths", {}).items()}]
     if origin.get("origin") == "bundled":
-        # a download of the same name, made since, hides it
+        # a later download of the same name hides the bundled file
         with contextlib.suppress(DataError):
             places.append({"all": bundled_path(origin["name"])})
     for paths in filter(None, places):
@@ -75,7 +75,7 @@ def _candidates(bundle: Bundle, origin: dict[str, Any]) -> Iterator[Dataset | Da
 
 
 def _recorded(bundle: Bundle, origin: dict[str, Any], paths: dict[str, Path]) -> Dataset:
-    """Takes files as they are, whatever their names."""
+    """Makes a data set of recorded files, whatever their names are now."""
     return Dataset(
         name=origin.get("name", bundle.data.data),
         kind="text" if bundle.kind == LANGUAGE_MODEL else "pairs",

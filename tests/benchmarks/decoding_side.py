@@ -2,8 +2,8 @@
 
 import time
 
+from seq2seq.api import load
 from seq2seq.config import DecodingConfig
-from seq2seq.inference.translator import load
 from tests.benchmarks.models import lines_of_length
 
 
