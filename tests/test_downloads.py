@@ -10,9 +10,9 @@ import zipfile
 import pytest
 from faulty_server import CONTENT, Handler, Server, serving
 
+from seq2seq import terminal
 from seq2seq.errors import DataError
 from seq2seq.text.downloads import download, terminal_progress, unzip_text
-from seq2seq.training.fit import terminal
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

@@ -205,7 +205,7 @@ def model_log_probs(model, text, first):
 
 
 def test_a_large_validation_part_is_scored_as_a_whole_at_the_end(tmp_path, monkeypatch):
-    from seq2seq.training.fit import language_model as language
+    from seq2seq.training import language_model as language
 
     monkeypatch.setattr(language, "EPOCH_SYMBOLS", 100)
     for name, options, symbols in [("whole", {"epochs": 1}, 300), ("bounded", {"max_minutes": 0.02}, 100)]:

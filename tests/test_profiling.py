@@ -4,7 +4,7 @@ import pytest
 from seq2seq.config import TrainingConfig
 from seq2seq.special import END, START
 from seq2seq.train import main
-from seq2seq.training.fit import profiling
+from seq2seq.training import profiling
 from seq2seq.training.profiling import Parts, Profile, Size, describe_batches, describe_cost, describe_parts, size_of
 
 ROWS = [f"{one}{other}\t{other}{one}" for one in "abcdefgh" for other in "ijklmnop"]

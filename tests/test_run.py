@@ -17,8 +17,8 @@ from seq2seq.errors import BundleError
 from seq2seq.files import read_json, write_json
 from seq2seq.inference.translator import Translator
 from seq2seq.text.datasets import Dataset
+from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
-from seq2seq.training.fit import translator as translation
 from seq2seq.training.run_folder import RESOLVED, RUN, check_ours, is_run, remove_ours, strangers
 from seq2seq.training.run_record import Saver, finished_run, run_under_way
 from seq2seq.training.task import Run, Start

@@ -20,9 +20,9 @@ from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights
 from seq2seq.text.datasets import Dataset
+from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
 from seq2seq.training.fit import fit
-from seq2seq.training.fit import translator as translation
 from seq2seq.training.run_folder import RUN
 from seq2seq.training.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
 from seq2seq.training.task import Run, Scores, Start
