@@ -9,7 +9,7 @@ import pytest
 from test_training import STEPS, CountingTask, run
 
 from seq2seq.terminal import LIVE_SECONDS, PLAIN_SECONDS, LiveLine, columns, fitted, time_left
-from seq2seq.training.fit import fit as training
+from seq2seq.training import fit as training
 
 
 class Screen(io.StringIO):
@@ -188,7 +188,7 @@ def test_training_clears_its_line_before_it_reports(tmp_path, training_screen):
     assert all(text.endswith(blank) for text in [*reported, training_screen.getvalue()])
 
 
-def test_a_run_that_goes_on_measures_its_speed_from_where_it_went_on(tmp_path, training_screen):
+def test_a_run_that_continues_measures_its_speed_from_where_it_continued(tmp_path, training_screen):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, CountingTask(interrupt_in=(3, 0)), epochs=3)
     shown = len(drawn(training_screen))
