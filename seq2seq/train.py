@@ -12,7 +12,7 @@ from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.fields import to_toml
 from seq2seq.presets import PRESETS
-from seq2seq.training.run import look_only, train_into
+from seq2seq.training.run import describe_run, train_into
 from seq2seq.training.task import Run
 
 EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
     if args.print_config:
         print(to_toml(asked.settings), end="")
     elif args.dry_run:
-        look_only(asked)
+        describe_run(asked)
     else:
         train_into(asked)
     return 0

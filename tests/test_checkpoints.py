@@ -113,7 +113,9 @@ def test_a_cut_between_any_two_writes_leaves_the_old_checkpoint_or_the_new(tmp_p
 def test_current_must_name_a_checkpoint_that_is_there(tmp_path):
     save(tmp_path, 1)
     (tmp_path / CURRENT).write_text("checkpoint-7\n")
-    with pytest.raises(BundleError, match="names 'checkpoint-7', which is not there; --overwrite starts anew"):
+    with pytest.raises(
+        BundleError, match="names 'checkpoint-7', which does not exist; --overwrite starts from the beginning"
+    ):
         current_checkpoint(tmp_path)
 
 
@@ -123,9 +125,7 @@ def test_checkpoints_of_other_programs_are_left_alone(tmp_path, file):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text("theirs")
     save(tmp_path, 1)
-    shutil.copy(
-        tmp_path / "checkpoint-1" / "progress.json", tmp_path / "checkpoint-6"
-    )  # another program's file beside this program's
+    shutil.copy(tmp_path / "checkpoint-1" / "progress.json", tmp_path / "checkpoint-6")  # beside another program's file
     (tmp_path / "checkpoint-9").symlink_to(tmp_path / "checkpoint-1")
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
     remove_checkpoints(tmp_path, keep={"checkpoint-1"})
@@ -140,8 +140,8 @@ def test_a_checkpoint_takes_no_name_that_another_program_has(tmp_path):
     (tmp_path / "checkpoint-2" / "weights.safetensors").write_text("theirs")
     save(tmp_path, 1)
     message = (
-        f"{tmp_path / 'checkpoint-2'}: has the name of a checkpoint, but is not one of this program alone; "
-        "move it away, or give another --model"
+        f"{tmp_path / 'checkpoint-2'}: has the name of a checkpoint, but this program did not write it, or not all of "
+        "it; move it away, or give another --model"
     )
     for action in (lambda: save(tmp_path, 2), lambda: check_names_free(tmp_path, epochs=2)):
         with pytest.raises(BundleError) as error:
@@ -196,7 +196,7 @@ def test_progress_is_plain_data():
         ({"history": [{"epoch": "1"}]}, "history is [{'epoch': '1'}]"),
     ],
 )
-def test_progress_that_is_not_ours_names_file_and_key(tmp_path, changes, message):
+def test_wrong_progress_is_named_by_file_and_key(tmp_path, changes, message):
     save(tmp_path, 1)
     path = tmp_path / "checkpoint-1" / "progress.json"
     record = read_json(path)
@@ -232,7 +232,7 @@ def remove_model_file(folder):
     (folder / "model").unlink(missing_ok=True)
 
 
-def test_a_cut_while_a_folder_is_replaced_loses_neither_the_old_nor_what_is_not_ours(tmp_path):
+def test_a_cut_while_a_folder_is_replaced_loses_neither_the_old_one_nor_files_of_other_programs(tmp_path):
     for after in range(20):
         home = tmp_path / str(after)
         home.mkdir()

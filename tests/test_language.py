@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_language import random_weights
 
@@ -26,7 +26,7 @@ TRAINING = {"batch_size": 4, "learning_rate": 0.01, "warmup_steps": 0, "window":
 # Windows
 
 
-def test_windows_go_on_where_the_ones_before_ended():
+def test_each_window_starts_where_the_one_before_ended():
     ids = np.arange(100, 113)
     windows = list(training_windows(ids, 2, 4, 0))
     assert [window.inputs.tolist() for window in windows] == [
@@ -39,12 +39,13 @@ def test_windows_go_on_where_the_ones_before_ended():
     ]
 
 
-def test_a_pass_that_begins_inside_reads_the_text_as_a_ring():
+def test_a_pass_that_starts_inside_the_text_continues_at_its_beginning():
     windows = list(training_windows(np.arange(7), 2, 3, 4))
     assert [window.inputs.tolist() for window in windows] == [[[4, 5, 6], [0, 1, 2]]]
     assert [window.targets.tolist() for window in windows] == [[[5, 6, 0], [1, 2, 3]]]
 
 
+@settings(deadline=None)  # the verdict depends on no clock
 @given(st.integers(2, 300), st.integers(1, 12), st.integers(1, 40), st.data())
 def test_every_pass_trains_on_every_symbol_once_but_for_a_remainder(symbols, batch_size, window, data):
     streams = stream_count(symbols, batch_size, window)
@@ -56,6 +57,7 @@ def test_every_pass_trains_on_every_symbol_once_but_for_a_remainder(symbols, bat
     assert all((one.weights == 1).all() and one.weights.shape == one.targets.shape for one in windows)
 
 
+@settings(deadline=None)  # the verdict depends on no clock
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 50), st.integers(1, 9))
 def test_validation_counts_every_symbol_of_its_part_once(split, count, window, streams):
     ids = np.arange(split + count)
@@ -224,7 +226,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path):
         run_into(tmp_path / "cut", PROSE[:4000], report=interrupt, **options)
     lines = []
     resumed = seq2seq.load(run_into(tmp_path / "cut", PROSE[:4000], report=lines.append, **options))
-    assert "goes on after epoch 1" in lines
+    assert "continues after epoch 1" in lines
     for name, weights in whole.bundle.weights.items():
         np.testing.assert_array_equal(resumed.bundle.weights[name], weights, err_msg=name)
 
@@ -293,11 +295,10 @@ def test_print_config_shows_the_defaults_of_the_kind_of_data(capsys):
 
 
 def test_short_texts_are_read_in_small_batches_and_often():
-    from seq2seq.training.language_model import resolved_text_model, resolved_text_training
+    from seq2seq.training.language_model import resolved_options
 
     def resolved(symbols, **options):
-        train = resolved_text_training(TrainingConfig(**options), symbols=symbols)
-        model = resolved_text_model(ModelConfig(), symbols=symbols, epochs=train.epochs)
+        model, train = resolved_options(ModelConfig(), TrainingConfig(**options), symbols=symbols)
         return train.batch_size, train.epochs, model.dropout
 
     assert resolved(80_000) == (4, 20, 0.4)
@@ -306,7 +307,8 @@ def test_short_texts_are_read_in_small_batches_and_often():
     assert resolved(450_000_000) == (32, 3, 0.0)
     assert resolved(1_000_000, epochs=3, batch_size=7) == (7, 3, 0.0)
     assert resolved(80_000, max_minutes=5.0)[1] == 20
-    assert resolved_text_model(ModelConfig(dropout=0.1), symbols=9, epochs=9).attention == "none"
+    model, _ = resolved_options(ModelConfig(dropout=0.1), TrainingConfig(), symbols=9)
+    assert (model.dropout, model.attention, model.bidirectional) == (0.1, "none", False)
 
 
 @pytest.mark.parametrize("name", ["king-lear", "nietzsche"])

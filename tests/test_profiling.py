@@ -24,8 +24,8 @@ def test_padding_is_what_is_neither_source_nor_target_symbol():
     weights = np.array([[1, 1, 1], [1, 0, 0]], np.float32)
     size = size_of([source_ids, inputs, inputs, weights])
     assert size == Size(rows=2, source=2, target=3, real=3 + 4, symbols=4)
-    assert size.places == 10
-    assert "padding: 30.0% of 10 places" in describe_batches([size])
+    assert size.positions == 10
+    assert "padding: 30.0% of 10 positions" in describe_batches([size])
 
 
 def test_a_language_model_has_no_sources():
@@ -33,12 +33,12 @@ def test_a_language_model_has_no_sources():
     assert size_of([inputs, inputs, np.ones((2, 5), np.float32)]) == Size(2, 0, 5, 10, 10)
 
 
-def test_minutes_an_epoch_grow_with_the_places_that_were_not_timed():
+def test_minutes_per_epoch_grow_with_the_positions_that_were_not_timed():
     timed = Size(rows=32, source=10, target=10, real=640, symbols=320)
     profile = Profile([Parts(0.5, 0, 0, 0, 2.5, 0)], [timed], tracing=1.0, peak=500.0)
     lines = describe_cost(profile, [timed] * 40, TrainingConfig(epochs=10, batch_size=32))
-    assert lines[0].startswith("time: 2.0 minutes an epoch") and "(0.1 thousand target symbols a second" in lines[0]
-    assert lines[1] == "in all: 20 minutes for 10 epochs"
+    assert lines[0].startswith("time: 2.0 minutes per epoch") and "(0.1 thousand target symbols per second" in lines[0]
+    assert lines[1] == "total: 20 minutes for 10 epochs"
     assert lines[2].startswith("memory: 500 MiB")
 
 
@@ -61,7 +61,7 @@ def test_a_dry_run_describes_the_run_and_leaves_nothing(data, tmp_path, capsys, 
     monkeypatch.chdir(tmp_path)
     assert main(["--data", str(data), "--dry-run", "--model", "mine", *SMALL]) == 0
     said = capsys.readouterr().err
-    for word in ("batches: ", "shapes: ", "padding: ", "memory: ", "minutes an epoch", "longest target of a batch"):
+    for word in ("batches: ", "shapes: ", "padding: ", "memory: ", "minutes per epoch", "longest target of a batch"):
         assert word in said
     assert "part of a step" not in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.tsv"]

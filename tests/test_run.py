@@ -1,4 +1,4 @@
-"""The life of a run's folder: begun, interrupted, gone on with, trained for longer, begun anew; nothing is lost."""
+"""A run in its folder is started, interrupted, continued, trained for longer and overwritten, and nothing is lost."""
 
 import json
 import os
@@ -19,8 +19,16 @@ from seq2seq.inference.translator import Translator
 from seq2seq.text.datasets import Dataset
 from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
-from seq2seq.training.run_folder import RESOLVED, RUN, check_ours, is_run, remove_ours, strangers
-from seq2seq.training.run_record import Saver, finished_run, run_under_way
+from seq2seq.training.run_folder import (
+    RESOLVED,
+    RUN,
+    Saver,
+    check_folder,
+    foreign_names,
+    is_run,
+    remove_model_and_run,
+)
+from seq2seq.training.run_record import finished_run, unfinished_run
 from seq2seq.training.task import Run, Start
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
@@ -29,7 +37,7 @@ OPTIONS = [
     "--hidden-size", "4", "--embedding-size", "3", "--batch-size", "16", "--warmup-steps", "2",
     "--no-bidirectional", "--attention", "none", "--rnn", "gru",
 ]  # fmt: skip
-ANEW = "give another --model, or --overwrite to start anew"
+WAYS_OUT = "give another --model, or --overwrite to start from the beginning"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +98,16 @@ def same_weights(one, other):
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-# what is not ours
+# files of other programs
+
+
+@pytest.mark.parametrize("name", ["current", "config.toml"])
+def test_a_file_beside_a_model_without_a_run_is_not_taken_for_the_runs(tiny_bundle, name):
+    folder = tiny_bundle()  # as adopt writes one: neither run.json nor the record of a run
+    (folder / name).write_text("mine")
+    with pytest.raises(BundleError, match=f"{name}: is damaged, or another program wrote it; move it away"):
+        check_folder(folder, overwrite=True)
+    assert (folder / name).read_text() == "mine"
 
 
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
@@ -115,7 +132,7 @@ def test_a_folder_of_another_program_is_left_as_it_is(command, tmp_path, files, 
     assert contents(tmp_path / "model") == before
 
 
-def test_overwriting_names_what_is_not_ours_and_leaves_it(command, folder):
+def test_overwriting_reports_files_of_other_programs_and_leaves_them(command, folder):
     theirs = {"thesis/chapter.txt": "years", "notes.txt": "mine", "checkpoint-500/pytorch_model.bin": "theirs"}
     for name, content in theirs.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -128,11 +145,11 @@ def test_overwriting_names_what_is_not_ours_and_leaves_it(command, folder):
 
 
 @pytest.mark.parametrize(("name", "content"), [(RUN, "{}"), (CONFIG, '{"architectures": []}'), (CONFIG, "{")])
-def test_a_file_of_another_program_under_a_name_of_ours_is_not_overwritten(folder, name, content):
+def test_a_file_of_another_program_under_a_name_of_this_program_is_not_overwritten(folder, name, content):
     (folder / name).write_text(content)
     for overwrite in (False, True):
         with pytest.raises(BundleError) as error:
-            check_ours(folder, overwrite=overwrite)
+            check_folder(folder, overwrite=overwrite)
         assert str(error.value) == (
             f"{folder / name}: is damaged, or another program wrote it; move it away, or give another --model"
         )
@@ -144,25 +161,25 @@ def test_a_checkpoint_of_another_program_in_the_way_is_an_error_before_training(
     (folder / "checkpoint-1" / "pytorch_model.bin").write_text("theirs")
     before = contents(folder)
     code, said = command("--epochs", "2", "--overwrite", "--seed", "2")
-    assert code == 2 and f"{folder / 'checkpoint-1'}: has the name of a checkpoint, but is not one of this" in said
+    assert code == 2 and f"{folder / 'checkpoint-1'}: has the name of a checkpoint, but this program did" in said
     assert contents(folder) == before
 
 
 def test_only_names_that_the_model_lists_go_with_it(tiny_bundle):
     folder = tiny_bundle()
-    for name in ("validation.txt", "config.toml", "current"):  # names that other models and runs of ours have
+    for name in ("validation.txt", "config.toml", "current"):  # names that other models and runs have
         (folder / name).write_text("mine")
-    remove_ours(folder)
+    remove_model_and_run(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "current", "validation.txt"]
 
 
-def test_all_that_a_run_leaves_is_known_as_ours(trained):
-    assert strangers(trained / "model") == []
+def test_every_name_that_a_run_leaves_is_known(trained):
+    assert foreign_names(trained / "model") == []
     assert is_run(trained / "model") and kind_in(trained / "model") == "translator"
     assert read_json(trained / "model" / RUN)["format"] == "seq2seq run 1"
 
 
-# starting anew
+# starting from the beginning
 
 
 def test_a_finished_model_survives_data_that_cannot_be_used(command, folder, tmp_path):
@@ -181,7 +198,7 @@ def test_the_old_model_works_until_the_first_checkpoint_of_the_new_one_is_whole(
     interrupted(2, *options, "--overwrite")
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
     code, said = command(*options)
-    assert code == 0 and "goes on after epoch 1\n" in said
+    assert code == 0 and "continues after epoch 1\n" in said
     assert command(*options, model="whole")[0] == 0
     assert same_weights(folder, folder.with_name("whole"))
 
@@ -202,7 +219,7 @@ def test_a_cut_while_a_new_run_takes_over_leaves_the_old_model_or_the_new_checkp
             finished = True
         except PowerCut:
             finished = False
-        there = run_under_way(folder)
+        there = unfinished_run(folder)
         is_new = there is not None and there.sha256 == run.dataset.sha256
         if is_new:
             assert load_progress(current_checkpoint(folder)) == progress
@@ -237,7 +254,8 @@ def test_a_finished_model_is_trained_for_longer_and_stays_whole_meanwhile(comman
     before = contents(folder)
     said = interrupted(2, "--epochs", "4")
     assert (
-        "goes on after epoch 2\nlearning rate: was cosine over 8 steps, 8e-05 at step 8; is now cosine over 16" in said
+        "continues after epoch 2\nlearning rate: was cosine over 8 steps, 8e-05 at step 8; is now cosine over 16"
+        in said
     )
     after = contents(folder)
     assert {name for name in before if after.get(name) != before[name]} <= {
@@ -245,15 +263,15 @@ def test_a_finished_model_is_trained_for_longer_and_stays_whole_meanwhile(comman
         *(f"checkpoint-2/{name}" for name in (PROGRESS, STATE, WEIGHTS)),
     }
     assert Translator(load_bundle(folder)).translate(["ab"])
-    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
     code, said = command("--epochs", "4")
-    assert code == 0 and "goes on after epoch 3\n" in said and "learning rate" not in said
+    assert code == 0 and "continues after epoch 3\n" in said and "learning rate" not in said
     assert load_bundle(folder).record["train"]["epochs"] == 4
     assert (folder / "history.csv").read_text().count("\n") == 5
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-4"]
 
 
-def test_going_on_with_more_epochs_equals_itself_wherever_it_is_interrupted(command, interrupted, folder):
+def test_training_for_more_epochs_gives_the_same_model_wherever_it_is_interrupted(command, interrupted, folder):
     whole = shutil.copytree(folder, folder.with_name("whole"))
     assert command("--epochs", "4", model="whole")[0] == 0
     interrupted(1, "--epochs", "4")
@@ -267,24 +285,24 @@ def test_fewer_epochs_than_done_are_refused_and_the_limit_is_named(command, fold
     assert code == 2
     assert said.splitlines()[-1] == (
         f"seq2seq train: error: {folder}: has been trained for 2 epochs, and --epochs 1 is fewer; "
-        "give --epochs 2 or more, another --model, or --overwrite to start anew"
+        "give --epochs 2 or more, another --model, or --overwrite to start from the beginning"
     )
 
 
-def test_a_finished_model_without_its_checkpoint_says_why_it_cannot_go_on(command, folder):
+def test_a_finished_model_without_its_checkpoint_says_why_it_cannot_continue(command, folder):
     shutil.rmtree(folder / "checkpoint-2")
     for name in (RUN, CURRENT):
         (folder / name).unlink()
     code, said = command("--epochs", "3")
     assert code == 2
     assert said.splitlines()[-1] == (
-        f"seq2seq train: error: {folder}: cannot go on with more --epochs: it is finished and keeps no checkpoint, "
-        f"since an earlier version wrote it or its checkpoint was removed; {ANEW}"
+        f"seq2seq train: error: {folder}: cannot continue with more --epochs: it is finished and keeps no checkpoint, "
+        f"since an earlier version wrote it or its checkpoint was removed; {WAYS_OUT}"
     )
-    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
 
 
-def test_more_steps_go_on_too_and_patience_that_ended_a_run_is_named(command, tmp_path):
+def test_a_run_continues_with_more_steps_and_patience_that_ended_a_run_is_named(command, tmp_path):
     folder = tmp_path / "model"
     assert command("--max-steps", "3")[0] == 0
     code, said = command("--max-steps", "6")
@@ -301,8 +319,8 @@ def test_more_steps_go_on_too_and_patience_that_ended_a_run_is_named(command, tm
     code, said = command("--max-steps", "9", "--patience", "1")
     assert code == 2
     assert said.splitlines()[-1] == (
-        f"seq2seq train: error: {folder}: was ended by --patience 1 after epoch {progress['epoch']}, and more "
-        f"--max-steps would not change that; {ANEW}"
+        f"seq2seq train: error: {folder}: --patience 1 ended this run after epoch {progress['epoch']}, and more "
+        f"--max-steps would not change that; {WAYS_OUT}"
     )
 
 
@@ -313,12 +331,12 @@ def test_runs_are_compared_by_what_their_options_come_to(command, folder):
     # pairs below 5000 have dropout 0.5, scored by chrf
     same = ["--epochs", "2", "--dropout", "0.5", "--early-stop-metric", "chrf"]
     code, said = command(*same)
-    assert code == 0 and said.endswith(f"{folder}: is finished already; --overwrite starts anew\n")
+    assert code == 0 and said.endswith(f"{folder}: is already finished; --overwrite starts from the beginning\n")
     code, said = command("--learning-rate", "0.01")
     assert code == 2
     assert said.splitlines()[-1] == (
         f"seq2seq train: error: {folder}: holds another run: train.epochs was 2, now the default (100); "
-        f"train.learning_rate was 0.008, now 0.01; {ANEW}"
+        f"train.learning_rate was 0.008, now 0.01; {WAYS_OUT}"
     )
 
 
@@ -327,7 +345,7 @@ def test_options_that_a_record_lacks_have_their_defaults(command, folder):
     for name in ("shards", "label_smoothing"):
         del record["signature"]["train"][name]
     write_json(folder / CONFIG, record)
-    assert command("--epochs", "2") == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
 
 
 def test_what_is_finished_needs_no_tensorflow(trained):
@@ -340,24 +358,24 @@ assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stderr == f"{trained / 'model'}: is finished already; --overwrite starts anew\n"
+    assert result.stderr == f"{trained / 'model'}: is already finished; --overwrite starts from the beginning\n"
 
 
-def test_an_unfinished_run_of_the_first_version_goes_on(command, interrupted, folder, trained):
+def test_an_unfinished_run_of_the_first_version_continues(command, interrupted, folder, trained):
     interrupted(2, "--epochs", "2", "--overwrite")
     record = read_json(folder / RUN)
     asked = {**record["train"], "epochs": 2, "shards": None, "early_stop_metric": None}
     del record["format"], asked["shards"]
     write_json(folder / RUN, {**record, "train": asked, "model": {**record["model"], "dropout": None}})
     code, said = command("--epochs", "2")
-    assert code == 0 and "goes on after epoch 1\n" in said
+    assert code == 0 and "continues after epoch 1\n" in said
     assert same_weights(folder, trained / "model")
 
 
-def test_a_model_that_was_not_trained_here_is_no_run_to_go_on_with(command, tiny_bundle):
+def test_a_model_that_was_not_trained_here_is_not_a_run_to_continue(command, tiny_bundle):
     folder = tiny_bundle("model")
     code, said = command("--epochs", "2")
-    assert code == 2 and said.endswith(f"error: {folder}: holds a model that was not trained here; {ANEW}\n")
+    assert code == 2 and said.endswith(f"error: {folder}: holds a model that was not trained here; {WAYS_OUT}\n")
 
 
 # records that are damaged
@@ -371,7 +389,7 @@ def without(section):
     return lambda record: {key: value for key, value in record.items() if key != section}
 
 
-@pytest.mark.parametrize("read", [run_under_way, finished_run])
+@pytest.mark.parametrize("read", [unfinished_run, finished_run])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -383,8 +401,8 @@ def without(section):
         (lambda record: {**record, "model": 7}, "model is 7"),
     ],
 )
-def test_a_record_that_is_not_ours_names_file_and_key(folder, read, change, message):
-    path = folder / (RUN if read is run_under_way else CONFIG)
+def test_a_wrong_record_is_named_by_file_and_key(folder, read, change, message):
+    path = folder / (RUN if read is unfinished_run else CONFIG)
     write_json(path, change(read_json(path)))
     with pytest.raises(BundleError, match=f"{re.escape(str(path))}: .*({message})"):
         read(folder)
@@ -398,14 +416,14 @@ def test_a_record_that_is_not_ours_names_file_and_key(folder, read, change, mess
         (
             lambda record: {**record, "format": "seq2seq run 2"},
             "has format 'seq2seq run 2', expected 'seq2seq run 1'; use the version of seq2seq that wrote it, "
-            "or --overwrite to start anew",
+            "or --overwrite to start from the beginning",
         ),
     ],
 )
 def test_a_run_with_other_keys_or_of_another_format_is_refused(folder, change, message):
     write_json(folder / RUN, change(read_json(folder / RUN)))
     with pytest.raises(BundleError) as error:
-        run_under_way(folder)
+        unfinished_run(folder)
     assert str(error.value) == f"{folder / RUN}: {message}"
 
 
@@ -432,7 +450,7 @@ assert shard_count(64) == 1
     assert result.returncode == 0, result.stderr
 
 
-def test_a_run_goes_on_with_its_shards_on_another_machine(command, interrupted, tmp_path, monkeypatch):
+def test_a_run_continues_with_its_shards_on_another_machine(command, interrupted, tmp_path, monkeypatch):
     monkeypatch.setattr("seq2seq.models.step.core_count", lambda: 2)
     assert command("--epochs", "2", model="whole")[0] == 0
     interrupted(2, "--epochs", "2")

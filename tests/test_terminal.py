@@ -188,7 +188,7 @@ def test_training_clears_its_line_before_it_reports(tmp_path, training_screen):
     assert all(text.endswith(blank) for text in [*reported, training_screen.getvalue()])
 
 
-def test_a_run_that_goes_on_measures_its_speed_from_where_it_went_on(tmp_path, training_screen):
+def test_a_run_that_continues_measures_its_speed_from_where_it_continued(tmp_path, training_screen):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, CountingTask(interrupt_in=(3, 0)), epochs=3)
     shown = len(drawn(training_screen))

@@ -174,7 +174,7 @@ def test_a_seed_repeats_a_run_exactly_and_another_does_not(tmp_path):
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 @pytest.mark.parametrize("moment", [(2, 0), (3, 4)])
-def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, optimizer, moment):
+def test_a_run_that_continues_ends_as_one_that_was_never_interrupted(tmp_path, optimizer, moment):
     losses = [3.0, 1.0, 2.0, 2.0]
     whole, weights, _ = run(tmp_path / "1", CountingTask(list(losses)), epochs=4, optimizer=optimizer)
     with pytest.raises(KeyboardInterrupt):
@@ -183,7 +183,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, opt
     assert done == moment[0] - 1
     task = CountingTask(losses[done:])
     progress, others, lines = run(tmp_path / "2", task, epochs=4, optimizer=optimizer)
-    assert lines[0] == f"goes on after epoch {done}"
+    assert lines[0] == f"continues after epoch {done}"
     assert_same(weights, others)
     one, two = (read_arrays(current_checkpoint(tmp_path / name) / "state.safetensors") for name in "12")
     assert_same(one, two)
@@ -195,7 +195,7 @@ def test_a_run_that_goes_on_ends_as_one_that_was_never_interrupted(tmp_path, opt
 
 
 @pytest.mark.parametrize(("moment", "epoch", "within"), [((1, 4), 0, 4), ((2, 3), 1, 3), ((3, 0), 2, 0)])
-def test_a_long_epoch_goes_on_from_its_middle(tmp_path, monkeypatch, moment, epoch, within):
+def test_a_long_epoch_continues_from_its_middle(tmp_path, monkeypatch, moment, epoch, within):
     monkeypatch.setattr("seq2seq.training.fit.SAVE_SECONDS", 0.0)
     monkeypatch.setattr("seq2seq.training.fit.CHECK_EVERY", 1)
 
@@ -210,13 +210,13 @@ def test_a_long_epoch_goes_on_from_its_middle(tmp_path, monkeypatch, moment, epo
     reached = load_progress(current_checkpoint(tmp_path / "2"))
     assert (reached.epoch, reached.within, reached.step) == (epoch, within, epoch * STEPS + within)
     progress, others, lines = run(tmp_path / "2", task())
-    assert lines[0] == f"goes on after epoch {epoch}" + (f" and {within} steps" if within else "")
+    assert lines[0] == f"continues after epoch {epoch}" + (f" and {within} steps" if within else "")
     assert_same(weights, others)
     assert [row["train_loss"] for row in progress.history] == [row["train_loss"] for row in whole.history]
     assert sorted(path.name for path in (tmp_path / "2").glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
 
 
-def test_dropout_goes_on_where_it_was_and_not_from_its_beginning(tmp_path):
+def test_the_random_state_of_dropout_is_part_of_a_checkpoint(tmp_path):
     run(tmp_path / "1", CountingTask(), epochs=2)
     state = read_arrays(tmp_path / "1" / "checkpoint-2" / "state.safetensors")
     (name,) = [name for name in state if "dropout" in name]
@@ -256,13 +256,13 @@ def test_patience_ends_a_run_and_survives_an_interruption(tmp_path):
 
 
 @pytest.mark.parametrize("moment", [(1, 0), (1, 3), (2, 5)])
-def test_a_run_that_lasts_longer_goes_on_from_its_last_state(tmp_path, moment):
+def test_a_run_that_lasts_longer_continues_from_its_last_state(tmp_path, moment):
     before = run(tmp_path / "1", CountingTask())[0]
     shutil.copytree(tmp_path / "1", tmp_path / "2")
     shorter = run_of(tmp_path, print).train
     whole, weights, lines = run(tmp_path / "1", CountingTask(), epochs=5, before=shorter)
     assert lines[:2] == [
-        "goes on after epoch 3",
+        "continues after epoch 3",
         "learning rate: was cosine over 18 steps, 0.001 at step 18; is now cosine over 30 steps, 0.0345 at step 18",
     ]
     assert whole.history[:3] == before.history and (whole.epoch, whole.step) == (5, 5 * STEPS)
@@ -290,7 +290,7 @@ def test_a_finished_run_takes_no_further_step(tmp_path):
     _, weights, _ = run(tmp_path, CountingTask())
     task = CountingTask()
     _, again, lines = run(tmp_path, task)
-    assert (task.seen, lines) == ([], ["goes on after epoch 3"])
+    assert (task.seen, lines) == ([], ["continues after epoch 3"])
     assert_same(weights, again)
 
 
@@ -331,7 +331,7 @@ def test_a_loss_that_is_no_number_is_refused_with_the_way_out(tmp_path):
         run(tmp_path, task)
     assert str(error.value) == (
         "training diverged: the loss is not a number at step 1; lower --learning-rate or give --clip-norm 1, "
-        "then start anew with --overwrite"
+        "then start from the beginning with --overwrite"
     )
     assert current_checkpoint(tmp_path) is None
 
@@ -356,7 +356,9 @@ def test_a_state_of_another_version_is_refused(tmp_path):
     state = read_arrays(path)
     for changed in ({**state, "optimizer.99": np.zeros(1)}, dict(list(state.items())[1:])):
         write_arrays(path, changed)
-        with pytest.raises(BundleError, match=r"does not fit this version of Keras .* --overwrite to start anew"):
+        with pytest.raises(
+            BundleError, match=r"does not fit this version of Keras .* --overwrite to start from the beginning"
+        ):
             run(tmp_path, CountingTask())
     path.write_bytes(b"")
     with pytest.raises(BundleError, match=r"state\.safetensors: cannot be read"):
@@ -404,7 +406,7 @@ def interrupting(monkeypatch, epoch):
     monkeypatch.setattr(translation.TranslationTask, "validate", validate_or_not)
 
 
-def test_a_run_is_interrupted_continued_finished_and_begun_anew(command, tmp_path, monkeypatch, capsys):
+def test_a_run_is_interrupted_continued_finished_and_started_from_the_beginning(command, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "model"
     with monkeypatch.context() as patch:
         interrupting(patch, 2)
@@ -412,32 +414,32 @@ def test_a_run_is_interrupted_continued_finished_and_begun_anew(command, tmp_pat
     assert code == 130
     assert said.endswith("seq2seq train: interrupted\n")
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
-    # an unfinished folder is no model, and another run may not go on in it
+    # an unfinished folder is no model, and another run may not continue in it
     assert decode.main(["--model", str(folder), "--input", os.devnull]) == 2
     assert "is unfinished (no config.json)" in capsys.readouterr().err
     code, said = command("--learning-rate", "0.01", "--layers", "2")
     assert code == 2
     assert said.splitlines()[-1] == (
         f"seq2seq train: error: {folder}: holds another run: model.layers was 1, now 2; "
-        "train.learning_rate was 0.02, now 0.01; give another --model, or --overwrite to start anew"
+        "train.learning_rate was 0.02, now 0.01; give another --model, or --overwrite to start from the beginning"
     )
-    # the same command goes on and ends as if nothing had been
+    # the same command continues, and ends as if it had not been interrupted
     code, said = command()
-    assert code == 0 and "goes on after epoch 1\n" in said
+    assert code == 0 and "continues after epoch 1\n" in said
     code, other = command(model="whole")
-    assert code == 0 and "goes on" not in other
+    assert code == 0 and "continues" not in other
     one, two = load_bundle(folder), load_bundle(tmp_path / "whole")
     assert_same(one.weights, two.weights)
     assert (folder / "canary.json").read_bytes() == (tmp_path / "whole" / "canary.json").read_bytes()
     # what is finished is left as it is
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-3"]  # to be trained for longer
-    assert command() == (0, f"{folder}: is finished already; --overwrite starts anew\n")
+    assert command() == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert command("--epochs", "2")[0] == 2
     # another seed, from the beginning
     code, said = command("--seed", "2", "--overwrite")
-    assert code == 0 and "goes on" not in said
+    assert code == 0 and "continues" not in said
     assert not np.array_equal(load_bundle(folder).weights["logits.kernel"], one.weights["logits.kernel"])
 
 

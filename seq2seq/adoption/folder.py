@@ -17,7 +17,7 @@ from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import keras, tf
-from seq2seq.training.run_folder import remove_ours
+from seq2seq.training.run_folder import remove_model_and_run
 
 TOLERANCE = 1e-4  # nats
 ROUNDED = 1e-30  # probabilities below this are rounded by a softmax in float32
@@ -86,7 +86,7 @@ def write(
                     f"{largest:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
                     "nothing was written"
                 )
-        replace_folder(beside, home, remove=remove_ours)
+        replace_folder(beside, home, remove=remove_model_and_run)
     finally:
         if beside.exists():  # nothing but what was written above
             shutil.rmtree(beside)

@@ -1,4 +1,4 @@
-"""A run's checkpoints: what it needs to go on where it stopped. Only folders of our own are ever removed."""
+"""The checkpoints of a run: what it needs to continue where it stopped. `run_folder` explains the order of writes."""
 
 import dataclasses
 import os
@@ -27,18 +27,18 @@ from seq2seq.typed_json import from_json
 CURRENT = "current"
 WEIGHTS, STATE, PROGRESS = "weights.safetensors", "state.safetensors", "progress.json"
 NAME = re.compile(r"checkpoint-(\d+)(-\d+)?")
-BESIDE = re.compile(NAME.pattern + r"(\.\d+)?" + re.escape(PARTIAL))
+PARTIAL_NAME = re.compile(NAME.pattern + r"(\.\d+)?" + re.escape(PARTIAL))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come; everything but arrays."""
+    """How far a run has come, without arrays; the fields are the keys of `progress.json`."""
 
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps
-    within: int = 0  # of these, steps of an epoch that is not finished
-    nats: float = 0.0  # summed over those
-    count: float = 0.0  # symbols of those
+    within: int = 0  # the finished steps of an unfinished epoch
+    nats: float = 0.0  # summed over the steps in `within`
+    count: float = 0.0  # target symbols of the steps in `within`
     seconds: float = 0.0  # wall clock so far
     best_epoch: int = 0
     best_score: float | None = None
@@ -54,14 +54,14 @@ def save_checkpoint(
     state: Mapping[str, np.ndarray],
     claim: Callable[[], None] = lambda: None,
 ) -> None:
-    """Writes `checkpoint-N`, points `current` at it, and removes those of ours that are neither newest nor best.
+    """Writes `checkpoint-N`, makes `current` name it, and removes checkpoints that are neither the newest nor the best.
 
     Args:
         folder: the run's folder.
-        progress: N is its epoch, and the steps within the next one.
+        progress: N is its epoch, with the steps of an unfinished epoch: `checkpoint-2-500`.
         weights: by name.
-        state: optimiser slots and dropout's random state, by name.
-        claim: called when the checkpoint is whole and before it has its name: the folder becomes this run's.
+        state: optimiser slots and the random state of dropout, by name.
+        claim: called when the checkpoint is whole and before it gets its name.
 
     Raises:
         BundleError: another program wrote a folder of this name.
@@ -69,21 +69,21 @@ def save_checkpoint(
     """
     path = folder / (f"checkpoint-{progress.epoch}" + (f"-{progress.within}" if progress.within else ""))
     check_free(path)
-    beside = fresh_folder(path)
-    write_json(beside / PROGRESS, dataclasses.asdict(progress))  # first: it marks the folder as ours
-    write_arrays(beside / WEIGHTS, weights)
-    write_arrays(beside / STATE, state)
+    partial = fresh_folder(path)
+    write_json(partial / PROGRESS, dataclasses.asdict(progress))  # first: it shows that this program made the folder
+    write_arrays(partial / WEIGHTS, weights)
+    write_arrays(partial / STATE, state)
     claim()
-    replace_folder(beside, path, remove=remove_files)
+    replace_folder(partial, path, remove=remove_files)
     write_atomically(folder / CURRENT, path.name + "\n")
     remove_checkpoints(folder, keep={path.name, f"checkpoint-{progress.best_epoch}"})
 
 
 def current_checkpoint(folder: Path) -> Path | None:
-    """Returns the checkpoint a run goes on from; None if it has none.
+    """Returns the checkpoint that a run continues from; None if it has none.
 
     Raises:
-        BundleError: `current` names a folder that is not there.
+        BundleError: `current` names a checkpoint that does not exist.
 
     """
     try:
@@ -91,7 +91,9 @@ def current_checkpoint(folder: Path) -> Path | None:
     except FileNotFoundError:
         return None
     if not NAME.fullmatch(name) or not (folder / name / PROGRESS).is_file():
-        raise BundleError(f"{folder / CURRENT}: names {name!r}, which is not there; --overwrite starts anew")
+        raise BundleError(
+            f"{folder / CURRENT}: names {name!r}, which does not exist; --overwrite starts from the beginning"
+        )
     return folder / name
 
 
@@ -106,18 +108,18 @@ def load_progress(checkpoint: Path) -> Progress:
 
 
 def best_weights(folder: Path, progress: Progress) -> dict[str, np.ndarray]:
-    """Reads the weights of the best epoch; a finished model keeps them without their checkpoint."""
+    """Reads the weights of the best epoch: from its checkpoint, or from the finished model that was made of it."""
     kept = folder / f"checkpoint-{progress.best_epoch}" / WEIGHTS
     return read_arrays(kept if kept.is_file() else folder / WEIGHTS)
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tells whether a folder is a checkpoint of ours, or what is left of one, and holds nothing else."""
-    beside = BESIDE.fullmatch(path.name)
-    if path.is_symlink() or not path.is_dir() or not (beside or NAME.fullmatch(path.name)):
+    """Returns whether a folder is a checkpoint of this program, or what remains of one, and holds nothing else."""
+    partial = PARTIAL_NAME.fullmatch(path.name)
+    if path.is_symlink() or not path.is_dir() or not (partial or NAME.fullmatch(path.name)):
         return False
     names = {each.name for each in path.iterdir()}
-    if beside and names <= {PROGRESS + PARTIAL}:
+    if partial and names <= {PROGRESS + PARTIAL}:
         return True
     if not {name.removesuffix(PARTIAL) for name in names} <= {WEIGHTS, STATE, PROGRESS}:
         return False
@@ -132,13 +134,13 @@ def check_free(path: Path) -> None:
     """Raises BundleError where another program's file or folder has a checkpoint's name."""
     if os.path.lexists(path) and not is_checkpoint(path):
         raise BundleError(
-            f"{path}: has the name of a checkpoint, but is not one of this program alone; move it away, "
+            f"{path}: has the name of a checkpoint, but this program did not write it, or not all of it; move it away, "
             "or give another --model"
         )
 
 
 def check_names_free(folder: Path, *, epochs: int) -> None:
-    """Raises BundleError where another program has a name that the checkpoints of so many epochs will need."""
+    """Raises BundleError where another program has a name that a checkpoint of the first `epochs` epochs will need."""
     for path in folder.iterdir():
         name = NAME.fullmatch(path.name)
         if name and int(name[1]) <= epochs:
@@ -146,26 +148,26 @@ def check_names_free(folder: Path, *, epochs: int) -> None:
 
 
 def remove_checkpoints(folder: Path, *, keep: Collection[str]) -> None:
-    """Removes the checkpoints of ours that `keep` does not name; what holds anything else stays."""
+    """Removes the checkpoints that `keep` does not name; a folder that holds anything else stays."""
     for path in sorted(folder.glob("checkpoint-*")):
         if path.name not in keep and is_checkpoint(path):
-            beside = path
-            if not BESIDE.fullmatch(path.name):  # what has a checkpoint's own name is whole
-                beside = fresh_name(path)
-                os.replace(path, beside)
-            remove_files(beside)
-            beside.rmdir()
+            partial = path
+            if not PARTIAL_NAME.fullmatch(path.name):  # a folder with a checkpoint's own name must be whole
+                partial = fresh_name(path)
+                os.replace(path, partial)
+            remove_files(partial)
+            partial.rmdir()
 
 
 def remove_files(checkpoint: Path) -> None:
-    """Removes a checkpoint's files from its folder, last the one that tells that they are ours."""
+    """Removes the files of a checkpoint; `progress.json` goes last, since it shows that this program wrote them."""
     for name in (WEIGHTS, STATE, PROGRESS):
         (checkpoint / (name + PARTIAL)).unlink(missing_ok=True)
         (checkpoint / name).unlink(missing_ok=True)
 
 
 def locked(folder: Path) -> AbstractContextManager[None]:
-    """Keeps two runs from writing into one folder; the lock ends with the process that holds it.
+    """Prevents two runs from writing into one folder; the lock ends with the process that holds it.
 
     Raises:
         BundleError: another run holds the folder.

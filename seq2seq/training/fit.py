@@ -1,4 +1,4 @@
-"""Trains a model: batches in, a checkpoint after each epoch, the best weights at the end."""
+"""The training loop: a step for each batch, then validation and a checkpoint; the best weights at the end."""
 
 import dataclasses
 import math
@@ -15,20 +15,19 @@ from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
 from seq2seq.terminal import LiveLine
 from seq2seq.training.checkpoints import Progress, best_weights
-from seq2seq.training.restart import exported_state, restart_point
-from seq2seq.training.run_record import Saver
+from seq2seq.training.restart import export_state, restore
+from seq2seq.training.run_folder import Saver
 from seq2seq.training.schedule import Clock, describe_change, epoch_number, learning_rate, total_steps
 from seq2seq.training.task import Run, Scores, Start, Task
 
-NOT_SCORES = ("epoch", "step", "seconds", "symbols_per_second", "train_loss", "loss")  # of a row of the history
-FIRST_EPOCHS = 2  # in which every model is bad in the ways that are symptoms later
+FIRST_EPOCHS = 2  # without warnings: every model shows these symptoms at first
 SAVE_SECONDS = 600.0  # between checkpoints within a long epoch
-CHECK_EVERY = 20  # steps between looks at the loss; each look waits for the device
+CHECK_EVERY = 20  # steps between two readings of the loss; each reading waits for the device
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """A run under way: what every epoch works with."""
+    """What stays the same in all epochs of a run."""
 
     task: Task
     config: TrainingConfig
@@ -39,26 +38,26 @@ class Trainer:
     live: LiveLine
 
     def save(self, progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
-        """Writes a checkpoint of the model as it is."""
+        """Writes a checkpoint of the model; `weights` are its weights, if they were already copied."""
         models = self.task.model.models
-        state = exported_state(models, self.optimizer, carry)
+        state = export_state(models, self.optimizer, carry)
         self.saver.save(progress, weights=weights or export_weights(models), state=state)
 
 
 def fit(task: Task, run: Run, start: Start) -> Progress:
-    """Trains until an end that the run's options name, then leaves the best weights in the model.
+    """Trains until one of the run's limits is reached, then puts the best weights into the model.
 
     Args:
         task: model and data.
-        run: epochs and shards must be resolved (not None); its folder exists and receives the checkpoints.
-        start: where the run begins.
+        run: resolved; its folder exists and receives the checkpoints.
+        start: where the run starts.
 
     Returns:
         The progress at the end.
 
     Raises:
-        DataError: the first batch is not fit for teacher forcing.
-        Seq2SeqError: the loss is not a number.
+        DataError: the first batch is not correctly shifted.
+        Seq2SeqError: training diverged: a loss or a weight is not a number.
 
     """
     config, report = run.train, run.report
@@ -68,22 +67,21 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
     progress = Progress()
     carry: list[np.ndarray] = []
     if start.checkpoint:
-        progress, carry = restart_point(start.checkpoint, task.model.models, optimizer)
+        progress, carry = restore(start.checkpoint, task.model.models, optimizer)
         within = f" and {progress.within} steps" if progress.within else ""
-        report(f"goes on after epoch {progress.epoch}{within}")
+        report(f"continues after epoch {progress.epoch}{within}")
     if start.before:
         report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
     total = total_steps(config, task.steps_per_epoch)
     clock = Clock(config, total_steps=total, started=run.started, before=progress.seconds)
-    live = LiveLine()
     trainer = Trainer(
-        task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start), live=live
+        task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start), live=LiveLine()
     )
-    while not over(progress, config, clock):
-        with live:
+    while not is_over(progress, config, clock):
+        with trainer.live:
             tally, reached = one_epoch(trainer, progress, carry)
         carry = []
-        if reached.step == progress.step - progress.within:  # the time was up before the first step
+        if reached.step == progress.step - progress.within:  # the time was up before a first step of this epoch
             break
         speed = tally.speed
         validation_began = time.monotonic()
@@ -91,20 +89,20 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
         check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", reached.step)
         scores = task.validate()
         check_finite(scores.loss, "the validation loss", reached.step)
-        # the last validation, and at the end the greedy translation of both held-out parts
+        # enough for the last validation, and for the translation of both held-out parts at the end
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
-        progress = judged(reached, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
+        progress = with_scores(reached, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
         trainer.save(progress, [], weights)
         symptoms = scores.symptoms if progress.epoch > FIRST_EPOCHS else ()
         warnings = (f"    warning {symptom}; python -m seq2seq.doctor --explain {symptom[:3]}" for symptom in symptoms)
-        for line in (epoch_line(progress, config), *scores.examples, *warnings):
+        for line in (epoch_line(progress, config, scores), *scores.examples, *warnings):
             report(line)
     import_weights(task.model.models, best_weights(run.folder, progress), where=str(run.folder))
     return progress
 
 
-def over(progress: Progress, config: TrainingConfig, clock: Clock) -> bool:
-    """Tells whether the run has come to its end."""
+def is_over(progress: Progress, config: TrainingConfig, clock: Clock) -> bool:
+    """Returns whether the run has reached one of its limits."""
     if config.patience is not None and progress.epochs_without_better >= config.patience:
         return True
     return progress.epoch > 0 and clock.progress(progress.step) >= 1.0
@@ -115,12 +113,12 @@ def check_finite(value: float, what: str, step: int) -> None:
     if not math.isfinite(value):
         raise Seq2SeqError(
             f"training diverged: {what} is not a number at step {step}; lower --learning-rate or give --clip-norm 1, "
-            "then start anew with --overwrite"
+            "then start from the beginning with --overwrite"
         )
 
 
 class Tally:
-    """Sums over an epoch, in float64; looks at the device only now and then."""
+    """Sums over an epoch, in float64. Results stay on the device until `settle`, since reading one waits for it."""
 
     def __init__(self, nats: float = 0.0, count: float = 0.0) -> None:
         self.pending: list[tuple[Any, Any]] = []
@@ -128,14 +126,14 @@ class Tally:
         self.began = time.monotonic()
 
     def add(self, nats: Any, count: Any) -> None:
-        """Takes what a step returned."""
+        """Keeps the sums of a step, which may still be computed."""
         self.pending.append((nats, count))
 
     def settle(self, step: int) -> None:
-        """Waits for the steps that were taken and adds them.
+        """Waits for the steps so far and adds their sums.
 
         Raises:
-            Seq2SeqError: the loss is not a number.
+            Seq2SeqError: training diverged: a loss or a weight is not a number.
 
         """
         for nats, count in self.pending:
@@ -146,17 +144,20 @@ class Tally:
 
     @property
     def loss(self) -> float:
-        """Nats a symbol."""
+        """Nats per symbol."""
         return self.nats / max(self.count, 1.0)
 
     @property
     def speed(self) -> float:
-        """Target symbols a second."""
+        """Target symbols per second."""
         return (self.count - self.counted_before) / max(time.monotonic() - self.began, 1e-9)
 
 
 def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[Tally, Progress]:
-    """Makes one pass over the data, or what is left of it, or as much as the run's end allows; saves now and then."""
+    """Trains to the end of an epoch or of the run, and writes a checkpoint every SAVE_SECONDS.
+
+    `progress` may be within an epoch; its first steps are then skipped, and `carry` has the states after them.
+    """
     task, config, clock = trainer.task, trainer.config, trainer.clock
     tally = Tally(progress.nats, progress.count)
     done, saved = progress.step, time.monotonic()
@@ -177,8 +178,8 @@ def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[T
         done += 1
         if done % CHECK_EVERY == 0 or done == 1:
             tally.settle(done)
-            said = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"
-            trainer.live.show(clock.progress(done), *said, f"{tally.speed / 1000:.1f} k symbols/s")
+            shown = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"
+            trainer.live.show(clock.progress(done), *shown, f"{tally.speed / 1000:.1f} k symbols/s")
             if time.monotonic() - saved > SAVE_SECONDS:
                 reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
                 trainer.save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
@@ -187,10 +188,10 @@ def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[T
     return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done, within=0, nats=0.0, count=0.0)
 
 
-def judged(
+def with_scores(
     progress: Progress, config: TrainingConfig, scores: Scores, *, train_loss: float, speed: float, seconds: float
 ) -> Progress:
-    """Adds an epoch's scores to the history and says whether it is the best so far."""
+    """Adds the scores of an epoch to the history, and compares it with the best so far."""
     values = {"loss": -scores.loss, **scores.others}
     score = values.get(config.early_stop_metric or "loss")
     if score is None:
@@ -218,16 +219,12 @@ def judged(
     )
 
 
-def epoch_line(progress: Progress, config: TrainingConfig) -> str:
+def epoch_line(progress: Progress, config: TrainingConfig, scores: Scores) -> str:
     """Describes the last epoch in one line."""
-    row: Mapping[str, float] = progress.history[-1]
-    scores = "".join(
-        f"  {name} {value:.1f}" if name == "chrf" else f"  {name} {value:.3f}"
-        for name, value in row.items()
-        if name not in NOT_SCORES
-    )
+    row = progress.history[-1]
+    others = "".join(f"  {name} {value:.{1 if name == 'chrf' else 3}f}" for name, value in scores.others.items())
     mark = " *" if progress.best_epoch == progress.epoch else ""
     return (
         f"{epoch_number(progress.epoch, config)}  {row['seconds']:.0f} s  {row['symbols_per_second'] / 1000:.1f} k/s  "
-        f"train {row['train_loss']:.3f}  validation {row['loss']:.3f}{scores}{mark}"
+        f"train {row['train_loss']:.3f}  validation {row['loss']:.3f}{others}{mark}"
     )

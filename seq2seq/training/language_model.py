@@ -1,4 +1,4 @@
-"""What training needs to know of a language model: its text, its options that depend on it, and how it is scored."""
+"""Training of a language model: its text, the options that depend on the text, and its scores."""
 
 import dataclasses
 import math
@@ -25,21 +25,21 @@ from seq2seq.training.checkpoints import Progress
 from seq2seq.training.schedule import UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
-TEMPERATURES = (0.2, 0.5, 1.0)  # of the samples after each epoch
+TEMPERATURES = (0.2, 0.5, 1.0)  # of the sampled texts after each epoch
 SAMPLE_LENGTH = 100  # symbols
-EPOCH_SYMBOLS = 500_000  # of the validation part, scored after each epoch; the whole part is scored at the end
-SHORT = 300_000  # symbols of a training part
-SYMBOLS_A_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
+EPOCH_SYMBOLS = 500_000  # of the validation part are scored after each epoch, and the whole part at the end
+SHORT = 300_000  # symbols; a shorter training part gets more dropout
+SYMBOLS_PER_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
 TARGET_SYMBOLS, FEWEST_EPOCHS, FEW_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 4, 20
 
 
 class PreparedText(NamedTuple):
-    """A text as a language model needs it."""
+    """A text that was read and encoded for a language model."""
 
     text: EncodedText
 
     def sizes(self) -> dict[str, Any]:
-        """Counts the symbols and characters of each part."""
+        """Returns the numbers of symbols and characters of each part."""
         text = self.text
         return {
             "symbols": {"train": text.split, "validation": len(text.ids) - text.split},
@@ -48,12 +48,10 @@ class PreparedText(NamedTuple):
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
         """Fills in the options that depend on the length of the training part."""
-        train = resolved_text_training(train, symbols=self.text.split)
-        assert train.epochs is not None
-        return resolved_text_model(model, symbols=self.text.split, epochs=train.epochs), train
+        return resolved_options(model, train, symbols=self.text.split)
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "LanguageTask":
-        """Builds the language model of a resolved run; `record` goes into its folder."""
+        """Builds the language model of a resolved run; `record` is for its `config.json`."""
         bundle = Bundle(
             path=run.folder,
             kind=LANGUAGE_MODEL,
@@ -73,7 +71,7 @@ def prepare_text(run: Run) -> PreparedText:
 
     Raises:
         DataError: the text cannot be used.
-        OptionError: a score that needs references.
+        OptionError: --early-stop-metric names a score that needs references.
 
     """
     metric = run.train.early_stop_metric
@@ -85,7 +83,7 @@ def prepare_text(run: Run) -> PreparedText:
 
 
 class LanguageTask:
-    """A language model and its text, as training sees them."""
+    """A language model and its text, in the form that the training loop uses."""
 
     def __init__(self, bundle: Bundle, text: EncodedText, config: TrainingConfig) -> None:
         self.bundle = bundle
@@ -98,7 +96,7 @@ class LanguageTask:
         self.validation_step = make_validation_step(self.model)
 
     def describe(self) -> Iterator[str]:
-        """Says what is trained on what, and what is odd about it."""
+        """Yields lines on the sizes of the text and the model, and warnings about the text."""
         text = self.text
         held_out = len(text.ids) - text.split
         yield (
@@ -112,33 +110,33 @@ class LanguageTask:
             yield f"the text is short: {self.streams} streams instead of --batch-size {self.config.batch_size}"
 
     def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
-        """Yields [inputs, targets, weights] of each window of one pass, which begins at a random place."""
+        """Yields [inputs, targets, weights] of each window of one pass, which starts at a random position."""
         offset = int(generator.integers(self.text.split))
         ids = self.text.ids[: self.text.split]
         return (list(window) for window in training_windows(ids, self.streams, self.config.window, offset))
 
     @staticmethod
     def check(arrays: list[np.ndarray]) -> None:
-        """Refuses windows that are not correctly shifted."""
+        """Raises DataError if a window is not correctly shifted."""
         inputs, targets, weights = arrays
         check_shift(inputs, targets, weights, delimited=False)
 
     def initial_carry(self) -> list[np.ndarray]:
-        """Every pass begins with states of zero."""
+        """Returns states of zero, float32 (B, H) each."""
         return self.zeros(self.streams)
 
     def zeros(self, rows: int) -> list[np.ndarray]:
-        """Makes the states of texts of which nothing has been read, (rows, H) each."""
+        """Returns the states before the first symbol, float32 (rows, H) each."""
         return [np.zeros((rows, spec.shape[-1]), np.float32) for spec in self.model.carry_signature]
 
     def nats(self, most: int) -> tuple[float, int]:
-        """Computes the loss of the validation part, the state carried through it.
+        """Computes the loss of the validation part; each window starts with the states after the one before.
 
         Args:
-            most: symbols, from the beginning of the part.
+            most: the number of symbols to score, from the beginning of the part.
 
         Returns:
-            Mean nats of a symbol, and how many symbols were scored.
+            Mean nats per symbol, and the number of symbols that were scored.
 
         """
         nats = count = 0.0
@@ -150,7 +148,7 @@ class LanguageTask:
         return nats / count, int(count)
 
     def validate(self) -> Scores:
-        """Computes the loss of the validation part, and writes a text at each of several temperatures."""
+        """Computes the loss of the validation part, and samples a text at each of TEMPERATURES."""
         weights = export_weights(self.model.models)
         writer = LanguageModel(self.bundle, step_model=NumpyLanguageModel(self.bundle.model, weights))
         examples = [
@@ -163,12 +161,12 @@ class LanguageTask:
     def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
         """Scores the best weights on the whole validation part.
 
-        A run that is bounded in minutes scores no more than after an epoch, since the whole of a large part takes long.
+        A run with --max-minutes scores only as much as after an epoch, since scoring a large part takes long.
         """
         held_out = len(self.text.ids) - self.text.split
         if self.config.max_minutes is None and held_out > EPOCH_SYMBOLS:
             nats, symbols = self.nats(held_out)
-        else:  # this is what the best epoch's validation found
+        else:  # the validation after the best epoch computed this
             nats, symbols = progress.history[progress.best_epoch - 1]["loss"], min(held_out, EPOCH_SYMBOLS)
         scores = text_scores(
             nats,
@@ -179,31 +177,26 @@ class LanguageTask:
         return Outcome({"validation": scores._asdict()}, choose_text_canary(LanguageModel(bundle)), [])
 
 
-def resolved_text_training(config: TrainingConfig, *, symbols: int) -> TrainingConfig:
-    """Fills in what depends on the length of the training part: smaller batches and more passes for a shorter text.
+def resolved_options(model: ModelConfig, train: TrainingConfig, *, symbols: int) -> tuple[ModelConfig, TrainingConfig]:
+    """Fills in the options that depend on the length of the training part.
 
-    A limit in steps alone leaves the number of passes open; one in minutes leaves the most that pay off.
+    A shorter text gets smaller batches, more epochs and more dropout; a few epochs need no dropout.
+    With --max-steps alone, the number of epochs is unlimited; with --max-minutes, it is at most MOST_EPOCHS.
+    A language model has no source, so the options `bidirectional` and `attention` are turned off.
     """
-    batch_size = config.batch_size
+    batch_size, epochs, dropout = train.batch_size, train.epochs, model.dropout
     if batch_size is None:
-        batch_size = 1 << round(math.log2(symbols / SYMBOLS_A_STREAM)) if symbols > SYMBOLS_A_STREAM else 1
+        batch_size = 1 << round(math.log2(symbols / SYMBOLS_PER_STREAM)) if symbols > SYMBOLS_PER_STREAM else 1
         batch_size = min(LARGEST_BATCH, max(SMALLEST_BATCH, batch_size))
-    epochs = config.epochs
-    if epochs is None and config.max_minutes is not None:
+    if epochs is None and train.max_minutes is not None:
         epochs = MOST_EPOCHS
-    elif epochs is None and config.max_steps is not None:
+    elif epochs is None and train.max_steps is not None:
         epochs = UNLIMITED_EPOCHS
     elif epochs is None:
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
-    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs)
-
-
-def resolved_text_model(config: ModelConfig, *, symbols: int, epochs: int) -> ModelConfig:
-    """Fills in what depends on the text and the passes over it: what is read often needs dropout, short text more.
-
-    There is no source, hence nothing that reads it in two directions and no attention to it.
-    """
-    dropout = config.dropout
     if dropout is None:
         dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
-    return dataclasses.replace(config, dropout=dropout, bidirectional=False, attention="none")
+    return (
+        dataclasses.replace(model, dropout=dropout, bidirectional=False, attention="none"),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs),
+    )

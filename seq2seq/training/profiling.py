@@ -1,4 +1,4 @@
-"""Looks at a training run before it is made: batches, padding, memory, minutes, and where a step's time goes."""
+"""Measures a training run before it starts: batches, padding, memory, minutes, and the time of each part of a step."""
 
 import itertools
 import statistics
@@ -21,10 +21,10 @@ from seq2seq.models.step import (
     symbol_nats,
 )
 from seq2seq.special import PAD
-from seq2seq.training.task import Run, Task
+from seq2seq.training.task import Task
 
-TIMED = 10  # batches that are timed, spread over all sizes
-REPEATS = 3
+TIMED = 10  # batches that are timed, from the smallest to the largest
+REPEATS = 3  # of which the median counts
 SHARES = (0, 25, 50, 75, 100)  # percentiles that are shown
 
 
@@ -33,13 +33,13 @@ class Size(NamedTuple):
 
     rows: int
     source: int  # symbols of the longest source, END included; 0 for a language model
-    target: int  # places of the targets
-    real: int  # places that hold a symbol, sources and targets together
+    target: int  # positions of the targets
+    real: int  # positions that are not padding, sources and targets together
     symbols: int  # target symbols that count
 
     @property
-    def places(self) -> int:
-        """Places of sources and targets, padding included."""
+    def positions(self) -> int:
+        """Positions of sources and targets, padding included."""
         return self.rows * (self.source + self.target)
 
 
@@ -52,28 +52,23 @@ def size_of(arrays: Sequence[np.ndarray]) -> Size:
     return Size(weights.shape[0], sources.shape[1], weights.shape[1], real, symbols)
 
 
-def sizes_of_epoch(task: Task, config: TrainingConfig) -> list[Size]:
-    """Measures every batch of the first epoch."""
-    return [size_of(arrays) for arrays in task.epoch(np.random.default_rng([config.seed, 1]))]
-
-
 def chosen_batches(task: Task, config: TrainingConfig, sizes: Sequence[Size]) -> list[list[np.ndarray]]:
-    """Returns some batches of the first epoch, from the smallest to the largest."""
-    order = sorted(range(len(sizes)), key=lambda index: sizes[index].places)
+    """Returns up to TIMED batches of the first epoch, from the smallest to the largest."""
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index].positions)
     wanted = {order[round(share * (len(order) - 1))] for share in np.linspace(0, 1, TIMED)}
     batches = enumerate(task.epoch(np.random.default_rng([config.seed, 1])))
     found = [arrays for index, arrays in batches if index in wanted]
-    return sorted(found, key=lambda arrays: size_of(arrays).places)
+    return sorted(found, key=lambda arrays: size_of(arrays).positions)
 
 
 def describe_batches(sizes: Sequence[Size]) -> list[str]:
-    """Says how many batches an epoch has, their shapes, and how much of them is padding."""
-    places, real = sum(size.places for size in sizes), sum(size.real for size in sizes)
+    """Describes the batches of an epoch: their number, their shapes, and their share of padding."""
+    positions, real = sum(size.positions for size in sizes), sum(size.real for size in sizes)
     lines = [
-        f"batches: {len(sizes)} an epoch, {max(size.rows for size in sizes)} rows each, "
+        f"batches: {len(sizes)} per epoch, {max(size.rows for size in sizes)} rows each, "
         f"{sum(size.symbols for size in sizes):,} target symbols",
-        f"padding: {1 - real / max(places, 1):.1%} of {places:,} places",
-        f"shapes: {len({size[:3] for size in sizes})} different ones (no program is compiled for a shape)",
+        f"padding: {1 - real / max(positions, 1):.1%} of {positions:,} positions",
+        f"shapes: {len({size[:3] for size in sizes})} different ones (the step is traced once for all of them)",
     ]
     rows = {"longest source": [size.source for size in sizes], "longest target": [size.target for size in sizes]}
     for name, values in rows.items():
@@ -84,33 +79,33 @@ def describe_batches(sizes: Sequence[Size]) -> list[str]:
 
 
 class Parts(NamedTuple):
-    """Seconds of one step on one batch, and what they consist of."""
+    """Seconds that each part of one step takes on one batch."""
 
     feeding: float
     forward: float
     backward: float
     update: float
-    whole: float  # of the step as training takes it
+    whole: float  # the step as in training
     validation: float
 
 
 class Profile(NamedTuple):
-    """What was timed."""
+    """The results of `measure`."""
 
     parts: list[Parts]  # of each batch
     sizes: list[Size]
-    tracing: float  # seconds, once: until the first step was made
-    peak: float | None  # MiB of this process, the largest batch included; None where the system does not say
+    tracing: float  # seconds of the first step, which TensorFlow traces
+    peak: float | None  # MiB of this process, the largest batch included; None if the system does not report it
 
 
 def measure(task: Task, config: TrainingConfig, batches: Sequence[Sequence[np.ndarray]], *, parts: bool) -> Profile:
-    """Times steps on these batches and leaves the model as it was.
+    """Times steps on the given batches, and leaves the model as it was.
 
     Args:
         task: model and data.
-        config: with resolved shards.
-        batches: arrays.
-        parts: also time what a step consists of; if not, forward, backward and update are 0.
+        config: resolved.
+        batches: the arrays of each.
+        parts: whether to time each part of a step; otherwise these times are 0.
 
     """
     assert config.shards is not None
@@ -121,28 +116,31 @@ def measure(task: Task, config: TrainingConfig, batches: Sequence[Sequence[np.nd
     forward, gradients = part_functions(task.model, config, shards)
     validation = make_validation_step(task.model)
     rate = np.float32(0)
-    carry = [tf.constant(state) for state in task.initial_carry()]
+    carry = constants(task.initial_carry())
     began = time.perf_counter()
-    wait(step([tf.constant(array) for array in batches[0]], carry, rate))
+    wait(step(constants(batches[0]), carry, rate))
     tracing = time.perf_counter() - began
     found = []
     for arrays in batches:
-        feeding = seconds(lambda arrays=arrays: [tf.constant(array) for array in arrays])  # type: ignore[misc]
-        fed = [tf.constant(array) for array in arrays]
-        whole = seconds(lambda fed=fed: step(fed, carry, rate))  # type: ignore[misc]
+        feeding = seconds(constants, arrays)
+        fed = constants(arrays)
+        whole = seconds(step, fed, carry, rate)
         ahead = both = checked = 0.0
         if parts:
-            ahead = seconds(lambda fed=fed: forward(fed, carry))  # type: ignore[misc]
-            both = seconds(lambda fed=fed: gradients(fed, carry))  # type: ignore[misc]
-            checked = seconds(lambda fed=fed: validation(fed, carry))  # type: ignore[misc]
+            ahead, both, checked = (seconds(action, fed, carry) for action in (forward, gradients, validation))
         found.append(Parts(feeding, ahead, max(both - ahead, 0.0), max(whole - both, 0.0), whole, checked))
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
     return Profile(found, [size_of(arrays) for arrays in batches], tracing, peak_memory())
 
 
+def constants(arrays: Sequence[np.ndarray]) -> list[Any]:
+    """Copies arrays to the device."""
+    return [tf.constant(array) for array in arrays]
+
+
 def part_functions(model: Trainable, config: TrainingConfig, shards: int) -> tuple[Callable[..., Any], ...]:
-    """Compiles two beginnings of a step: (arrays, carry) -> the loss, and -> the loss and its gradients."""
+    """Compiles two functions of (arrays, carry): the loss of a batch, and the gradients of this loss."""
     variables = [variable for part in model.models for variable in part.trainable_variables]
     signature = [model.signature, model.carry_signature]
 
@@ -168,13 +166,13 @@ def part_functions(model: Trainable, config: TrainingConfig, shards: int) -> tup
     return forward, gradients
 
 
-def seconds(action: Callable[[], Any]) -> float:
-    """Returns the median time of an action, which is made once before."""
-    wait(action())
+def seconds(action: Callable[..., Any], *args: Any) -> float:
+    """Returns the median time of a call, after one call that is not timed."""
+    wait(action(*args))
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        wait(action())
+        wait(action(*args))
         times.append(time.perf_counter() - began)
     return statistics.median(times)
 
@@ -186,7 +184,7 @@ def wait(result: Any) -> None:
 
 
 def peak_memory() -> float | None:
-    """Returns the largest resident set of this process so far, in MiB."""
+    """Returns the largest resident set size of this process so far, in MiB; None if the system does not report it."""
     try:
         import resource  # absent on Windows
     except ImportError:
@@ -196,24 +194,24 @@ def peak_memory() -> float | None:
 
 
 def describe_cost(profile: Profile, sizes: Sequence[Size], config: TrainingConfig) -> list[str]:
-    """Says how long an epoch takes and how much memory."""
-    timed = sum(size.places for size in profile.sizes)
+    """Describes the time of an epoch and of the whole run, and the memory."""
+    timed = sum(size.positions for size in profile.sizes)
     step_seconds = sum(part.whole + part.feeding for part in profile.parts)
-    epoch = step_seconds / timed * sum(size.places for size in sizes)
+    epoch = step_seconds / timed * sum(size.positions for size in sizes)
     speed = sum(size.symbols for size in profile.sizes) / step_seconds
     lines = [
-        f"time: {epoch / 60:.1f} minutes an epoch and its validation besides ({speed / 1000:.1f} thousand target "
-        f"symbols a second, {len(profile.parts)} batches timed); {profile.tracing:.1f} s once, to trace the step"
+        f"time: {epoch / 60:.1f} minutes per epoch, validation not included ({speed / 1000:.1f} thousand target "
+        f"symbols per second, {len(profile.parts)} batches timed); {profile.tracing:.1f} s once, to trace the step"
     ]
     if config.epochs and config.max_minutes is None and config.max_steps is None:
-        lines.append(f"in all: {config.epochs * epoch / 60:.0f} minutes for {config.epochs} epochs")
+        lines.append(f"total: {config.epochs * epoch / 60:.0f} minutes for {config.epochs} epochs")
     if profile.peak is not None:
         lines.append(f"memory: {profile.peak:,.0f} MiB, TensorFlow and the largest batch included")
     return lines
 
 
 def describe_parts(profile: Profile, making: float) -> list[str]:
-    """Writes the table of a step's parts; `making` is the time of making a batch, in seconds."""
+    """Returns the table of the parts of a step; `making` is the time to make one batch, in seconds."""
     names = {
         "input pipeline": "feeding",
         "forward": "forward",
@@ -233,33 +231,29 @@ def describe_parts(profile: Profile, making: float) -> list[str]:
     return lines
 
 
-def making_seconds(task: Task, config: TrainingConfig, most: int = 100) -> float:
-    """Returns how long it takes to make a batch: padding and shifting, without a device."""
+def batch_seconds(task: Task, config: TrainingConfig) -> float:
+    """Returns the time to make one batch, in seconds: padding and shifting, without the copy to the device."""
     batches = task.epoch(np.random.default_rng([config.seed, 2]))
-    next(batches)  # the plan of the epoch is made with its first batch
+    next(batches)  # the first batch also plans the epoch
     began = time.perf_counter()
-    count = sum(1 for _ in itertools.islice(batches, most))
+    count = sum(1 for _ in itertools.islice(batches, 100))
     return (time.perf_counter() - began) / max(count, 1)
 
 
-def look(task: Task, run: Run) -> bool:
-    """Says what `--dry-run` and `--profile` ask for.
+def preview(task: Task, config: TrainingConfig, *, describe: bool, profile: bool) -> list[str]:
+    """Measures a run before it starts, and leaves the model as it was.
 
     Args:
         task: model and data.
-        run: with resolved configurations.
+        config: resolved.
+        describe: whether to describe batches, time and memory.
+        profile: whether to list how long each part of a step takes.
 
     Returns:
-        Whether training goes on.
+        Lines to print.
 
     """
-    if not (run.dry_run or run.profile):
-        return True
-    sizes = sizes_of_epoch(task, run.train)
-    measured = measure(task, run.train, chosen_batches(task, run.train, sizes), parts=run.profile)
-    lines = [*describe_batches(sizes), *describe_cost(measured, sizes, run.train)] if run.dry_run else []
-    if run.profile:
-        lines += describe_parts(measured, making_seconds(task, run.train))
-    for line in lines:
-        run.report(line)
-    return not run.dry_run
+    sizes = [size_of(arrays) for arrays in task.epoch(np.random.default_rng([config.seed, 1]))]
+    measured = measure(task, config, chosen_batches(task, config, sizes), parts=profile)
+    lines = [*describe_batches(sizes), *describe_cost(measured, sizes, config)] if describe else []
+    return [*lines, *describe_parts(measured, batch_seconds(task, config))] if profile else lines

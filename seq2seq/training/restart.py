@@ -1,4 +1,4 @@
-"""Everything but weights that the next training step depends on, and how a checkpoint puts it back."""
+"""Copies everything that the next training step depends on, except the weights, and restores it from a checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,30 @@ from seq2seq.models.backend import keras
 from seq2seq.models.weights import import_weights
 from seq2seq.training.checkpoints import STATE, WEIGHTS, Progress, load_progress
 
-CARRY = "carry."  # and a number: the name of a carried state in a checkpoint
+CARRY = "carry."  # a number follows: the name of a carried state in a checkpoint
 
 
-def seed_states(models: list[keras.Model]) -> dict[str, keras.Variable]:
-    """Names the state of every random generator in the models (dropout's)."""
-    return {
-        f"{layer.name}.{index}": variable
-        for model in models
-        for layer in model.layers
-        for index, variable in enumerate(layer.non_trainable_variables)
-    }
+def training_state(models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """Names the slots of the optimiser and the state of every random generator (of dropout)."""
+    state = {f"optimizer.{index}": variable for index, variable in enumerate(optimizer.variables)}
+    for layer in (layer for model in models for layer in model.layers):
+        for index, variable in enumerate(layer.non_trainable_variables):
+            state[f"seed.{layer.name}.{index}"] = variable
+    return state
 
 
-def restart_point(
+def export_state(
+    models: list[keras.Model], optimizer: keras.optimizers.Optimizer, carry: list[Any]
+) -> dict[str, np.ndarray]:
+    """Copies the training state, with the states that an unfinished epoch carries, as arrays by name."""
+    state = training_state(models, optimizer) | {f"{CARRY}{index}": part for index, part in enumerate(carry)}
+    return {name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()}
+
+
+def restore(
     checkpoint: Path, models: list[keras.Model], optimizer: keras.optimizers.Optimizer
 ) -> tuple[Progress, list[np.ndarray]]:
-    """Puts models, optimiser and random states back to where a checkpoint left them.
+    """Restores weights, optimiser and random states from a checkpoint.
 
     Returns:
         How far the run had come, and the states that were carried within an unfinished epoch.
@@ -45,22 +52,8 @@ def restart_point(
         if expected is None or got is None or tuple(expected.shape) != got.shape:
             raise BundleError(
                 f"{checkpoint / STATE}: {name!r} does not fit this version of Keras or of this package; "
-                "go on with the version that wrote it, or give --overwrite to start anew"
+                "continue with the version that wrote it, or give --overwrite to start from the beginning"
             )
     for name, variable in named.items():
         variable.assign(state[name])
     return load_progress(checkpoint), carry
-
-
-def training_state(models: list[keras.Model], optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
-    """Names the optimiser's slots and the state of every random generator."""
-    slots = {f"optimizer.{index}": variable for index, variable in enumerate(optimizer.variables)}
-    return {**slots, **{f"seed.{name}": variable for name, variable in seed_states(models).items()}}
-
-
-def exported_state(
-    models: list[keras.Model], optimizer: keras.optimizers.Optimizer, carry: list[Any]
-) -> dict[str, np.ndarray]:
-    """Copies out what `restart_point` puts back, with the states that an unfinished epoch carries."""
-    state = training_state(models, optimizer) | {f"{CARRY}{index}": part for index, part in enumerate(carry)}
-    return {name: keras.ops.convert_to_numpy(variable) for name, variable in state.items()}

@@ -1,21 +1,81 @@
-"""What a run's folder holds: the names that this program writes, and how they go. Nothing else is ever removed."""
+"""The folder of a run: which files this program writes there, in which order, and how it removes them.
 
+The folder holds `run.json` and `config.toml` (which run the checkpoints belong to), `current` (the name of the
+checkpoint to continue from), `checkpoint-N` folders, and the parts of a finished model, whose `config.json` is written
+last. The order below makes sure that a process that is killed between two steps loses nothing but the work since the
+last checkpoint. Each file is written under a `.partial` name, flushed to disk and renamed.
+
+1. Before the first checkpoint, a new run only reads. The old model and the old checkpoints stay as they are.
+2. A checkpoint is written in a folder with a `.partial` name. Until it is whole, nothing else changes.
+3. The first checkpoint of a process then claims the folder. For a new run, `current` is removed first, since it names
+   a checkpoint of the old run; then `run.json` and `config.toml` are written. A finished model still works.
+4. The checkpoint gets its name. An old checkpoint of the same name is first moved to a `.partial` name. `current`
+   never names that one: a run that continues has passed it, and a new run removed `current` in step 3.
+5. `current` names the checkpoint. From here the same command continues the new run.
+6. Older checkpoints that are neither the newest nor the best are removed: each is first renamed to a `.partial` name,
+   so that a checkpoint under its own name is always whole.
+7. The finished model of another run is removed, `config.json` first. If the process is killed before, the run repeats
+   this step after its next checkpoint. The model of the same run, which is trained for longer, stays until step 8.
+8. At the end the finished model is written: an older `config.json` is removed first, the new one is written last. The
+   checkpoints are still there, so a killed process continues from the last one and writes the model again.
+9. All checkpoints but the last are removed. The last one lets the run be trained for longer; the weights of the best
+   epoch are those of the model.
+
+Only files with the names above are removed, one by one, and only if `run.json` or `config.json` shows that this program
+wrote the folder. A checkpoint is removed only if its `progress.json` shows the same and it holds no other file, or if
+it has a `.partial` name and holds at most the beginning of a `progress.json`.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seq2seq.bundle import CONFIG, MODEL_FILES, kind_in
 from seq2seq.errors import BundleError
-from seq2seq.files import PARTIAL, read_json
-from seq2seq.training.checkpoints import CURRENT, is_checkpoint, remove_checkpoints
+from seq2seq.fields import to_toml
+from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
+from seq2seq.training.checkpoints import CURRENT, Progress, is_checkpoint, remove_checkpoints, save_checkpoint
+from seq2seq.training.task import Run, Start
 
 RUN, RESOLVED = "run.json", "config.toml"
-MARK = "seq2seq run "  # and a version: how the format of a run begins
+FORMAT_PREFIX = "seq2seq run "  # a version follows
+FORMAT = FORMAT_PREFIX + "1"
 SECTIONS = ("data", "model", "train", "sha256")
-OUR_FILES = {RUN, RESOLVED, CURRENT, *MODEL_FILES}
+WRITTEN_FILES = {RUN, RESOLVED, CURRENT, *MODEL_FILES}
+
+
+class Saver:
+    """Writes the checkpoints of a run; with the first of them the folder becomes this run's."""
+
+    def __init__(self, run: Run, start: Start) -> None:
+        """`run` is resolved; `start` is what `begin` found in its folder."""
+        self.run = run
+        self.start = start
+        self.claimed = False
+
+    def save(self, progress: Progress, *, weights: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
+        """Takes steps 2 to 7 of the module's docstring; see `save_checkpoint` for the arguments."""
+        save_checkpoint(self.run.folder, progress, weights=weights, state=state, claim=self.claim)
+        if self.start.replaces:
+            remove_model(self.run.folder)
+
+    def claim(self) -> None:
+        """Takes step 3, once."""
+        if self.claimed:
+            return
+        if self.start.checkpoint is None:
+            (self.run.folder / CURRENT).unlink(missing_ok=True)
+        record = {"format": FORMAT, **self.run.settings, "sha256": self.run.dataset.sha256}
+        write_json(self.run.folder / RUN, record)
+        sections = {name: self.run.signature[name] for name in self.run.settings}
+        write_atomically(self.run.folder / RESOLVED, to_toml(sections))
+        self.claimed = True
 
 
 def is_run(folder: Path) -> bool:
-    """Tells whether a folder's `run.json` is ours; the first version gave it no mark, but always these sections."""
+    """Returns whether this program wrote the folder's `run.json`; its first version wrote sections, but no format."""
     try:
         record: Any = read_json(folder / RUN)
     except BundleError:
@@ -23,31 +83,32 @@ def is_run(folder: Path) -> bool:
     if not isinstance(record, dict):
         return False
     if "format" in record:
-        return str(record["format"]).startswith(MARK)
+        return str(record["format"]).startswith(FORMAT_PREFIX)
     return all(isinstance(record.get(name), dict) for name in SECTIONS)
 
 
-def is_ours(path: Path) -> bool:
-    """Tells whether a name in a folder of ours is one that this program writes."""
-    named = path.name.removesuffix(PARTIAL) in OUR_FILES and (path.is_symlink() or path.is_file())
-    return named or is_checkpoint(path)
+def is_written_name(path: Path) -> bool:
+    """Returns whether this program writes such a name into a run's folder."""
+    is_file = path.name.removesuffix(PARTIAL) in WRITTEN_FILES and (path.is_symlink() or path.is_file())
+    return is_file or is_checkpoint(path)
 
 
-def is_leftover(path: Path) -> bool:
-    """Tells whether a name is what an interrupted beginning left; such a folder counts as empty."""
-    return is_ours(path) and path.name.endswith(PARTIAL)
+def foreign_names(folder: Path) -> list[str]:
+    """Returns the names in a run's folder that this program did not write."""
+    return sorted(path.name for path in folder.iterdir() if not is_written_name(path))
 
 
-def check_ours(folder: Path, *, overwrite: bool) -> None:
-    """Refuses to train into a folder of another program.
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuses to train into a folder of another program. Files that an interrupted first checkpoint left may stay.
 
     Raises:
-        BundleError: it holds files but no run of ours, or another program's file under a name that we write.
+        BundleError: it holds files but no run of this program, or another program's file under a name that it writes.
 
     """
     marks = {RUN: is_run(folder), CONFIG: kind_in(folder) is not None}
     if not any(marks.values()):
-        names = sorted(path.name for path in folder.iterdir() if not is_leftover(path))
+        paths = sorted(folder.iterdir())
+        names = [path.name for path in paths if not (path.name.endswith(PARTIAL) and is_written_name(path))]
         if names and overwrite:
             raise BundleError(
                 f"{folder}: is not a model folder (it holds {names[0]!r}); --overwrite removes only model folders"
@@ -56,20 +117,17 @@ def check_ours(folder: Path, *, overwrite: bool) -> None:
             raise BundleError(
                 f"{folder}: is not empty and not a model folder (it holds {names[0]!r}); give another --model"
             )
-    for name, ours in marks.items():
-        if not ours and (folder / name).exists():
+    # a model that the first version trained has no run.json any more, but its config.toml
+    trained = marks[CONFIG] and "signature" in read_json(folder / CONFIG)
+    for name, written in {**marks, CURRENT: marks[RUN], RESOLVED: marks[RUN] or trained}.items():
+        if not written and (folder / name).exists():
             raise BundleError(
                 f"{folder / name}: is damaged, or another program wrote it; move it away, or give another --model"
             )
 
 
-def strangers(folder: Path) -> list[str]:
-    """Names what a folder holds that this program did not write."""
-    return sorted(path.name for path in folder.iterdir() if not is_ours(path))
-
-
 def remove_model(folder: Path) -> None:
-    """Removes a finished model: first the file that says that the folder is one, then the parts that it lists."""
+    """Removes a finished model: first `config.json`, which makes the folder a model, then the parts that it lists."""
     if kind_in(folder) is None:
         return
     parts = read_json(folder / CONFIG)["sha256"]
@@ -77,8 +135,8 @@ def remove_model(folder: Path) -> None:
     remove_names(folder, (CONFIG, *(name for name in MODEL_FILES if name in listed)))
 
 
-def remove_ours(folder: Path) -> None:
-    """Removes a finished model and its run."""
+def remove_model_and_run(folder: Path) -> None:
+    """Removes a finished model, and the record and checkpoints of its run."""
     remove_model(folder)
     if is_run(folder):
         remove_checkpoints(folder, keep=())
@@ -86,7 +144,7 @@ def remove_ours(folder: Path) -> None:
 
 
 def remove_names(folder: Path, names: tuple[str, ...]) -> None:
-    """Removes files by name, and what was left of writing them."""
+    """Removes files by name, and the `.partial` files of an interrupted write."""
     for name in names:
         for path in (folder / name, folder / (name + PARTIAL)):
             if path.is_file() or path.is_symlink():

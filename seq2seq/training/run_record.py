@@ -1,28 +1,25 @@
-"""What a folder records of the run in it: written with its first checkpoint, compared with what is asked for."""
+"""Compares the run that is asked for with the run that its folder records, and finds where training starts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from seq2seq.bundle import CONFIG, kind_in, read_record, read_section
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig, flag_of
 from seq2seq.errors import BundleError
-from seq2seq.fields import to_toml
-from seq2seq.files import read_json, write_atomically, write_json
-from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress, save_checkpoint
-from seq2seq.training.run_folder import MARK, RESOLVED, RUN, SECTIONS, is_run, remove_model
+from seq2seq.files import read_json
+from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
+from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
 from seq2seq.training.task import Prepared, Run, Start
 from seq2seq.typed_json import damaged
 
-FORMAT = MARK + "1"
-ENDS = ("epochs", "max_steps", "max_minutes")  # options that may be raised when a run goes on
-ANEW = "give another --model, or --overwrite to start anew"
+ENDS = ("epochs", "max_steps", "max_minutes")  # options that may be raised when a run continues
+FINISHED = "is already finished; --overwrite starts from the beginning"
+WAYS_OUT = "give another --model, or --overwrite to start from the beginning"
 
 
 class Recorded(NamedTuple):
-    """What a folder says of a run; the options of runs of ours are resolved."""
+    """The run that a folder records, with resolved options."""
 
     data: DataConfig
     model: ModelConfig
@@ -30,19 +27,19 @@ class Recorded(NamedTuple):
     sha256: Mapping[str, str]
 
     def resolved(self, prepared: Prepared) -> "Recorded":
-        """Fills in what the first version of the program left open."""
+        """Fills in the options that the first version of this program did not resolve."""
         model, train = prepared.resolved(self.model, self.train)
         return self._replace(model=model, train=train)
 
 
 class Difference(NamedTuple):
-    """An option in which two runs differ."""
+    """An option with different values in two runs."""
 
     section: str
     key: str
     before: Any
     now: Any
-    default: bool  # whether `now` is what the data makes of an option that was not given
+    default: bool  # whether `now` is a default that depends on the data, since the option was not given
 
     def __str__(self) -> str:
         now = f"the default ({self.now!r})" if self.default else repr(self.now)
@@ -50,41 +47,13 @@ class Difference(NamedTuple):
 
     @property
     def raised(self) -> bool:
-        """Whether it only lets the run last longer."""
+        """Whether this difference only lets the run last longer."""
         known = self.section == "train" and self.key in ENDS and None not in (self.before, self.now)
         return bool(known and self.now > self.before)
 
 
-class Saver:
-    """Writes a run's checkpoints; with the first of them the folder becomes this run's."""
-
-    def __init__(self, run: Run, start: Start) -> None:
-        """`run` is resolved; `start` tells what its folder holds."""
-        self.run = run
-        self.start = start
-        self.claimed = False
-
-    def save(self, progress: Progress, *, weights: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
-        """Writes a checkpoint; see `save_checkpoint`."""
-        save_checkpoint(self.run.folder, progress, weights=weights, state=state, claim=self.claim)
-        if self.start.replaces:
-            remove_model(self.run.folder)
-
-    def claim(self) -> None:
-        """Writes down what the run is; until now what the folder held before could go on."""
-        if self.claimed:
-            return
-        if self.start.checkpoint is None:
-            (self.run.folder / CURRENT).unlink(missing_ok=True)
-        record = {"format": FORMAT, **self.run.settings, "sha256": self.run.dataset.sha256}
-        write_json(self.run.folder / RUN, record)
-        sections = {name: self.run.signature[name] for name in self.run.settings}
-        write_atomically(self.run.folder / RESOLVED, to_toml(sections))
-        self.claimed = True
-
-
 def finished_as_asked(run: Run) -> bool:
-    """Tells whether the folder holds this very run, finished, without a look at its data."""
+    """Returns whether the folder holds this same run, finished; compares options and hashes, and reads no data."""
     if kind_in(run.folder) is None:
         return False
     record = read_record(run.folder).get("signature")
@@ -99,8 +68,8 @@ def finished_as_asked(run: Run) -> bool:
     )
 
 
-def run_under_way(folder: Path) -> Recorded | None:
-    """Reads which run a folder's checkpoints are of; None where it has none.
+def unfinished_run(folder: Path) -> Recorded | None:
+    """Reads which run the checkpoints of a folder belong to; None if there is none to continue from.
 
     Raises:
         BundleError: `run.json` is damaged, or of a newer format.
@@ -113,7 +82,7 @@ def run_under_way(folder: Path) -> Recorded | None:
     if record.get("format", FORMAT) != FORMAT:
         raise BundleError(
             f"{where}: has format {record['format']!r}, expected {FORMAT!r}; "
-            "use the version of seq2seq that wrote it, or --overwrite to start anew"
+            "use the version of seq2seq that wrote it, or --overwrite to start from the beginning"
         )
     for name in sorted(set(record) - {"format", *SECTIONS}):
         raise damaged(where, f"unknown key {name!r}")
@@ -124,7 +93,7 @@ def run_under_way(folder: Path) -> Recorded | None:
 
 
 def finished_run(folder: Path) -> Recorded | None:
-    """Reads which run a folder's finished model came of; None for no model, and for one that was not trained here.
+    """Reads which run made the finished model of a folder; None if there is no model, or `train` did not make it.
 
     Raises:
         BundleError: `config.json` is damaged, or of a newer format.
@@ -138,7 +107,7 @@ def finished_run(folder: Path) -> Recorded | None:
     signature, train = record["signature"], record.get("train")
     if not isinstance(signature, dict):
         raise damaged(where, f"signature is {signature!r}")
-    if isinstance(train, dict):  # it also says what the machine added
+    if isinstance(train, dict):  # `training_record` added what depends on the machine
         train = {name: value for name, value in train.items() if name not in ("gradients", "repeatable")}
     return recorded({**record, "train": train, "sha256": signature.get("sha256")}, where=where)
 
@@ -147,7 +116,7 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
     """Reads the sections of a run.
 
     Raises:
-        BundleError: a section is missing, or a key or value in it is not one of ours.
+        BundleError: a section is missing, or has an unknown key or a wrong value.
 
     """
     sha256 = record["sha256"]
@@ -162,12 +131,12 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
 
 
 def differences(old: Recorded, run: Run) -> list[Difference]:
-    """Lists in what a run differs from one that a folder records, both resolved."""
+    """Returns the options and hashes in which a run differs from the recorded one; both are resolved."""
     found = []
     for name, before in (*((kind.section, kind.to_dict()) for kind in old[:3]), ("sha256", old.sha256)):
         now = run.settings.get(name, run.dataset.sha256)
         for key in sorted({*before, *now}):
-            if key == "shards" and before.get(key) is None:  # a run of the first version that is not finished
+            if key == "shards" and before.get(key) is None:  # an unfinished run of the first version
                 continue
             if before.get(key) != now.get(key):
                 default = now.get(key) is not None and run.signature[name].get(key) is None
@@ -175,27 +144,27 @@ def differences(old: Recorded, run: Run) -> list[Difference]:
     return found
 
 
-def start_of(run: Run, under_way: Recorded | None, finished: Recorded | None) -> Start | None:
-    """Tells where a resolved run begins; None: it is finished already.
+def start_of(run: Run, unfinished: Recorded | None, finished: Recorded | None) -> Start | None:
+    """Returns where a resolved run starts; None: it is already finished.
 
     Args:
-        run: what is asked for.
-        under_way: the run that the folder's checkpoints are of.
-        finished: the run that its finished model came of, which may be the same before it was to last longer.
+        run: the run that is asked for.
+        unfinished: the run that the folder's checkpoints belong to.
+        finished: the run that made the folder's model. It may be the same run, before it was asked to last longer.
 
     Raises:
-        BundleError: the folder holds another run, or one that cannot go on.
+        BundleError: the folder holds another run, or one that cannot continue.
 
     """
     has_model = kind_in(run.folder) is not None
     if finished and not differences(finished, run):
         return None
-    before = under_way or finished
+    before = unfinished or finished
     if before is None and has_model:
-        raise BundleError(f"{run.folder}: holds a model that was not trained here; {ANEW}")
+        raise BundleError(f"{run.folder}: holds a model that was not trained here; {WAYS_OUT}")
     if before is None:
         return Start()
-    checkpoint = current_checkpoint(run.folder) if under_way else None
+    checkpoint = current_checkpoint(run.folder) if unfinished else None
     found = differences(before, run)
     if found:
         check_longer(run, before, found, checkpoint)
@@ -204,10 +173,10 @@ def start_of(run: Run, under_way: Recorded | None, finished: Recorded | None) ->
 
 
 def check_longer(run: Run, before: Recorded, found: Sequence[Difference], checkpoint: Path | None) -> None:
-    """Refuses a run that does not only last longer than the one in its folder.
+    """Refuses a run unless all that differs from the one in its folder is that it lasts longer.
 
     Raises:
-        BundleError: says what differs, or why the run cannot go on.
+        BundleError: names what differs, or why the run cannot continue.
 
     """
     folder = run.folder
@@ -218,19 +187,19 @@ def check_longer(run: Run, before: Recorded, found: Sequence[Difference], checkp
         asked = f"the default ({first.now})" if first.default else f"--epochs {first.now}"
         raise BundleError(
             f"{folder}: has been trained for {done} epochs, and {asked} is fewer; give --epochs {done} or more, "
-            "another --model, or --overwrite to start anew"
+            "another --model, or --overwrite to start from the beginning"
         )
     if not all(each.raised for each in found):
-        raise BundleError(f"{folder}: holds another run: {'; '.join(map(str, found))}; {ANEW}")
+        raise BundleError(f"{folder}: holds another run: {'; '.join(map(str, found))}; {WAYS_OUT}")
     flags = " and ".join(flag_of(each.key) for each in found)
     if progress is None:
         raise BundleError(
-            f"{folder}: cannot go on with more {flags}: it is finished and keeps no checkpoint, "
-            f"since an earlier version wrote it or its checkpoint was removed; {ANEW}"
+            f"{folder}: cannot continue with more {flags}: it is finished and keeps no checkpoint, "
+            f"since an earlier version wrote it or its checkpoint was removed; {WAYS_OUT}"
         )
     patience = before.train.patience
     if patience is not None and progress.epochs_without_better >= patience:
         raise BundleError(
-            f"{folder}: was ended by --patience {patience} after epoch {progress.epoch}, and more {flags} would not "
-            f"change that; {ANEW}"
+            f"{folder}: --patience {patience} ended this run after epoch {progress.epoch}, and more {flags} would not "
+            f"change that; {WAYS_OUT}"
         )

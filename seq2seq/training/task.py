@@ -1,4 +1,4 @@
-"""What training needs to know: the run that is asked for, and a kind of model with its data."""
+"""The types that training works with: the run that is asked for, and a kind of model with its data."""
 
 import dataclasses
 import time
@@ -15,7 +15,7 @@ from seq2seq.presets import with_defaults
 from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training.checkpoints import Progress
 
-if TYPE_CHECKING:  # it imports TensorFlow, which a run that is finished already does not need
+if TYPE_CHECKING:  # it imports TensorFlow, which a finished run does not need
     from seq2seq.models.step import Trainable
 
 Section = TypeVar("Section", bound=Config)
@@ -23,20 +23,19 @@ Section = TypeVar("Section", bound=Config)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training run: what is trained on what, where to, and who hears of it.
+    """One training run: the data, the options, and the folder that receives the model.
 
     Args:
         folder: receives checkpoints, then the finished model.
-        dataset: what `data.data` resolves to.
+        dataset: the data set that `data.data` names.
         data: how the data is read.
-        model: sizes; what depends on the data may be None until it is resolved.
-        train: how it is trained; the same.
+        model: sizes; an option that depends on the data may be None until it is resolved.
+        train: how the model is trained; an option that depends on the data may be None until it is resolved.
         report: receives lines for the user.
-        started: time.monotonic() of the command's start; --max-minutes counts from there.
-        overwrite: start anew, whatever run of ours the folder holds.
-        profile: say first where a step's time goes.
-        dry_run: say what the run would be like, and end.
-        signature: what was asked for, before anything was resolved; recorded in the model folder.
+        started: time.monotonic() at the start of the command; --max-minutes counts from there.
+        overwrite: start from the beginning, whatever run of this program the folder holds.
+        profile: first report how long each part of a step takes.
+        signature: the options as the user gave them, before any was resolved; recorded in the model folder.
 
     """
 
@@ -49,7 +48,6 @@ class Run:
     started: float = dataclasses.field(default_factory=time.monotonic)
     overwrite: bool = False
     profile: bool = False
-    dry_run: bool = False
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,12 +56,12 @@ class Run:
 
     @classmethod
     def of(cls, chosen: Mapping[str, Mapping[str, Any]], *, folder: Path | None, **others: Any) -> "Run":
-        """Makes a run of what was chosen; what was not has the default of its kind of data.
+        """Makes a run from the options that were given; the others have the defaults of the kind of data.
 
         Args:
             chosen: by section (data, model, train), names to values.
             folder: None: `runs/` and the data set's name.
-            others: the other fields.
+            others: the other fields of a Run.
 
         Raises:
             DataError: the data is unknown or absent.
@@ -92,32 +90,32 @@ class Run:
 
 
 class Start(NamedTuple):
-    """Where a run begins."""
+    """Where a run starts."""
 
     checkpoint: Path | None = None  # None: from the beginning
-    before: TrainingConfig | None = None  # how it was trained until now, where it is to be trained for longer
-    replaces: bool = False  # another run's finished model is there, and goes when the first checkpoint is whole
+    before: TrainingConfig | None = None  # the options so far, if the run is now trained for longer
+    replaces: bool = False  # the folder holds another run's model, removed once the first checkpoint is whole
 
 
 class Scores(NamedTuple):
-    """What validation says after an epoch."""
+    """The result of the validation after an epoch."""
 
     loss: float  # nats per symbol
-    others: dict[str, float]  # by name, such as chrf; higher is better
+    others: dict[str, float]  # other scores by name, such as chrf; higher is better
     examples: list[str]  # lines to print
-    symptoms: Sequence[str] = ()  # what looks wrong, a line each that begins with a code
+    symptoms: Sequence[str] = ()  # signs of a fault, one line each, which begins with the doctor's code
 
 
 class Outcome(NamedTuple):
-    """What is said of a model when its training is over."""
+    """The scores and golden outputs of a finished model."""
 
     metrics: dict[str, Any]  # by part of the data
-    canary: list[dict[str, Any]]
+    canary: list[dict[str, Any]]  # golden outputs, which `verify` repeats
     lines: list[str]  # to print
 
 
 class Task(Protocol):
-    """A model and its data, as training sees them."""
+    """A model and its data, in the form that the training loop uses."""
 
     @property
     def model(self) -> "Trainable":
@@ -125,26 +123,26 @@ class Task(Protocol):
 
     @property
     def bundle(self) -> Bundle:
-        """What will be saved, still without weights."""
+        """What will be saved, without weights."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of one pass over the training part."""
+        """Steps in one pass over the training part."""
 
     def describe(self) -> Iterator[str]:
-        """Says what is trained on what, and what is odd about it."""
+        """Yields lines on the sizes of the data and the model, and warnings about the data."""
 
     def epoch(self, generator: np.random.Generator) -> Iterator[list[np.ndarray]]:
         """Yields the arrays of each batch of one pass."""
 
     def check(self, arrays: list[np.ndarray]) -> None:
-        """Raises DataError for a first batch that is not fit for teacher forcing."""
+        """Raises DataError if the arrays of the first batch are not correctly shifted."""
 
     def initial_carry(self) -> list[np.ndarray]:
-        """Returns the states the first batch of an epoch starts from."""
+        """Returns the states that the first batch of an epoch starts with, float32 (B, H) each."""
 
     def validate(self) -> Scores:
-        """Scores the model as it is."""
+        """Scores the model with its present weights."""
 
     def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
         """Scores the finished model, which has the weights of the best epoch."""
@@ -154,10 +152,10 @@ class Prepared(Protocol):
     """A data set that was read, split and encoded for one kind of model."""
 
     def sizes(self) -> dict[str, Any]:
-        """Says how large its parts are, for the model folder."""
+        """Returns the sizes of its parts, for the model folder."""
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
-        """Fills in the options that depend on the data, `shards` excepted."""
+        """Fills in the options that depend on the data, except `shards`."""
 
     def task(self, run: Run, record: Mapping[str, Any]) -> Task:
-        """Builds the model of a resolved run; `record` goes into its folder."""
+        """Builds the model of a resolved run; `record` is for its `config.json`."""

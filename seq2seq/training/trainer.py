@@ -1,30 +1,101 @@
-"""Trains what was prepared, of either kind: from resolved options to a finished model folder."""
+"""Carries out one run in its folder: reads the data, resolves the options, fits the model and saves it."""
 
 import dataclasses
 import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seq2seq import __version__
-from seq2seq.bundle import Bundle, save_bundle
+from seq2seq.bundle import kind_in, save_bundle
 from seq2seq.errors import OptionError
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import shard_count, share_cores, training_record
 from seq2seq.models.weights import export_weights
 from seq2seq.text.datasets import Dataset
+from seq2seq.training.checkpoints import check_names_free, current_checkpoint, remove_checkpoints
 from seq2seq.training.fit import fit
-from seq2seq.training.profiling import look
-from seq2seq.training.task import Prepared, Run, Start
+from seq2seq.training.language_model import prepare_text
+from seq2seq.training.profiling import preview
+from seq2seq.training.run_record import FINISHED, finished_run, start_of, unfinished_run
+from seq2seq.training.task import Prepared, Run, Start, Task
+from seq2seq.training.translator import prepare_pairs
+
+
+def train_in_folder(run: Run) -> None:
+    """Trains into a folder that may be used, and leaves a finished model there with its last checkpoint.
+
+    Raises:
+        BundleError: the folder holds another run, or one that cannot continue.
+        DataError: the data cannot be used.
+        OptionError: an option does not fit the data.
+        Seq2SeqError: training diverged.
+
+    """
+    prepared = prepare(run)
+    run, start = begin(run, prepared)
+    if start is None:
+        run.report(f"{run.folder}: {FINISHED}")
+        return
+    run.report(f"model: {run.folder}")
+    task = build_task(run, prepared)
+    if run.profile:
+        report_all(run, preview(task, run.train, describe=False, profile=True))
+    progress = fit(task, run, start)
+    bundle = dataclasses.replace(task.bundle, weights=export_weights(task.model.models))
+    outcome = task.outcome(bundle, progress)
+    save_bundle(bundle, metrics=outcome.metrics, history=progress.history, canary=outcome.canary)
+    report_all(run, outcome.lines)
+    last = current_checkpoint(run.folder)  # kept, so that the run can be trained for longer
+    remove_checkpoints(run.folder, keep={last.name} if last else set())
+    run.report(f"finished: {run.folder}")
+
+
+def describe(run: Run) -> None:
+    """Reports what `--dry-run` asks for; works in a temporary folder, whatever the run's folder holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = dataclasses.replace(run, folder=Path(folder))
+        prepared = prepare(run)
+        run = resolved(run, prepared)
+        report_all(run, preview(build_task(run, prepared), run.train, describe=True, profile=run.profile))
+
+
+def prepare(run: Run) -> Prepared:
+    """Reads the data of a run."""
+    return prepare_text(run) if run.dataset.kind == "text" else prepare_pairs(run.dataset, run.data)
+
+
+def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
+    """Resolves a run and finds where it starts; None: it is already finished.
+
+    Raises:
+        BundleError: the folder holds another run, or one that cannot continue.
+
+    """
+    start: Start | None
+    if run.overwrite:
+        run = resolved(run, prepared)
+        start = Start(replaces=kind_in(run.folder) is not None)
+    else:
+        records = unfinished_run(run.folder), finished_run(run.folder)
+        unfinished, finished = (record and record.resolved(prepared) for record in records)
+        before = unfinished or finished
+        run = resolved(run, prepared, shards=before.train.shards if before else None)
+        start = start_of(run, unfinished, finished)
+    check_names_free(run.folder, epochs=run.train.epochs or 0)
+    return run, start
 
 
 def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
     """Fills in every option that depends on the data or the machine.
 
     Args:
-        run: what is asked for.
+        run: as the user asked for it.
         prepared: its data.
-        shards: of the run that it goes on with; None: the machine decides.
+        shards: of the run that it continues; None: the machine decides.
 
     Raises:
         OptionError: more shards than rows in a batch.
@@ -40,22 +111,8 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
     return dataclasses.replace(run, model=model, train=train)
 
 
-def train(run: Run, prepared: Prepared, start: Start) -> Bundle | None:
-    """Trains a model into the run's folder, which exists.
-
-    Args:
-        run: its configurations are resolved.
-        prepared: its data.
-        start: where it begins.
-
-    Returns:
-        The finished model; None where the run was only described.
-
-    Raises:
-        DataError: the data is not fit for teacher forcing.
-        Seq2SeqError: training diverged.
-
-    """
+def build_task(run: Run, prepared: Prepared) -> Task:
+    """Builds the model of a resolved run, sets the random seeds, and reports what is trained on what."""
     assert run.train.shards is not None
     share_cores(run.train.shards)
     keras.utils.set_random_seed(run.train.seed)
@@ -66,21 +123,18 @@ def train(run: Run, prepared: Prepared, start: Start) -> Bundle | None:
         "versions": versions(),
     }
     task = prepared.task(run, record)
-    for line in task.describe():
+    report_all(run, task.describe())
+    return task
+
+
+def report_all(run: Run, lines: Iterable[str]) -> None:
+    """Reports several lines."""
+    for line in lines:
         run.report(line)
-    if not look(task, run):
-        return None
-    progress = fit(task, run, start)
-    bundle = dataclasses.replace(task.bundle, weights=export_weights(task.model.models))
-    outcome = task.outcome(bundle, progress)
-    save_bundle(bundle, metrics=outcome.metrics, history=progress.history, canary=outcome.canary)
-    for line in outcome.lines:
-        run.report(line)
-    return bundle
 
 
 def origin(dataset: Dataset) -> dict[str, Any]:
-    """Says where the data came from, for the model folder."""
+    """Returns where the data came from, for the model folder."""
     return {
         "name": dataset.name,
         "origin": dataset.origin,
@@ -91,7 +145,7 @@ def origin(dataset: Dataset) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Names the versions that trained a model."""
+    """Returns the versions of the software that trains a model, for the model folder."""
     return {
         "seq2seq": __version__,
         "python": sys.version.split()[0],

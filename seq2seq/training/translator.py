@@ -1,4 +1,4 @@
-"""What training needs to know of a translator: its pairs, its options that depend on them, and how it is scored."""
+"""Training of a translator: its pairs, the options that depend on the pairs, and its scores."""
 
 import dataclasses
 import math
@@ -30,33 +30,32 @@ from seq2seq.training.checkpoints import Progress
 from seq2seq.training.schedule import UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
-VALIDATION_SOURCES = 300  # translated after each epoch
-EXAMPLES = 3
+VALIDATION_SOURCES = 300  # are translated after each epoch
+EXAMPLES = 3  # of these are printed
 FEW, SOME = 5000, 20_000  # training pairs
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
 
 
 class PreparedPairs(NamedTuple):
-    """A data set as a translator needs it."""
+    """A data set that was read, split and encoded for a translator."""
 
     splits: Splits
     source_vocabulary: Vocabulary
     target_vocabulary: Vocabulary
     train: EncodedPairs
     validation: EncodedPairs
-    references: list[References]  # of the validation sources that are translated after each epoch
+    references: list[References]  # the validation sources that are translated after each epoch, with their references
 
     def sizes(self) -> dict[str, Any]:
-        """Counts the pairs of each part."""
+        """Returns the number of pairs of each part."""
         return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
         """Fills in the options that depend on the number of training pairs."""
-        pairs = len(self.splits.train)
-        return resolved_model(model, pairs=pairs), resolved_training(train, pairs=pairs)
+        return resolved_options(model, train, pairs=len(self.splits.train))
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
-        """Builds the translator of a resolved run; `record` goes into its folder."""
+        """Builds the translator of a resolved run; `record` is for its `config.json`."""
         lengths = {
             "source": int(self.train.sources.lengths.max()) - 1,
             "target": int(self.train.targets.lengths.max()) - 2,
@@ -96,41 +95,40 @@ def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
 
 
 def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> EncodedPairs:
-    """Turns pairs into ids; a symbol of the held-out part that training never saw is UNK."""
+    """Encodes pairs; a target symbol that is not in the training part becomes UNK."""
     return encode_pairs(
         [source.encode(pair.source) for pair in pairs],
         [target.encode(pair.target, oov="unk") for pair in pairs],
     )
 
 
-def resolved_model(config: ModelConfig, *, pairs: int) -> ModelConfig:
-    """Fills in what depends on the number of training pairs: the less data, the more dropout."""
-    if config.dropout is not None:
-        return config
-    return dataclasses.replace(config, dropout=0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1)
+def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -> tuple[ModelConfig, TrainingConfig]:
+    """Fills in the options that depend on the number of training pairs.
 
-
-def resolved_training(config: TrainingConfig, *, pairs: int) -> TrainingConfig:
-    """Fills in what depends on the number of training pairs: smaller batches and more epochs for less data.
-
-    A limit in steps or minutes alone leaves the number of epochs open.
+    Less data gets more dropout, smaller batches and more epochs. With --max-steps or --max-minutes alone, the number of
+    epochs is unlimited.
     """
-    batch_size = config.batch_size or (16 if pairs < FEW else 32)
-    epochs = config.epochs
-    if epochs is None and (config.max_minutes is not None or config.max_steps is not None):
+    batch_size = train.batch_size or (16 if pairs < FEW else 32)
+    epochs, dropout = train.epochs, model.dropout
+    if epochs is None and (train.max_minutes is not None or train.max_steps is not None):
         epochs = UNLIMITED_EPOCHS
     if epochs is None:
         steps = math.ceil(pairs / batch_size)
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
-    metric = config.early_stop_metric or "chrf"
-    return dataclasses.replace(config, batch_size=batch_size, epochs=epochs, early_stop_metric=metric)
+    if dropout is None:
+        dropout = 0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1
+    metric = train.early_stop_metric or "chrf"
+    return (
+        dataclasses.replace(model, dropout=dropout),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric=metric),
+    )
 
 
 class TranslationTask:
-    """A translator and its data, as training sees them."""
+    """A translator and its data, in the form that the training loop uses."""
 
     def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig) -> None:
-        """`bundle` is still without weights; `config` is resolved."""
+        """`bundle` has no weights yet; `config` is resolved."""
         sizes = len(data.source_vocabulary), len(data.target_vocabulary)
         models = build_translator(bundle.model, source_size=sizes[0], target_size=sizes[1])
         self.bundle = bundle
@@ -143,7 +141,7 @@ class TranslationTask:
         self.validation_step = make_validation_step(self.model)
 
     def describe(self) -> Iterator[str]:
-        """Says what is odd about the data, and what is trained on what."""
+        """Yields warnings about the data, and the sizes of the data and the model."""
         yield from self.data.splits.warnings
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
         parameters = sum(model.count_params() for model in self.model.models)
@@ -159,16 +157,16 @@ class TranslationTask:
 
     @staticmethod
     def check(arrays: list[np.ndarray]) -> None:
-        """Refuses arrays that are not correctly shifted."""
+        """Raises DataError if the arrays are not correctly shifted."""
         _, inputs, targets, weights = arrays
         check_shift(inputs, targets, weights)
 
     def initial_carry(self) -> list[np.ndarray]:
-        """A translator carries nothing from batch to batch."""
+        """Returns no states: a translator carries none from batch to batch."""
         return []
 
     def validate(self) -> Scores:
-        """Computes the loss of the validation part, and translates some of it."""
+        """Computes the loss of the validation part, and translates up to VALIDATION_SOURCES of its sources."""
         nats = count = right = before = 0.0
         for batch in epoch(self.data.validation, 4 * self.batch_size, None):
             arrays = [tf.constant(array) for array in (batch.source_ids, *teacher_force(batch.target_ids))]
@@ -185,7 +183,7 @@ class TranslationTask:
         return Scores(nats / count, scores, examples, self.symptoms(found, right / count, before / count))
 
     def symptoms(self, outputs: Sequence[Output], forced_accuracy: float, before_mistake: float) -> list[str]:
-        """Says what looks wrong with the greedy translations of the validation sources."""
+        """Returns the signs of a fault in the greedy translations of the validation sources."""
         source, target = self.data.source_vocabulary, self.data.target_vocabulary
         references = self.data.references
         return symptoms(
@@ -197,7 +195,7 @@ class TranslationTask:
         )
 
     def outcome(self, bundle: Bundle, progress: Progress) -> Outcome:
-        """Scores the best weights on the validation and test parts, and says how well the test part was translated."""
+        """Scores the best weights on the validation and test parts; the line gives the scores of the test part."""
         translator = Translator(bundle)
         splits = self.data.splits
         metrics = {part: metrics_of(translator, getattr(splits, part)) for part in ("validation", "test")}

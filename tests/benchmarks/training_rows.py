@@ -53,11 +53,11 @@ def attention(options):
 
     The other sides have no dropout: under XLA its random numbers would make naive Keras three times slower.
     """
-    from seq2seq.training.translator import resolved_model, resolved_training
+    from seq2seq.training.translator import resolved_options
 
     pairs = len(load_pairs(resolve(options.data), DataConfig(data=options.data)).train)
-    batch_size = resolved_training(TrainingConfig(), pairs=pairs).batch_size
-    dropout = resolved_model(ModelConfig(), pairs=pairs).dropout
+    model, train = resolved_options(ModelConfig(), TrainingConfig(), pairs=pairs)
+    batch_size, dropout = train.batch_size, model.dropout
     return training_row(
         f"training with attention, all pairs, batches of {batch_size}, our side with dropout {dropout}",
         ["ours", "naive", "torch"],
