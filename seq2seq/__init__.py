@@ -3,12 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.version import __version__
+
 if TYPE_CHECKING:
     from seq2seq.api import LanguageModel, Translator, load
     from seq2seq.diagnosis import examine
     from seq2seq.errors import Seq2SeqError
 
-__version__ = "0.1.0"
 __all__ = ["LanguageModel", "Seq2SeqError", "Translator", "__version__", "examine", "load"]
 
 _HOMES = {

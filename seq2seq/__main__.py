@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from seq2seq import __version__
+from seq2seq.version import __version__
 
 VERBS = {
     "train": "train a model on a data set or a file of pairs",

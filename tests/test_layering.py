@@ -16,7 +16,7 @@ PACKAGE = Path(entry.__file__).resolve().parent
 MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
-GROUND = "errors special cores terminal typed_json files fields config presets".split()
+GROUND = "version errors special cores terminal typed_json files fields config presets".split()
 ROOMS = {
     "ground": "",
     "text": "ground",

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2seq import __version__
 from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
 from seq2seq.terminal import LiveLine
+from seq2seq.version import __version__
 
 CHUNK_BYTES = 1 << 16
 FIRST_WAIT = 1.0  # seconds; doubled after each failed attempt

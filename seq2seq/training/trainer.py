@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq import __version__
 from seq2seq.bundle import kind_in, save_bundle
 from seq2seq.errors import OptionError
 from seq2seq.models.backend import keras, tf
@@ -23,6 +22,7 @@ from seq2seq.training.profiling import preview
 from seq2seq.training.run_record import FINISHED, finished_run, start_of, unfinished_run
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.training.translator import prepare_pairs
+from seq2seq.version import __version__
 
 
 def train_in_folder(run: Run) -> None:
