@@ -1,4 +1,4 @@
-"""The doctor on arrays alone: each defect is found, in several forms, and nothing is said of correct arrays."""
+"""The doctor on arrays alone: each defect is found, in several forms, and correct arrays have no finding."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ TEXT = ("the cat sat on the mat and the dog ate the hat. a rat ran at the cat, t
 
 
 def roots(report):
-    """Codes and severities of what follows from nothing else; the memory note aside."""
+    """Codes and severities of the findings without a cause, except the memory note."""
     return {(f.code, f.severity) for f in report.findings if f.because_of is None and f.code != "D15"}
 
 
 def windows(*, single, ahead=1, length=20, step=3, shuffled=False, text=TEXT, scaled=False):
-    """Windows of a text and what follows them, as the tutorials on text generation cut them."""
+    """Windows of a text and the symbols that follow, as in the tutorials on text generation."""
     symbols = sorted(set(text))
     ids = np.array([symbols.index(character) for character in text])
     starts = np.arange(0, len(ids) - length - 4, step)
@@ -88,7 +88,7 @@ def test_scaled_ids_are_magnitudes():
 
 @pytest.mark.parametrize("text", ["ab" * 300, "abcd" * 200, "aab" * 200])
 @pytest.mark.parametrize("single", [True, False])
-def test_periodic_text_is_nothing_wrong(text, single):
+def test_periodic_text_is_correct(text, single):
     assert roots(seq2seq.examine(arrays=windows(single=single, text=text, step=1))) == set()
 
 
@@ -98,7 +98,7 @@ def test_repeated_letters_are_not_the_copy_bug():
     assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
 
 
-def test_an_autoencoder_with_teacher_forcing_is_nothing_wrong():
+def test_an_autoencoder_with_teacher_forcing_is_correct():
     pairs = [(word, word) for word, _ in PAIRS]
     assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
 
@@ -174,7 +174,7 @@ def test_ids_beyond_the_vocabulary():
     assert report.findings[0].evidence["largest id"] == 200
 
 
-def test_vocabulary_that_does_not_give_the_texts_back():
+def test_vocabulary_that_does_not_decode_to_the_texts():
     names = ["<pad>", "<s>", "</s>", *LETTERS]
     arrays = id_arrays(PAIRS)
     assert roots(seq2seq.examine(arrays=arrays, vocabularies=[names], pairs=PAIRS)) == set()
@@ -229,10 +229,10 @@ def test_sources_that_were_shuffled_apart_from_their_targets():
     arrays["encoder_input"] = np.random.default_rng(3).permutation(arrays["encoder_input"])
     report = seq2seq.examine(arrays=arrays)
     assert roots(report) == {("D05", "harmful")}
-    assert "no more about their targets than those of other rows" in report.findings[0].title
+    assert "no more information about their targets than about those" in report.findings[0].title
 
 
-def test_arrays_whose_names_say_nothing_are_told_apart_by_what_they_hold():
+def test_arrays_with_uninformative_names_are_sorted_by_their_content():
     a = id_arrays(PAIRS, defect="copy")
     for names in (("one", "two", "three"), ("X_train", "y_in", "y_out"), ("eng", "fra_1", "trainY")):
         arrays = dict(zip(names, (a["encoder_input"], a["decoder_input"], a["decoder_target"]), strict=True))

@@ -1,4 +1,4 @@
-"""What arrays alone show: D03, D04, D10, D11 (negative ids), D15, and a source that says nothing (D05)."""
+"""Checks that need arrays alone: D03, D04, D10, D11 (negative ids), D15, and uninformative sources (D05)."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,11 +13,11 @@ from seq2seq.foreign.padding import Side, commonest
 
 ROWS_SHOWN = 8
 ID_BYTES = 4
-FEW = 0.002  # share of rows below which a missing symbol is not worth a word
+FEW = 0.002  # share of rows below which a missing symbol is not reported
 
 
 def check_start(data: Data) -> list[Finding]:
-    """D03: does each row of the decoder's inputs begin with START, and do the targets not hold it?"""
+    """D03: checks that each row of the decoder's inputs begins with START, and that the targets do not hold it."""
     inputs, targets = data.inputs, data.targets
     if data.source is None or inputs is None or not inputs.ids.size or inputs.sequences.kind == MAGNITUDES:
         return []
@@ -33,7 +33,7 @@ def check_start(data: Data) -> list[Finding]:
             "rows": len(first),
         }
         title = "START is missing: decoder inputs begin with text"
-        effect = "decoding has nothing to begin with: whatever it is given, training never saw it there"
+        effect = "decoding has no symbol to begin with: training never saw the first symbol that it is given"
         return [finding("D03", BROKEN, evidence, title=title, effect=effect)]
     without = np.flatnonzero((inputs.ids[:, 0] != data.start) & (first != data.start))
     found = []
@@ -62,7 +62,7 @@ def check_start(data: Data) -> list[Finding]:
                     HARMFUL,
                     evidence,
                     title="START is among the targets",
-                    effect="the model learns to emit START, which decoding takes for text",
+                    effect="the model learns to emit START, and decoding writes it as text",
                     fix="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
                 )
             )
@@ -70,7 +70,7 @@ def check_start(data: Data) -> list[Finding]:
 
 
 def check_end(data: Data) -> list[Finding]:
-    """D03: does each row of the targets end with END?"""
+    """D03: checks that each row of the targets ends with END."""
     targets = data.targets
     if data.source is None or data.inputs is None or targets is None:
         return []
@@ -90,9 +90,9 @@ def check_end(data: Data) -> list[Finding]:
         }
         if same:
             return [finding("D03", NOTE, evidence, title="there is no END; all targets have one length",
-                            effect="decoding must stop after that many symbols by itself")]  # fmt: skip
+                            effect="decoding must stop after that number of symbols")]  # fmt: skip
         return [finding("D03", BROKEN, evidence, title="END is missing everywhere",
-                        effect="the model never learns to stop: outputs run on to the length limit")]  # fmt: skip
+                        effect="the model never learns to stop: outputs continue to the length limit")]  # fmt: skip
     if data.end == targets.pad:
         ended = np.ones(len(lasts), bool)
     else:
@@ -125,7 +125,7 @@ def check_end(data: Data) -> list[Finding]:
 
 
 def check_padding(data: Data) -> list[Finding]:
-    """D04, as far as arrays show it: one-hot padding that is a symbol of the text, with no weights."""
+    """D04, as far as arrays show it: one-hot padding that is a symbol, without weights."""
     targets = data.targets
     if targets is None or targets.pad in (None, NOTHING) or data.weights is not None:
         return []
@@ -143,7 +143,7 @@ def check_padding(data: Data) -> list[Finding]:
 
 
 def check_sources(data: Data) -> list[Finding]:
-    """D05, as far as arrays show it: sources that are all the same, or that belong to other targets."""
+    """D05, as far as arrays show it: sources that are all equal, or that belong to other targets."""
     source = data.source
     if source is None or len(source.sequences.rows) < 8 or not source.ids.size:
         return []
@@ -153,7 +153,7 @@ def check_sources(data: Data) -> list[Finding]:
     if data.targets is not None and len(np.unique(data.targets.ids, axis=0)) == 1:
         return []
     evidence = {"distinct sources": distinct, "rows": len(source.ids)}
-    title = "all sources are the same: there is nothing to learn from them"
+    title = "all sources are the same: the model can learn nothing from them"
     fix = "print(len(np.unique(encoder_input, axis=0)))  # find the loop that should fill it"
     return [finding("D05", BROKEN, evidence, title=title, fix=fix)]
 
@@ -190,7 +190,7 @@ def check_forms(data: Data) -> list[Finding]:
 
 
 def check_memory(data: Data) -> list[Finding]:
-    """D15: bytes of one-hot arrays against those of ids."""
+    """D15: compares the bytes of one-hot arrays with those of ids."""
     sides = [side for side in (data.source, data.inputs, data.targets) if side is not None]
     hot = [side for side in sides if side.sequences.kind == ONE_HOT and not side.sequences.single]
     if not hot:
@@ -209,11 +209,11 @@ def check_memory(data: Data) -> list[Finding]:
 
 
 def rows_of(side: Side, positions: np.ndarray) -> list[int]:
-    """Row numbers of the array that was given, the first few."""
+    """The first few row numbers, in the user's array."""
     return [int(row) for row in side.sequences.rows[positions[:ROWS_SHOWN]]]
 
 
-# checks that need arrays alone; a new one goes here
+# all checks that need arrays alone
 ARRAY_CHECKS: tuple[Callable[[Data], Iterable[Result]], ...] = (
     check_shifts,
     check_start,

@@ -1,4 +1,4 @@
-"""D01, D02 and the numbering part of D11: at which shift decoder inputs and targets line up, against chance."""
+"""D01, D02 and the numbering part of D11: finds the shift at which decoder inputs and targets agree."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
 from seq2seq.text.shift_check import SHIFTS
 
-ENOUGH = 0.15  # share of the positions that a shift must compare to count
+ENOUGH = 0.15  # share of the positions that a shift must compare
 FARTHEST = 12  # steps, the largest shift that is looked for
-CLEAR = 0.5  # share of the way from chance to 1 that makes an alignment
-MARGIN = 0.05  # by which one shift must beat another
+CLEAR = 0.5  # an aligned shift covers at least this share of the distance from chance to 1
+MARGIN = 0.05  # least difference between the best shift and shift 1
 
 
 def check_shifts(data: Data) -> list[Result]:
-    """Looks for the copy bug and its relatives."""
+    """D01 and D02: compares decoder inputs and targets at all shifts."""
     inputs, targets = data.inputs, data.targets
     if inputs is None or targets is None:
         return []
@@ -64,7 +64,7 @@ def check_shifts(data: Data) -> list[Result]:
 
 
 def check_numbering(data: Data, inputs: Side, targets: Side, shares: dict[int, float]) -> list[Result]:
-    """Looks for two numberings of the same symbols: one-to-one at a shift, but not the identity."""
+    """D11: searches for two numberings of the same symbols: one-to-one at a shift, but not equal."""
     fits = {shift: one_to_one(inputs, targets, shift) for shift in wide(inputs, targets)}
     best = max(fits, key=lambda shift: (round(fits[shift][0], 2), -abs(shift - 1)))
     purity, examples = fits[best]
@@ -96,16 +96,16 @@ def check_numbering(data: Data, inputs: Side, targets: Side, shares: dict[int, f
     return [
         NotExamined(
             f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up nowhere ({shown}); are "
-            "they of the same pairs, and is the first what the decoder reads? Pass inputs= (--inputs) if not"
+            "they of the same pairs, and is the first the decoder's input? If not, pass inputs= (--inputs)"
         )
     ]
 
 
 def wide(inputs: Side, targets: Side) -> list[int]:
-    """The shifts that are looked at."""
+    """The shifts that are compared."""
     most = min(FARTHEST, min(inputs.ids.shape[1], targets.ids.shape[1]) - 1)
     counts = {shift: len(pairs_at(inputs, targets, shift)[0]) for shift in range(-most, most + 1)}
-    # far shifts compare the few longest rows alone, where chance is large
+    # large shifts compare only the few longest rows, where agreement by chance is high
     return [shift for shift, count in counts.items() if shift in (0, 1) or count >= ENOUGH * counts[0]]
 
 
@@ -146,12 +146,12 @@ def one_to_one(inputs: Side, targets: Side, shift: int) -> tuple[float, dict[int
 
 
 def same_rows(inputs: Side, targets: Side) -> bool:
-    """Says whether two arrays hold the same ids."""
+    """Returns whether two arrays hold the same ids."""
     return inputs.ids.shape == targets.ids.shape and bool((inputs.ids == targets.ids).mean() > 0.99)
 
 
 def is_aligned_text(inputs: Side, targets: Side) -> bool:
-    """Says whether targets of a model with one input are that input, shifted or renumbered."""
+    """Returns whether the targets of a model with one input equal that input, shifted or renumbered."""
     if inputs.ids.shape[1] != targets.ids.shape[1]:
         return False
     return any(
@@ -161,7 +161,7 @@ def is_aligned_text(inputs: Side, targets: Side) -> bool:
 
 
 def looks_like_text(inputs: Side) -> bool:
-    """Says whether rows are windows of a running text: they overlap, or they fill their width."""
+    """Returns whether rows are windows of a running text: they overlap, or have no padding."""
     return inputs.pad is None and (successors(inputs.ids[:2000]) is not None or len(np.unique(inputs.ids[:, -1])) > 1)
 
 
@@ -181,7 +181,7 @@ def successors(ids: np.ndarray) -> tuple[int, np.ndarray] | None:
 
 
 def check_windows(inputs: Side, targets: Side) -> list[Result]:
-    """Compares windows with the one symbol that each predicts."""
+    """D01 and D02 of windows that each predict one symbol."""
     ids, following = inputs.ids, targets.ids[:, 0]
     width = ids.shape[1]
     back = {shift: float((ids[:, width + shift - 1] == following).mean()) for shift in (0, -1, -2) if width + shift > 0}
@@ -192,7 +192,7 @@ def check_windows(inputs: Side, targets: Side) -> list[Result]:
     if found is not None:
         step, rows = found
         for shift in range(1, 4):
-            # the window that holds the symbol at `shift` lies so many windows later
+            # the symbol at `shift` is in the window that follows after `hops` steps
             later = np.arange(len(ids))
             hops = -(-shift // step)
             for _ in range(hops):

@@ -1,4 +1,4 @@
-"""The part of D11 that needs vocabularies: their order, their range, and whether they fit the pairs."""
+"""D11 with vocabularies: their order, their range, and whether they fit the arrays and the pairs."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SHOWN = 8
 def check_vocabularies(
     tables: Sequence[Table], data: Data | None, texts: Sequence[tuple[str, str]] | None
 ) -> list[Finding]:
-    """D11: vocabularies against each other, against arrays and against pairs."""
+    """D11: compares vocabularies with each other, with arrays and with pairs."""
     if not tables:
         return []
     found = check_order(tables)
@@ -81,12 +81,12 @@ def check_range(table: Table, side: Side) -> list[Finding]:
 
 
 def check_pairs(table: Table, side: Side, texts: Sequence[str]) -> list[Finding]:
-    """D11: does the vocabulary turn the rows back into the file's text, and does it know all characters?"""
+    """D11: checks that the vocabulary decodes the rows to the texts of the pairs."""
     if not side.ids.size or len(texts) != len(side.sequences.raw):
         return []
     symbols = {number: symbol for symbol, number in table.ids.items()}
     if any(len(symbol) > 1 and not symbol.startswith("<") for symbol in table.ids):
-        return []  # not characters: how lines were cut is unknown
+        return []  # words: how the lines were split is unknown
     wrong = looked = 0
     for row in range(0, len(side.ids), max(1, len(side.ids) // 500)):
         text = texts[int(side.sequences.rows[row])]
@@ -95,12 +95,12 @@ def check_pairs(table: Table, side: Side, texts: Sequence[str]) -> list[Finding]
         wrong += text.strip() not in got and got.strip() not in text
     if wrong <= 0.5 * looked:
         return []
-    evidence = {"rows that do not give their text back": wrong, "of": looked, "array": side.name, "as": table.name}
-    return [finding("D11", BROKEN, evidence, title="the vocabulary does not turn the array back into the pairs' text")]
+    evidence = {"rows that do not decode to their text": wrong, "of": looked, "array": side.name, "as": table.name}
+    return [finding("D11", BROKEN, evidence, title="the vocabulary does not decode the array to the pairs' texts")]
 
 
 def check_known(table: Table, texts: Sequence[str], what: str) -> list[Finding]:
-    """D11: characters of texts that a vocabulary of characters does not know."""
+    """D11: finds characters of the texts that a vocabulary of characters lacks."""
     if any(len(symbol) > 1 and not symbol.startswith("<") for symbol in table.ids):
         return []
     unknown: dict[str, int] = {}
@@ -115,4 +115,4 @@ def check_known(table: Table, texts: Sequence[str], what: str) -> list[Finding]:
         "lines": max(unknown.values()),
         "vocabulary": table.name,
     }
-    return [finding("D11", HARMFUL, evidence, title=f"{what} hold characters that the vocabulary does not know")]
+    return [finding("D11", HARMFUL, evidence, title=f"{what} hold characters that the vocabulary does not hold")]

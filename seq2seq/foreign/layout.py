@@ -1,4 +1,4 @@
-"""Finds out which array is which; with them what `padding` concludes about each."""
+"""Infers which array is which part: encoder input, decoder input, targets, weights; and their padding."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +21,15 @@ PATTERNS = (
     (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
     (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
 )
-MOST_STREAMED = 4096  # rows taken from a data set that is not an array
+MOST_STREAMED = 4096  # rows read from a data set that yields batches
 
 
 @dataclass(frozen=True)
 class Data:
-    """All arrays of an examination, and what was concluded about them."""
+    """The arrays by part, and what was inferred about them."""
 
-    source: Side | None  # what the encoder reads; None for a language model
-    inputs: Side | None  # what the decoder reads (a language model: all that it reads)
+    source: Side | None  # the encoder's input; None for a language model
+    inputs: Side | None  # the decoder's input, or a language model's only input
     targets: Side | None
     weights: np.ndarray | None = None  # as given
     start: int | None = None
@@ -38,7 +38,7 @@ class Data:
 
     @property
     def rows(self) -> int:
-        """How many rows were read."""
+        """The number of rows that were read."""
         sides = [side for side in (self.inputs, self.source, self.targets) if side is not None]
         return len(sides[0].sequences.rows) if sides else 0
 
@@ -51,14 +51,14 @@ def sort_out(
     end: int | None,
     chosen: Mapping[str, str] | None = None,
 ) -> Data:
-    """Gives each array its part and finds padding, START and END.
+    """Infers the part of each array, padding, START and END.
 
     Args:
-        arrays: a mapping of names, what Keras's `fit` takes ((inputs, targets[, weights])), or batches of that.
-        pads: ids that the user named, by part; a part that is absent is inferred.
+        arrays: a mapping of names, the arguments of Keras's `fit` ((inputs, targets[, weights])), or batches of these.
+        pads: the user's ids of padding, by part; the padding of other parts is inferred.
         start: the user's START, or None.
         end: the user's END, or None.
-        chosen: names of arrays by part, which override what names suggest.
+        chosen: the user's names of arrays, by part.
 
     Raises:
         DataError: an array cannot be read, or the parts have different numbers of rows.
@@ -92,7 +92,7 @@ def sort_out(
 
 
 def as_mapping(arrays: Any) -> dict[str, Any]:
-    """Names the arrays, whatever they came in."""
+    """Returns the arrays by name."""
     if isinstance(arrays, Mapping):
         return {str(name): array for name, array in arrays.items()}
     if isinstance(arrays, (tuple, list)):
@@ -105,7 +105,7 @@ def as_mapping(arrays: Any) -> dict[str, Any]:
 
 
 def from_fit(arrays: Sequence[Any]) -> dict[str, Any]:
-    """Names the parts of (inputs, targets[, weights])."""
+    """Returns the arrays of (inputs, targets[, weights]) by name."""
     if len(arrays) not in (2, 3):
         raise DataError(f"arrays: expected (inputs, targets) or (inputs, targets, weights), got {len(arrays)} parts")
     inputs, targets = arrays[0], arrays[1]
@@ -126,7 +126,7 @@ def from_fit(arrays: Sequence[Any]) -> dict[str, Any]:
 
 
 def stacked(batches: Iterable[Any]) -> dict[str, Any]:
-    """Puts the first batches of a data set together; narrower ones are filled with zeros."""
+    """Joins the first batches of a data set; narrower ones are padded with zeros."""
     found: dict[str, list[np.ndarray]] = {}
     count = 0
     for batch in batches:
@@ -142,7 +142,7 @@ def stacked(batches: Iterable[Any]) -> dict[str, Any]:
 
 
 def widened(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Joins batches of different widths."""
+    """Joins batches of different widths, padded with zeros."""
     width = max(array.shape[1] for array in arrays) if arrays[0].ndim > 1 else 0
     if not width or arrays[0].ndim < 2:
         return np.concatenate(arrays)
@@ -194,7 +194,7 @@ def resemblance(array: Any, targets: Any) -> float:
 
 
 def with_ends(data: Data) -> Data:
-    """Finds START in the decoder's inputs and END in the targets, where the user did not name them."""
+    """Infers START from the decoder's inputs and END from the targets, unless the user named them."""
     inputs, targets, inferred = data.inputs, data.targets, list(data.inferred)
     if data.source is None or inputs is None or targets is None or targets.sequences.single:
         return data
