@@ -12,7 +12,8 @@ from seq2seq.diagnosis.vocabulary_checks import check_vocabularies
 from seq2seq.errors import OptionError
 from seq2seq.fields import whole_number
 from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
-from seq2seq.foreign.layout import DECODER, ENCODER, TARGET, Data, parts_of, sort_out
+from seq2seq.foreign.layout import Data, sort_out
+from seq2seq.foreign.parts import DECODER, ENCODER, TARGET, ModelInputs
 from seq2seq.foreign.vocabularies import Table, read_table
 
 Symbol = str | int
@@ -76,9 +77,15 @@ def examine(
     texts = read_pairs(Path(pairs)) if isinstance(pairs, (str, Path)) else pairs
     known = marks(tables, start=start, end=end, pad=pad)
     found = Examination()
+    opened: dict[str, Any] = {}
+    if any(model is not None for model in given.values()) or models:
+        from seq2seq.diagnosis.examining_models import examine_models, open_models
+
+        opened = open_models(found, given, models or {}, allow_lambda=allow_lambda)
+    fed = model_inputs(opened.get("train_model"), inputs)
     data = None
     if arrays is not None:
-        data = examine_arrays(found, arrays, known, inputs)
+        data = examine_arrays(found, arrays, known, fed)
     else:
         found.add(
             NotExamined(
@@ -86,20 +93,18 @@ def examine(
             )
         )
     found.add(*check_vocabularies(tables, data, texts))
-    found.add(*check_validation(data, texts, validation_data(validation, known), validation_split))
-    if any(model is not None for model in given.values()) or models:
-        from seq2seq.diagnosis.examining_models import examine_models
-
-        examine_models(found, given, models or {}, data, inputs, allow_lambda=allow_lambda)
+    found.add(*check_validation(data, texts, validation_data(validation, known, fed), validation_split))
+    if opened:
+        examine_models(found, opened, data, inputs)
     else:
         found.add(NotExamined("models (D05 to D09, D13, D14): none were given; pass the model that was trained"))
     return found.report()
 
 
-def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], inputs: Names | None) -> Data:
+def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], fed: ModelInputs) -> Data:
     """Reads arrays and runs the checks that need arrays alone."""
     named = read_npz(Path(arrays)) if isinstance(arrays, (str, Path)) else arrays
-    data = sort_out(named, **known, chosen=chosen_parts(inputs, named))
+    data = sort_out(named, **known, model=fed)
     found.inferred += data.inferred
     found.add(Examined("arrays", data.rows))
     for check in ARRAY_CHECKS:
@@ -148,20 +153,19 @@ def mark(what: str, symbol: Symbol, table: Table | None) -> int:
     raise OptionError(f"--{what} {symbol!r}: expected an id or a symbol of the vocabulary, and {place}; give the id")
 
 
-def chosen_parts(inputs: Names | None, named: Any) -> dict[str, str]:
-    """Returns the parts of two arrays that the user listed, unless their names agree already."""
-    names = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
-    if len(names) != 2 or not isinstance(named, Mapping):
-        return {}
-    told = parts_of(named, {})
-    if {told.get(ENCODER), told.get(DECODER)} == set(names):
-        return {}
-    return {ENCODER: names[0], DECODER: names[1]}
+def model_inputs(model: Any, inputs: Names | None) -> ModelInputs:
+    """Collects what is known of a training model's inputs: from the user, else from the model."""
+    from_user = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
+    try:
+        names = [str(tensor.name) for tensor in model.inputs]
+    except (AttributeError, TypeError, ValueError):  # no model, or a subclassed one
+        return ModelInputs(from_user, len(from_user) or None)
+    return ModelInputs(from_user or names, len(names))
 
 
-def validation_data(validation: Any, known: Mapping[str, Any]) -> Data | None:
+def validation_data(validation: Any, known: Mapping[str, Any], fed: ModelInputs) -> Data | None:
     """Reads validation arrays."""
     if validation is None:
         return None
     named = read_npz(Path(validation)) if isinstance(validation, (str, Path)) else validation
-    return sort_out(named, **known)
+    return sort_out(named, **known, model=fed)

@@ -8,8 +8,9 @@ from seq2seq.diagnosis.sample import Sample
 from seq2seq.diagnosis.shifts import agreement
 from seq2seq.foreign.arrays import IDS
 from seq2seq.foreign.graph import consumers
-from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.layout import Data
 from seq2seq.foreign.models import layers_of, shapes
+from seq2seq.foreign.parts import DECODER, ENCODER
 from seq2seq.foreign.teacher_forcing import Teacher
 
 NUMERIC = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Dense", "TimeDistributed", "Conv1D", "Rescaling",

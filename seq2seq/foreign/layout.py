@@ -1,6 +1,5 @@
 """Infers which array is which part: encoder input, decoder input, targets, weights; and their padding."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,17 +9,8 @@ import numpy as np
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import NOTHING, read
 from seq2seq.foreign.padding import Side, infer_end, infer_pad, infer_start, with_padding
+from seq2seq.foreign.parts import DECODER, ENCODER, TARGET, UNKNOWN, WEIGHT, ModelInputs, parts_of
 
-ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
-PATTERNS = (
-    (WEIGHT, r"weight|mask"),
-    (
-        TARGET,
-        r"^(train_?)?y(_?train|_data)?$|label|(dec|targ|tgt|out).*(targ|out|label|next)|^targets?$|^outputs?$|_y$|^y_",
-    ),
-    (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
-    (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
-)
 MOST_STREAMED = 4096  # rows read from a data set that yields batches
 
 
@@ -49,7 +39,7 @@ def sort_out(
     pads: Mapping[str, int | None],
     start: int | None,
     end: int | None,
-    chosen: Mapping[str, str] | None = None,
+    model: ModelInputs = UNKNOWN,
 ) -> Data:
     """Infers the part of each array, padding, START and END.
 
@@ -58,20 +48,21 @@ def sort_out(
         pads: the user's ids of padding, by part; the padding of other parts is inferred.
         start: the user's START, or None.
         end: the user's END, or None.
-        chosen: the user's names of arrays, by part.
+        model: what is known of the model's inputs.
 
     Raises:
         DataError: an array cannot be read, or the parts have different numbers of rows.
 
     """
     named = as_mapping(arrays)
-    parts = parts_of(named, chosen or {})
+    parts = parts_of(named, model)
     if not set(parts) - {WEIGHT}:
         raise DataError(
             f"expected arrays encoder_input, decoder_input and decoder_target (or x and y), got "
             f"{', '.join(named) or 'none'}"
         )
-    inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part and not chosen]
+    inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part]
+    inferred += [f"array {name!r} is not used" for name in named if name not in parts.values()]
     read_parts = {
         part: read(name, named[name], target=part == TARGET) for part, name in parts.items() if part != WEIGHT
     }
@@ -151,46 +142,6 @@ def widened(arrays: Sequence[np.ndarray]) -> np.ndarray:
         [np.pad(array, [fill[0], (0, width - array.shape[1]), *fill[2:]]) if array.shape[1] < width else array
          for array in arrays]
     )  # fmt: skip
-
-
-def parts_of(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Concludes from names which array is which part."""
-    for name in chosen.values():
-        if name not in named:
-            raise DataError(f"expected one of the arrays {', '.join(named)}, got {name!r}")
-    parts = dict(chosen)
-    left = [name for name in named if name not in parts.values()]
-    for part, pattern in PATTERNS:
-        if part in parts:
-            continue
-        fits = [name for name in left if re.search(pattern, name, re.IGNORECASE)]
-        if part == TARGET and len(fits) > 1:  # decoder_target beside decoder_output_mask and the like
-            fits = [name for name in fits if not re.search(r"in(put)?s?(_|$)", name, re.IGNORECASE)] or fits
-        if fits:
-            parts[part] = fits[0]
-            left.remove(fits[0])
-    if TARGET not in parts and left and len(parts) + len(left) > 1:
-        parts[TARGET] = left.pop()  # as in fit: what is read, then what is predicted
-    if TARGET in parts and len(left) > 1 and not {ENCODER, DECODER} & set(parts):
-        second = max(left[:2], key=lambda name: resemblance(named[name], named[parts[TARGET]]))
-        parts[DECODER] = second
-        parts[ENCODER] = next(name for name in left if name != second)
-    elif TARGET in parts and left and DECODER not in parts:
-        # one array that is left is all that the model reads
-        parts[DECODER] = left.pop(0)
-    elif TARGET in parts and left and ENCODER not in parts:
-        parts[ENCODER] = left.pop(0)
-    return {part: parts[part] for part in (ENCODER, DECODER, TARGET, WEIGHT) if part in parts}
-
-
-def resemblance(array: Any, targets: Any) -> float:
-    """How much an array is like the targets: the share equal at the right shift or at none; a tie favours the last."""
-    one, other = (read("", value).ids[:500] for value in (array, targets))
-    width = min(one.shape[1], other.shape[1])
-    if width < 2 or len(one) != len(other):
-        return 0.0
-    at = [(one[:, ahead : ahead + width - 1] == other[:, : width - 1]).mean() for ahead in (0, 1)]
-    return float(max(at))
 
 
 def with_ends(data: Data) -> Data:
