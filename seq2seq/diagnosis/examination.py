@@ -15,6 +15,7 @@ class Examination:
     inferred: list[str] = field(default_factory=list)  # what the user did not say
     not_examined: list[str] = field(default_factory=list)
     examined: dict[str, int] = field(default_factory=dict)  # rows by kind of examination
+    failed: list[str] = field(default_factory=list)  # what the user gave and nothing of which could be examined
 
     def add(self, *results: Result) -> None:
         """Adds the results of a check."""
@@ -43,4 +44,5 @@ class Examination:
             inferred=self.inferred,
             not_examined=self.not_examined,
             examined=self.examined,
+            failed=self.failed,
         )

@@ -79,7 +79,9 @@ def examine(
     found = Examination()
     opened: dict[str, Any] = {}
     if any(model is not None for model in given.values()) or models:
-        from seq2seq.diagnosis.examining_models import examine_models, open_models
+        from seq2seq.diagnosis.examining_models import FORCED, examine_models, open_models
+        from seq2seq.diagnosis.form_checks import check_distributions
+        from seq2seq.foreign.forms import converted
 
         opened = open_models(found, given, models or {}, allow_lambda=allow_lambda)
     fed = model_inputs(opened.get("train_model"), inputs)
@@ -95,7 +97,16 @@ def examine(
     found.add(*check_vocabularies(tables, data, texts))
     found.add(*check_validation(data, texts, validation_data(validation, known, fed), validation_split))
     if opened:
+        train = opened.get("train_model")
+        if data is not None and train is not None:
+            fitted = converted(data, train)
+            found.inferred += fitted.inferred[len(data.inferred) :]
+            found.add(*check_distributions(fitted, train))
+            data = fitted
+        before = len(found.findings)
         examine_models(found, opened, data, inputs)
+        if data is not None and FORCED not in found.examined and len(found.findings) == before:
+            found.failed.append("the models")
     else:
         found.add(NotExamined("models (D05 to D09, D13, D14): none were given; pass the model that was trained"))
     return found.report()

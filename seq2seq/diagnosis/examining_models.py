@@ -22,6 +22,8 @@ from seq2seq.foreign.parts import DECODER as DECODER_INPUT
 from seq2seq.foreign.parts import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.teacher_forcing import Teacher, make_teacher, order_in_words
 
+FORCED = "with the right symbols fed"  # how rows are examined by the training model
+
 
 class Check(NamedTuple):
     """A check of what models do, with what to call it should it fail."""
@@ -183,7 +185,7 @@ def make_sample(
         )
         return None
     sample = Sample(data, teacher, stepper, spread(data), (inference[0], inference[1]))
-    found.add(Examined("with the right symbols fed", len(sample.rows)))
+    found.add(Examined(FORCED, len(sample.rows)))
     try:
         wrong = check_classes(sample)
     except Exception as error:

@@ -1,6 +1,7 @@
 """The report of an examination, as text and as JSON: findings, worst first, each followed by its consequences."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,7 @@ class Report:
     inferred: Sequence[str] = ()  # what the user did not say
     not_examined: Sequence[str] = ()  # with what to pass
     examined: Mapping[str, int] = field(default_factory=dict)  # rows by kind of examination
+    failed: Sequence[str] = ()  # what the user gave and nothing of which could be examined
 
     @property
     def broken(self) -> bool:
@@ -88,6 +90,7 @@ class Report:
             "inferred": list(self.inferred),
             "not_examined": list(self.not_examined),
             "examined": dict(self.examined),
+            "failed": list(self.failed),
         }
 
     def __str__(self) -> str:
@@ -95,15 +98,25 @@ class Report:
         for finding in self.findings:
             lines += [*describe(finding), ""]
         if not self.findings:
-            lines += ["Nothing wrong was found.", ""]
+            lines += ["Nothing wrong was found" + (" in what could be examined." if self.failed else "."), ""]
         for heading, items in (("Inferred", self.inferred), ("Not examined", self.not_examined)):
             if items:
                 lines += [f"{heading}:", *(f"  - {item}" for item in items), ""]
-        if self.examined:
-            lines += ["Rows examined: " + ", ".join(f"{count} ({what})" for what, count in self.examined.items()), ""]
         counts = [sum(finding.severity == severity for finding in self.findings) for severity in SEVERITIES]
-        lines.append(", ".join(f"{count} {severity}" for count, severity in zip(counts, SEVERITIES, strict=True)))
-        return "\n".join(lines)
+        summary = ", ".join(f"{count} {severity}" for count, severity in zip(counts, SEVERITIES, strict=True))
+        rows = ", ".join(f"{count} rows ({what})" for what, count in self.examined.items())
+        missing = ", ".join([*self.failed, *codes_in(self.not_examined)])
+        return "\n".join([*lines, f"{summary}. Examined: {rows or 'no rows'}. Not examined: {missing or 'nothing'}."])
+
+
+def codes_in(notes: Sequence[str]) -> list[str]:
+    """The codes that notes name, ranges such as "D01 to D04" included; "other things" for a note without a code."""
+    found: set[str] = set()
+    for note in notes:
+        ranges = re.findall(r"D(\d\d)(?: to D(\d\d))?", note)
+        found |= {f"D{number:02}" for first, last in ranges for number in range(int(first), int(last or first) + 1)}
+        found |= set() if ranges else {"other things"}
+    return sorted(found)
 
 
 def describe(finding: Finding) -> list[str]:

@@ -27,6 +27,12 @@ class Side:
         """The name of the array."""
         return self.sequences.name
 
+    def taken(self, rows: np.ndarray) -> "Side":
+        """The rows at positions int (M,) alone."""
+        sequences = self.sequences
+        raw, ids = sequences.raw[sequences.rows[rows]], sequences.ids[rows]
+        return Side(replace(sequences, raw=raw, rows=np.arange(len(rows)), ids=ids), self.pad, self.real[rows])
+
     def lengths(self) -> np.ndarray:
         """The number of real symbols of each row, int (N,)."""
         return self.real.sum(1)
