@@ -151,3 +151,12 @@ def test_an_examination_of_nothing_but_arrays_ends_with_what_was_not_examined(tm
         "0 broken, 0 harmful, 0 note. Examined: 120 rows (arrays). "
         "Not examined: D05, D06, D07, D08, D09, D12, D13, D14."
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "fix"), [(10, "size = len(word_index) + 1"), (8, "keras.layers.Embedding(11, width)  # one more than")]
+)
+def test_the_fix_for_ids_beyond_an_embedding_fits_the_cause(size, fix):
+    report = seq2seq.examine(arrays=id_arrays(PAIRS), train_model=embedding_models(units=8, size=size)[0])
+    assert report.findings[0].code == "D11"
+    assert report.findings[0].fix.startswith(fix)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from seq2seq.diagnosis.association import check_association
+from seq2seq.diagnosis.fixes import PAD_AFTER, pads_in_front, shift_fix
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Finding, Result, finding
 from seq2seq.diagnosis.shifts import check_shifts
 from seq2seq.foreign.arrays import IDS, MAGNITUDES, NOTHING, ONE_HOT, Sequences
@@ -46,7 +47,16 @@ def check_start(data: Data) -> list[Finding]:
             "START": data.start,
         }
         where = "everywhere" if everywhere else "on some rows"
-        found.append(finding("D03", BROKEN if everywhere else HARMFUL, evidence, title=f"START is missing {where}"))
+        cut = pads_in_front(inputs) or bool(inputs.pad is not None and inputs.real[without].all())
+        found.append(
+            finding(
+                "D03",
+                BROKEN if everywhere else HARMFUL,
+                evidence,
+                title=f"START is missing {where}",
+                fix=PAD_AFTER if cut else "",  # pad_sequences cuts the beginning of long rows
+            )
+        )
     if targets is not None and targets.ids.size and data.start not in (data.end, targets.pad, NOTHING):
         among = np.flatnonzero(((targets.ids == data.start) & targets.real).any(1))
         if len(among) > FEW * len(targets.ids) and (targets.ids == data.start).sum() < 3 * len(targets.ids):
@@ -63,7 +73,7 @@ def check_start(data: Data) -> list[Finding]:
                     evidence,
                     title="START is among the targets",
                     effect="the model learns to emit START, and decoding writes it as text",
-                    fix="decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around",
+                    fix=shift_fix(inputs, targets),
                 )
             )
     return found
@@ -119,7 +129,7 @@ def check_end(data: Data) -> list[Finding]:
             evidence,
             title=title,
             effect="on such rows the model learns not to stop",
-            fix="row = row[: width - 1] + [END]  # or drop rows that are too long",
+            fix=PAD_AFTER if pads_in_front(targets) else "row = row[: width - 1] + [END]  # or drop longer rows",
         )
     ]
 
@@ -159,7 +169,7 @@ def check_sources(data: Data) -> list[Finding]:
 
 
 def check_form(sequences: Sequences) -> list[Finding]:
-    """D10 for magnitudes and D11 for negative ids."""
+    """D10: ids that were scaled to magnitudes."""
     if sequences.kind == MAGNITUDES:
         levels = sequences.levels()
         steps = np.diff(levels)
@@ -173,20 +183,40 @@ def check_form(sequences: Sequences) -> list[Finding]:
         if levels[0] >= 0 and np.allclose(levels / steps.min(), np.round(levels / steps.min()), atol=0.05):
             evidence["looks like ids divided by"] = round(1 / float(steps.min()))
         return [finding("D10", HARMFUL, evidence)]
-    if sequences.kind == IDS and (sequences.ids < 0).any():
-        evidence = {
-            "array": sequences.name,
-            "negative ids": int((sequences.ids < 0).sum()),
-            "smallest": int(sequences.ids.min()),
-        }
-        return [finding("D11", BROKEN, evidence, title="ids are out of range: some are negative")]
     return []
+
+
+def check_negative(side: Side, *, target: bool) -> list[Finding]:
+    """D11: negative ids, unless they mark positions that do not count.
+
+    A loss can ignore one negative id of the targets (`ignore_class=-1`), and Masking one number of the inputs.
+    """
+    sequences = side.sequences
+    negative = np.unique(sequences.ids[sequences.ids < 0]) if sequences.kind == IDS else np.zeros(0, int)
+    dtype = sequences.raw.dtype
+    narrow = dtype.kind == "i" and dtype.itemsize < 4
+    wrapped = narrow and bool(len(negative)) and (len(negative) > 1 or negative[0] == np.iinfo(dtype).min)
+    masked = side.pad in negative and (dtype.kind == "f" or sequences.raw.ndim == 3)
+    if not len(negative) or (len(negative) == 1 and not wrapped and (target or masked)):
+        return []
+    evidence = {
+        "array": side.name,
+        "negative ids": int((sequences.ids < 0).sum()),
+        "smallest": int(negative[0]),
+        "dtype": str(dtype),
+    }
+    if wrapped:
+        title = f"ids are out of range: {dtype} is too narrow, and larger ids became negative"
+        return [finding("D11", BROKEN, evidence, title=title, fix="ids = np.array(rows, dtype='int32')")]
+    fix = "print(np.unique(ids[ids < 0]))  # find the code that writes them; pad with id 0"
+    return [finding("D11", BROKEN, evidence, title="ids are out of range: some are negative", fix=fix)]
 
 
 def check_forms(data: Data) -> list[Finding]:
     """D10 and D11 of each array."""
     sides = [side for side in (data.source, data.inputs, data.targets) if side is not None]
-    return [found for side in sides for found in check_form(side.sequences)]
+    found = [one for side in sides for one in check_form(side.sequences)]
+    return found + [one for side in sides for one in check_negative(side, target=side is data.targets)]
 
 
 def check_memory(data: Data) -> list[Finding]:

@@ -50,7 +50,7 @@ CATALOGUE = {
     "D08": Entry(
         "results depend on padding or on the batch",
         "a sentence decodes differently alone, in a batch, or beside a longer one",
-        "keras.layers.Embedding(size, width, mask_zero=True)  # one-hot: keras.layers.Masking() before the encoder",
+        "mask the padding: keras.layers.Masking(), or mask_zero=True in the Embedding where padding is id 0",
     ),
     "D09": Entry(
         "loss or metrics are averaged over padding",

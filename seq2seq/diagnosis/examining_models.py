@@ -169,6 +169,7 @@ def make_sample(
         found.add(*check_magnitudes(train, data))
     teacher = find_teacher(found, train, data, order)
     if beyond := check_embeddings(train, data, teacher) if train is not None else []:
+        found.findings = [one for one in found.findings if one.title != BEYOND]  # an error names some id alone
         found.add(*beyond)
         return None  # such a model cannot be called
     stepper = find_stepper(found, inference, teacher, data)

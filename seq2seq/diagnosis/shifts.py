@@ -9,7 +9,10 @@ from seq2seq.foreign.padding import Side
 from seq2seq.text.shift_check import SHIFTS
 
 ENOUGH = 0.15  # share of the positions that a shift must compare
-FARTHEST = 12  # steps, the largest shift that is looked for
+FARTHEST = 12  # steps, the largest shift between inputs and targets that is compared
+DISTINCTIVE = 8  # symbols that two windows share by chance only rarely
+BASE = np.uint64(1_000_003)  # of the hash
+MOST_SYMBOLS = 5_000_000  # of the windows whose overlap is examined
 CLEAR = 0.5  # an aligned shift covers at least this share of the distance from chance to 1
 MARGIN = 0.05  # least difference between the best shift and shift 1
 
@@ -166,24 +169,37 @@ def looks_like_text(inputs: Side) -> bool:
 
 
 def successors(ids: np.ndarray) -> tuple[int, np.ndarray] | None:
-    """Finds by how many symbols windows follow one another, and each one's successor; None if they do not overlap.
+    """Finds by how many symbols windows, int (N, T), follow one another; None if they do not overlap.
 
     Returns:
-        The step, and int (N,) rows, -1 where the successor is not there. The order of the windows does not matter.
+        The stride, and int (N,) rows: each window's successor, -1 where there is none. The order of the windows does
+        not matter.
 
     """
-    for step in range(1, min(ids.shape[1] - 2, FARTHEST) + 1):
-        begins = {row.tobytes(): place for place, row in enumerate(np.ascontiguousarray(ids[:, :-step]))}
-        rows = np.array([begins.get(row.tobytes(), -1) for row in np.ascontiguousarray(ids[:, step:])])
-        if (rows >= 0).mean() > 0.5:
-            return step, rows
+    width = ids.shape[1]
+    prefixes = np.zeros((width + 1, len(ids)), np.uint64)  # hashes of the first symbols
+    powers = BASE ** np.arange(width + 1, dtype=np.uint64)
+    for time in range(width):
+        prefixes[time + 1] = prefixes[time] * BASE + (ids[:, time] + 2).astype(np.uint64)
+    for step in range(1, width - 1):
+        rest = prefixes[width] - prefixes[step] * powers[width - step]
+        begins = prefixes[width - step]
+        if not np.isin(rest, begins).mean() > 0.5:
+            continue
+        if width - step < DISTINCTIVE and step > 1:
+            elsewhere = prefixes[width - 1] - prefixes[step - 1] * powers[width - step]
+            if np.isin(elsewhere, begins).mean() > 0.3:
+                continue  # so few symbols agree by chance
+        places = {row.tobytes(): place for place, row in enumerate(np.ascontiguousarray(ids[:, :-step]))}
+        return step, np.array([places.get(row.tobytes(), -1) for row in np.ascontiguousarray(ids[:, step:])])
     return None
 
 
 def check_windows(inputs: Side, targets: Side) -> list[Result]:
     """D01 and D02 of windows that each predict one symbol."""
-    ids, following = inputs.ids, targets.ids[:, 0]
-    width = ids.shape[1]
+    width = inputs.ids.shape[1]
+    most = max(1, MOST_SYMBOLS // width)
+    ids, following = inputs.ids[:most], targets.ids[:most, 0]
     back = {shift: float((ids[:, width + shift - 1] == following).mean()) for shift in (0, -1, -2) if width + shift > 0}
     counts = np.unique(following, return_counts=True)[1] / len(following)
     chance = float((counts**2).sum())

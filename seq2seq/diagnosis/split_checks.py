@@ -39,7 +39,8 @@ def check_validation(
     if share is None:
         return [NotExamined("the split (D12): pass --validation-split or --validation as it was in training")]
     if texts is not None:
-        return [*check_split(split_of_pairs(texts, share))]
+        rows = len(side.sequences.raw) if side is not None else len(texts)  # training takes the first ones of a file
+        return [*check_split(split_of_pairs(texts[:rows], share))]
     if side is not None and side.ids.size:
         return [*check_split(split_of_arrays(side, share))]
     return [NotExamined("the split (D12): no arrays and no pairs; pass one of them")]
@@ -106,7 +107,7 @@ def split_of_pairs(pairs: Sequence[tuple[str, str]], share: float) -> Parts:
     sources = [" ".join(source.casefold().split()) for source, _ in pairs]
     lengths = np.array([len(source) for source, _ in pairs])
     cut = int(len(pairs) * (1 - share))
-    return Parts(sources[:cut], sources[cut:], lengths[:cut], lengths[cut:], "the file of pairs")
+    return Parts(sources[:cut], sources[cut:], lengths[:cut], lengths[cut:], f"{len(pairs)} pairs")
 
 
 def keys_of(side: Side) -> list[bytes]:

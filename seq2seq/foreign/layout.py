@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import DataError
-from seq2seq.foreign.arrays import NOTHING, read
+from seq2seq.foreign.arrays import IDS, NOTHING, read
 from seq2seq.foreign.padding import Side, infer_end, infer_pad, infer_start, with_padding
 from seq2seq.foreign.parts import DECODER, ENCODER, TARGET, UNKNOWN, WEIGHT, ModelInputs, parts_of
 
@@ -76,8 +76,10 @@ def sort_out(
     for part, sequences in read_parts.items():
         pad = pads[part] if part in pads else infer_pad(sequences.ids)
         sides[part] = with_padding(sequences, pad)
+        if part == TARGET and sequences.kind == IDS:
+            sides[part] = replace(sides[part], real=sides[part].real & (sequences.ids >= 0))  # negative: not scored
         if pad is not None and part not in pads:
-            what = "rows of zeros" if pad == NOTHING else f"id {pad}"
+            what = "rows of zeros" if pad == NOTHING and sequences.kind != IDS else f"id {pad}"
             inferred.append(f"the padding of {sequences.name!r} is {what}")
     return with_ends(Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred))
 
