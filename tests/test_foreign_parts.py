@@ -106,7 +106,14 @@ def test_the_models_inputs_tell_what_is_read_where_arrays_do_not_line_up():
 
 @pytest.mark.parametrize(
     ("label", "part"),
-    [("french", None), ("enc_in", "encoder_input"), ("decoder_tokens", "decoder_input"), ("input_layer", None)],
+    [
+        ("french", None),
+        ("enc_in", "encoder_input"),
+        ("decoder_tokens", "decoder_input"),
+        ("input_layer", None),
+        ("input_layer_1", None),
+        ("input_2", None),
+    ],
 )
 def test_an_inputs_name_is_read_by_whole_words(label, part):
     assert named_part(label) == part

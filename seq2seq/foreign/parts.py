@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
@@ -78,8 +78,8 @@ def described(name: str) -> Name:
 
 
 def named_part(name: str) -> str | None:
-    """The part of a model's input that its name suggests."""
-    encoder, decoder = (described(name).score(part) for part in (ENCODER, DECODER))
+    """The part of a model's input that its name suggests; Keras numbers unnamed inputs, so numbers do not count."""
+    encoder, decoder = (replace(described(name), number="").score(part) for part in (ENCODER, DECODER))
     if encoder == decoder:
         return None
     return ENCODER if encoder > decoder else DECODER
