@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         return 0
     report = examine_paths(args)
     print(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if args.json else report)
-    return int(report.broken)
+    return 1 if report.broken else 2 if report.failed else 0
 
 
 def examine_paths(args: argparse.Namespace) -> Report:

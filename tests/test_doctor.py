@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 @pytest.fixture
 def arrays_file(tmp_path):
-    """Writes arrays, broken by `defect`."""
+    """Writes arrays with a defect."""
 
     def write(defect="", name="arrays.npz"):
         np.savez(tmp_path / name, **id_arrays(PAIRS, defect=defect))
@@ -101,7 +101,7 @@ def test_lambda_layers_are_refused_unless_allowed(tmp_path, arrays_file, capsys)
         ("model.weights.h5", b"", "expected a whole model, got weights alone"),
     ],
 )
-def test_files_that_cannot_be_looked_at(tmp_path, name, content, message, capsys):
+def test_files_that_cannot_be_examined(tmp_path, name, content, message, capsys):
     (tmp_path / name).write_bytes(content)
     assert main([str(tmp_path / name)]) == 2
     error = capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_ids_of_a_vocabulary_are_whole_numbers(text, tmp_path, capsys):
     assert read_table({"-1": "a", "0": "b"}, "table").ids == {"a": -1, "b": 0}
 
 
-def test_our_own_model_folder(tiny_bundle, capsys):
+def test_a_model_folder_of_this_package(tiny_bundle, capsys):
     folder = tiny_bundle(attention="none")
     assert main([str(folder), "--json"]) in (0, 1)
     codes = {finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]}

@@ -1,10 +1,13 @@
-"""The doctor on arrays alone: each defect is found, in several forms, and nothing is said of correct arrays."""
+"""The doctor on arrays alone: each defect is found, in several forms, and correct arrays have no finding."""
 
 import numpy as np
 import pytest
 
 import seq2seq
+from seq2seq.diagnosis.fixes import mask_fix
 from seq2seq.errors import DataError, OptionError
+from seq2seq.foreign.arrays import read
+from seq2seq.foreign.padding import with_padding
 from tests.defective.recipes import LETTERS, id_arrays, toy_pairs, tutorial_arrays
 
 PAIRS = toy_pairs()
@@ -12,12 +15,12 @@ TEXT = ("the cat sat on the mat and the dog ate the hat. a rat ran at the cat, t
 
 
 def roots(report):
-    """Codes and severities of what follows from nothing else; the memory note aside."""
+    """Codes and severities of the findings without a cause, except the memory note."""
     return {(f.code, f.severity) for f in report.findings if f.because_of is None and f.code != "D15"}
 
 
 def windows(*, single, ahead=1, length=20, step=3, shuffled=False, text=TEXT, scaled=False):
-    """Windows of a text and what follows them, as the tutorials on text generation cut them."""
+    """Windows of a text and the symbols that follow, as in the tutorials on text generation."""
     symbols = sorted(set(text))
     ids = np.array([symbols.index(character) for character in text])
     starts = np.arange(0, len(ids) - length - 4, step)
@@ -88,7 +91,7 @@ def test_scaled_ids_are_magnitudes():
 
 @pytest.mark.parametrize("text", ["ab" * 300, "abcd" * 200, "aab" * 200])
 @pytest.mark.parametrize("single", [True, False])
-def test_periodic_text_is_nothing_wrong(text, single):
+def test_periodic_text_is_correct(text, single):
     assert roots(seq2seq.examine(arrays=windows(single=single, text=text, step=1))) == set()
 
 
@@ -98,7 +101,7 @@ def test_repeated_letters_are_not_the_copy_bug():
     assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
 
 
-def test_an_autoencoder_with_teacher_forcing_is_nothing_wrong():
+def test_an_autoencoder_with_teacher_forcing_is_correct():
     pairs = [(word, word) for word, _ in PAIRS]
     assert roots(seq2seq.examine(arrays=id_arrays(pairs))) == set()
 
@@ -174,7 +177,7 @@ def test_ids_beyond_the_vocabulary():
     assert report.findings[0].evidence["largest id"] == 200
 
 
-def test_vocabulary_that_does_not_give_the_texts_back():
+def test_vocabulary_that_does_not_decode_to_the_texts():
     names = ["<pad>", "<s>", "</s>", *LETTERS]
     arrays = id_arrays(PAIRS)
     assert roots(seq2seq.examine(arrays=arrays, vocabularies=[names], pairs=PAIRS)) == set()
@@ -229,13 +232,141 @@ def test_sources_that_were_shuffled_apart_from_their_targets():
     arrays["encoder_input"] = np.random.default_rng(3).permutation(arrays["encoder_input"])
     report = seq2seq.examine(arrays=arrays)
     assert roots(report) == {("D05", "harmful")}
-    assert "no more about their targets than those of other rows" in report.findings[0].title
+    assert "no more information about their targets than about those" in report.findings[0].title
 
 
-def test_arrays_whose_names_say_nothing_are_told_apart_by_what_they_hold():
+def test_arrays_with_uninformative_names_are_sorted_by_their_content():
     a = id_arrays(PAIRS, defect="copy")
     for names in (("one", "two", "three"), ("X_train", "y_in", "y_out"), ("eng", "fra_1", "trainY")):
         arrays = dict(zip(names, (a["encoder_input"], a["decoder_input"], a["decoder_target"]), strict=True))
         assert roots(seq2seq.examine(arrays=arrays)) == {("D01", "broken")}, names
     turned = {"one": a["decoder_input"], "two": a["encoder_input"], "y": a["decoder_target"]}
     assert roots(seq2seq.examine(arrays=turned)) == {("D01", "broken")}
+
+
+NAMES = ["<pad>", "<s>", "</s>", *LETTERS]
+
+
+@pytest.mark.parametrize("ignored", [-1, -100])
+def test_a_negative_target_that_the_loss_ignores_is_no_id(ignored):
+    arrays = id_arrays(PAIRS)
+    arrays["decoder_target"] = np.where(arrays["decoder_target"] == 0, ignored, arrays["decoder_target"])
+    assert roots(seq2seq.examine(arrays=arrays)) == set()
+    arrays["decoder_target"][::3, 1] = ignored  # a masked loss leaves positions inside the text out, too
+    assert roots(seq2seq.examine(arrays=arrays)) == set()
+
+
+def test_negative_ids_of_sources_are_out_of_range():
+    arrays = id_arrays(PAIRS)
+    arrays["encoder_input"][3, 0] = -2
+    report = seq2seq.examine(arrays=arrays)
+    assert [f.title for f in report.findings] == ["ids are out of range: some are negative"]
+    assert "find the code that writes them" in report.findings[0].fix
+
+
+def test_ids_that_do_not_fit_into_their_dtype():
+    arrays = id_arrays(PAIRS)
+    arrays = {name: np.where(array > 2, array + 120, array).astype("int8") for name, array in arrays.items()}
+    report = seq2seq.examine(arrays=arrays)
+    assert report.findings[0].title == "ids are out of range: int8 is too narrow, and larger ids became negative"
+    assert report.findings[0].fix == "ids = np.array(rows, dtype='int32')"
+
+
+@pytest.mark.parametrize("larger_side", ["source", "target"])
+def test_a_vocabulary_that_fits_one_side_is_not_held_against_the_other(larger_side):
+    arrays = id_arrays(PAIRS)
+    for name in ["encoder_input"] if larger_side == "source" else ["decoder_input", "decoder_target"]:
+        arrays[name] = np.where(arrays[name] > 2, arrays[name] + 8 * (arrays[name] % 2), arrays[name])
+    report = seq2seq.examine(arrays=arrays, vocabularies=[NAMES])
+    assert "D11" not in report.codes
+    assert f"the {larger_side} vocabulary (D11): vocabulary 1 fits the other side alone; pass both" in (
+        report.not_examined
+    )
+
+
+def test_vocabularies_are_held_against_the_sides_that_they_fit():
+    arrays = id_arrays(PAIRS)
+    arrays["encoder_input"] = np.where(arrays["encoder_input"] > 2, arrays["encoder_input"] + 8, 0)
+    longer = [*NAMES, *(letter * 2 for letter in LETTERS)]
+    for tables in ([longer, NAMES], [NAMES, longer]):
+        assert "D11" not in seq2seq.examine(arrays=arrays, vocabularies=tables).codes
+
+
+def test_ids_that_are_numbered_from_1_with_a_vocabulary_from_0():
+    arrays = {name: np.where(array > 0, array + 1, array) for name, array in id_arrays(PAIRS).items()}
+    report = seq2seq.examine(arrays=arrays, vocabularies=[NAMES])
+    assert report.findings[0].title.endswith("by one: they are numbered from 1, the vocabulary from 0")
+    assert "enumerate(symbols, 1)" in report.findings[0].fix
+
+
+def test_the_order_of_a_vocabulary_cannot_be_told_without_texts():
+    notes = seq2seq.examine(arrays=id_arrays(PAIRS), vocabularies=[[*NAMES[:3], *reversed(LETTERS)]]).not_examined
+    assert any(note.startswith("whether the arrays were made with this vocabulary (D11)") for note in notes)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("step", [1, 5, 13, 15, 20])
+@pytest.mark.parametrize(("ahead", "found"), [(1, set()), (2, {("D02", "broken")})])
+def test_windows_overlap_at_any_stride(step, ahead, found, shuffled):
+    text = "".join(np.random.default_rng(0).choice(list("abcdefghijkl "), 6000))
+    arrays = windows(single=True, ahead=ahead, length=30, step=step, shuffled=shuffled, text=text)
+    report = seq2seq.examine(arrays=arrays)
+    assert roots(report) == found
+    assert not any("do not overlap" in note for note in report.not_examined)
+
+
+def test_windows_that_do_not_overlap_are_named():
+    text = "".join(np.random.default_rng(0).choice(list("abcdefghijkl "), 6000))
+    report = seq2seq.examine(arrays=windows(single=True, length=30, step=30, text=text))
+    assert any("the windows of 'x' do not overlap" in note for note in report.not_examined)
+
+
+def test_the_split_counts_the_pairs_that_the_arrays_hold():
+    distinct = toy_pairs(300, low=9, high=14)
+    later = [distinct[0]] * 300
+    report = seq2seq.examine(arrays=id_arrays(distinct), pairs=distinct + later, validation_split=0.2)
+    assert "D12" not in report.codes
+    pairs = sorted(PAIRS, key=lambda pair: len(pair[0]))
+    report = seq2seq.examine(arrays=id_arrays(pairs), pairs=pairs + later, validation_split=0.2)
+    assert report.findings[0].code == "D12"
+    assert report.findings[0].evidence["of"] == 80
+    assert report.findings[0].evidence["judged by"] == "400 pairs"
+
+
+def padded_in_front(*, cut=None):
+    """Decoder arrays sliced from rows that are padded, or cut, in front."""
+    table = {letter: number for number, letter in enumerate(LETTERS, 3)}
+    rows = [[1, *(table[letter] for letter in target), 2] for _, target in PAIRS]
+    width = cut or max(map(len, rows))
+    both = np.array([[0] * (width - len(row)) + row[max(0, len(row) - width) :] for row in rows])
+    return {**id_arrays(PAIRS), "decoder_input": both[:, :-1], "decoder_target": both[:, 1:]}
+
+
+@pytest.mark.parametrize("cut", [None, 6])
+def test_the_fix_for_rows_that_are_padded_or_cut_in_front_is_to_pad_behind(cut):
+    report = seq2seq.examine(arrays=padded_in_front(cut=cut), start=1, end=2)
+    fixes = [finding.fix for finding in report.findings if finding.code == "D03"]
+    assert fixes
+    assert all("padding='post', truncating='post'" in fix and "np.roll" not in fix for fix in fixes)
+
+
+def test_the_fix_for_rolled_targets_is_to_slice_them():
+    report = seq2seq.examine(arrays=tutorial_arrays(PAIRS, defect="rolled"))
+    assert report.findings[0].fix == "decoder_target = target_ids[:, 1:]  # not np.roll, which wraps START around"
+
+
+@pytest.mark.parametrize(
+    ("pad", "symbols", "fix"),
+    [
+        (0, [1, 2], "keras.layers.Embedding(size, width, mask_zero=True)"),
+        (9, [1, 2], "encoder_rnn(embedded, mask=keras.ops.not_equal(ids, 9))  # the padding is id 9, not 0"),
+        (0, [0, 1], "number the symbols from 1 and pad with 0: id 0 is padding and a symbol of the text, too"),
+    ],
+)
+def test_the_fix_for_padding_that_is_read_fits_its_id(pad, symbols, fix):
+    ids = np.array([[*symbols, 3], [2, 3, pad]])
+    assert mask_fix(with_padding(read("x", ids), pad)) == fix
+
+
+def test_the_fix_for_one_hot_padding_is_a_mask_of_zero_vectors():
+    assert mask_fix(with_padding(read("x", np.eye(4)[[[1, 2, 0], [3, 0, 0]]]), 0)).startswith("keras.layers.Masking()")

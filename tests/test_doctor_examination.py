@@ -1,4 +1,4 @@
-"""What an examination collects, and where it lists its checks."""
+"""The results that an examination collects, and the signatures of its checks."""
 
 import inspect
 
@@ -18,7 +18,7 @@ def test_each_result_has_its_place_in_the_report():
     assert (report.inferred, report.not_examined, report.examined) == (["END is id 2"], ["the loss"], {"arrays": 3})
 
 
-def test_what_a_model_settles_drops_what_arrays_suggested_and_keeps_what_comes_after():
+def test_a_settled_code_drops_earlier_findings_and_keeps_later_ones():
     found = Examination()
     found.add(finding("D04", "harmful", {"by": "arrays"}), finding("D15", "note", {}))
     found.add(Settled("D04"))
@@ -27,7 +27,7 @@ def test_what_a_model_settles_drops_what_arrays_suggested_and_keeps_what_comes_a
     assert [one.evidence for one in found.findings if one.code == "D04"] == [{"by": "loss"}]
 
 
-def test_a_check_that_fails_is_named_and_the_others_go_on():
+def test_a_check_that_fails_is_named_and_the_others_continue():
     def fails():
         raise RuntimeError("no kernel\nfor this")
 
@@ -38,7 +38,7 @@ def test_a_check_that_fails_is_named_and_the_others_go_on():
     assert found.report().codes == ["D14"]
 
 
-def test_a_check_takes_what_its_table_says():
+def test_checks_take_the_parameter_of_their_table():
     for check in ARRAY_CHECKS:
         assert list(inspect.signature(check).parameters) == ["data"]
     for check in (*MODEL_CHECKS, *STEPPER_CHECKS, *RUNNING_CHECKS):

@@ -1,4 +1,4 @@
-"""D05 in arrays: do the sources tell anything about the targets, more than those of other rows would?"""
+"""D05 in arrays: checks that sources are associated with their own targets more than with those of other rows."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from seq2seq.diagnosis.report import HARMFUL, Finding, finding
 from seq2seq.foreign.padding import Side
 
 FEWEST_ROWS, MOST_ROWS = 200, 2000
-FEWEST_DISTINCT = 50  # different sources, and different targets, without which nothing is concluded
+FEWEST_DISTINCT = 50  # different sources, and different targets, that the test needs
 SYMBOLS, PLACES, SYMBOLS_A_PLACE = 150, 3, 20
 SHUFFLES = 30
-NEAR = 2.0  # standard deviations above shuffled pairs within which pairs are as good as shuffled
+NEAR = 2.0  # pairs within this number of standard deviations above shuffled pairs count as shuffled
 
 
 def check_association(source: Side, targets: Side) -> list[Finding]:
-    """Compares which symbols occur together in pairs with the same of shuffled pairs.
+    """Compares the association of sources and targets with that of shuffled pairs.
 
     The statistic is the sum of squared correlations between features of sources and of targets: whether a symbol
-    occurs, what stands first and last, how long the row is.
+    occurs, the first and last symbols, and the length of the row.
     """
     count = len(source.ids)
     if count < FEWEST_ROWS or not source.ids.size or not targets.ids.size or targets.sequences.single:
@@ -33,7 +33,7 @@ def check_association(source: Side, targets: Side) -> list[Finding]:
         return []
     evidence = {
         "association of sources and targets": pairs,
-        "of shuffled pairs": mean,
+        "association of shuffled pairs": mean,
         "their standard deviation": spread,
         "rows": len(rows),
     }
@@ -42,8 +42,8 @@ def check_association(source: Side, targets: Side) -> list[Finding]:
             "D05",
             HARMFUL,
             evidence,
-            title="sources tell no more about their targets than those of other rows do",
-            effect="there is nothing to learn but the training rows by heart: new sentences get unrelated output",
+            title="sources carry no more information about their targets than about those of other rows",
+            effect="the model can only memorise the training rows: new sentences get unrelated output",
             fix="order = generator.permutation(len(x)); x, d, y = x[order], d[order], y[order]  # all in one order",
         )
     ]
@@ -55,7 +55,7 @@ def association(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def features(side: Side, rows: np.ndarray) -> np.ndarray:
-    """Standardises features of the rows of given numbers, int (N,); returns float32 (N, F)."""
+    """Returns standardised features, float32 (N, F), of the rows with the given numbers, int (N,)."""
     ids, real = side.ids[rows], side.real[rows]
     columns = [real.sum(1)]
     for symbol in commonest_ids(ids[real], SYMBOLS):

@@ -1,10 +1,10 @@
-"""What each code means: a title, what it does, how to fix it."""
+"""The codes of findings: title, effect and fix of each."""
 
 from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """What is always true of a finding of one code."""
+    """Defaults of the findings of one code."""
 
     title: str
     effect: str
@@ -14,7 +14,7 @@ class Entry(NamedTuple):
 CATALOGUE = {
     "D01": Entry(
         "the copy bug: the targets equal the decoder's inputs",
-        "the model learns to copy its input: the loss falls to nothing, and decoding, with nothing to copy, is random",
+        "the model learns to copy its input: the loss falls to zero, and decoding is random",
         "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]",
     ),
     "D02": Entry(
@@ -29,7 +29,7 @@ CATALOGUE = {
     ),
     "D04": Entry(
         "padding is scored as if it were text",
-        "loss and accuracy are mostly about padding, which is easy: they look good before anything is learnt",
+        "loss and accuracy are mostly those of padding, which is easy to predict: they look good too early",
         "model.fit(x, y, sample_weight=real)  # real: (rows, time), 1 on text and END, 0 on padding",
     ),
     "D05": Entry(
@@ -38,9 +38,9 @@ CATALOGUE = {
         "decoder_outputs, *_ = decoder_rnn(decoder_inputs, initial_state=encoder_states)",
     ),
     "D06": Entry(
-        "good when it is fed the right answer, bad when it runs free",
+        "good when teacher-forced, bad when free-running",
         "training looks finished and decoding is wrong from an early step on",
-        "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]  # and a decoder that looks back only",
+        "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]  # and a causal decoder",
     ),
     "D07": Entry(
         "the inference models do not compute what was trained",
@@ -50,7 +50,7 @@ CATALOGUE = {
     "D08": Entry(
         "results depend on padding or on the batch",
         "a sentence decodes differently alone, in a batch, or beside a longer one",
-        "keras.layers.Embedding(size, width, mask_zero=True)  # one-hot: keras.layers.Masking() before the encoder",
+        "mask the padding: keras.layers.Masking(), or mask_zero=True in the Embedding where padding is id 0",
     ),
     "D09": Entry(
         "loss or metrics are averaged over padding",
@@ -60,32 +60,32 @@ CATALOGUE = {
     ),
     "D10": Entry(
         "ids are fed as magnitudes",
-        "the model is told that symbol 40 is twice symbol 20; it learns slowly and mixes up neighbours",
+        "for the model, symbol 40 is twice symbol 20; it learns slowly and confuses symbols with close ids",
         "keras.layers.Embedding(vocabulary_size, 64)(ids)  # or keras.utils.to_categorical(ids)",
     ),
     "D11": Entry(
         "ids and vocabulary do not fit together",
-        "symbols stand for other symbols, or for none",
-        "index = {symbol: i for i, symbol in enumerate(sorted(symbols))}  # one, saved with the model, used everywhere",
+        "ids stand for the wrong symbols, or for none",
+        "index = {symbol: i for i, symbol in enumerate(sorted(symbols))}  # save it with the model",
     ),
     "D12": Entry(
         "the validation part is not a fair sample",
-        "validation scores say something else than how the model does on new sentences",
+        "validation scores do not measure how well the model works on new sentences",
         "order = np.random.default_rng(1).permutation(len(x))  # better: shuffle distinct sources, then split these",
     ),
     "D13": Entry(
         "the output layer and the loss disagree about softmax",
-        "the loss is computed on the wrong numbers: it stays high or gradients vanish",
+        "the loss is computed from the wrong numbers: it stays high, or gradients vanish",
         "keras.layers.Dense(size) with loss=...Crossentropy(from_logits=True), or activation='softmax' without it",
     ),
     "D14": Entry(
         "greedy decoding runs in circles",
         "outputs repeat the same few symbols until the length limit",
-        "sample with a temperature, or search with a beam; first look for a cause in the other findings",
+        "first fix the other findings; then sample with a temperature, or use beam search",
     ),
     "D15": Entry(
         "one-hot arrays take many times the memory of ids",
-        "large data sets do not fit into memory, and batches take long to copy",
+        "large data sets do not fit into memory, and copying batches is slow",
         "ids with keras.layers.Embedding(size, width) and loss='sparse_categorical_crossentropy'",
     ),
 }

@@ -1,11 +1,11 @@
-"""Puts findings in order: worst first, and what follows from another right under it."""
+"""Sorts findings: worst first, each followed by its consequences."""
 
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from seq2seq.diagnosis.report import BROKEN, SEVERITIES, Finding
 
-# the first that is there is the cause
+# codes and their possible consequences; the first code that was found is the cause
 BRINGS = {
     "D11": ("D03", "D05", "D06", "D14"),
     "D01": ("D02", "D03", "D05", "D06", "D08", "D14"),
@@ -20,11 +20,11 @@ BRINGS = {
     "D08": ("D06", "D14"),
     "D06": ("D14",),
 }
-LOOKS_AHEAD = "change of a probability when only later decoder inputs change"  # evidence of D06 in a model's structure
+LOOKS_AHEAD = "change of a probability when only later decoder inputs change"  # D06 in a model's structure
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Drops repetitions, names causes, and sorts."""
+    """Drops repeated findings, names causes, and sorts."""
     unique: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         unique.setdefault((finding.code, finding.title), finding)
@@ -40,7 +40,7 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def handed_on(findings: Sequence[Finding], roots: Container[str]) -> list[Finding]:
-    """Lets a cause that follows from another hand on what it brings, so that each finding names a root."""
+    """Replaces a cause that follows from another by that one, so that each finding names a root."""
     causes = {finding.code: finding.because_of for finding in findings}
     found = []
     for finding in findings:
@@ -52,7 +52,7 @@ def handed_on(findings: Sequence[Finding], roots: Container[str]) -> list[Findin
 
 
 def rank(finding: Finding) -> tuple[int, int]:
-    """Sorts by severity, then by how near the code is to a cause."""
+    """The sort key of a finding: its severity, then the place of its code among the causes."""
     order = list(BRINGS)
     place = order.index(finding.code) if finding.code in order else len(order)
     if LOOKS_AHEAD in finding.evidence:
@@ -61,7 +61,7 @@ def rank(finding: Finding) -> tuple[int, int]:
 
 
 def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
-    """Adds the code that a finding follows from."""
+    """Adds the code of the finding's cause, if there is one."""
     for cause in BRINGS:
         if (
             cause == "D05"
@@ -69,16 +69,16 @@ def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
             and finding.severity != BROKEN
             and any(LOOKS_AHEAD in other.evidence for other in findings)
         ):
-            return replace(finding, because_of="D06")  # who sees the answer needs no source
+            return replace(finding, because_of="D06")  # a decoder that reads the answer needs no source
         if finding.code not in BRINGS[cause] or (LOOKS_AHEAD in finding.evidence and cause != "D01"):
             continue
         if finding.code == "D07" and not any(other.code == "D05" and other.severity == BROKEN for other in findings):
-            continue  # a source that matters little does not change what inference computes
+            continue  # a source with little effect does not change what inference computes
         if any(other.code == cause and is_worse(other, finding) for other in findings if other is not finding):
             return replace(finding, because_of=cause)
     return finding
 
 
 def is_worse(cause: Finding, finding: Finding) -> bool:
-    """Says whether one finding can be the cause of another: broken, or at least as bad."""
+    """Returns whether one finding can cause another: it is broken, or at least as severe."""
     return cause.severity == BROKEN or SEVERITIES.index(cause.severity) <= SEVERITIES.index(finding.severity)

@@ -1,4 +1,4 @@
-"""What an examination has found so far."""
+"""Collects the results of checks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,13 @@ from seq2seq.diagnosis.report import Examined, Finding, NotExamined, Report, Res
 
 @dataclass
 class Examination:
-    """Collects what checks return."""
+    """The results of the checks so far."""
 
     findings: list[Finding] = field(default_factory=list)
-    inferred: list[str] = field(default_factory=list)  # what nobody said and was concluded
+    inferred: list[str] = field(default_factory=list)  # what the user did not say
     not_examined: list[str] = field(default_factory=list)
-    examined: dict[str, int] = field(default_factory=dict)  # rows, by what was done with them
+    examined: dict[str, int] = field(default_factory=dict)  # rows by kind of examination
+    failed: list[str] = field(default_factory=list)  # what the user gave and nothing of which could be examined
 
     def add(self, *results: Result) -> None:
         """Adds the results of a check."""
@@ -29,7 +30,7 @@ class Examination:
                 self.findings = [finding for finding in self.findings if finding.code != result.code]
 
     def attempt(self, what: str, check: Callable[[], Sequence[Result]]) -> None:
-        """Runs a check; one that fails is named, not fatal: the model is somebody else's."""
+        """Runs a check; if it raises, that is noted and the examination continues."""
         try:
             self.add(*check())
         except Exception as error:
@@ -37,10 +38,11 @@ class Examination:
             self.add(NotExamined(f"{what}: it failed with {type(error).__name__}: {lines[0][:200] if lines else ''}"))
 
     def report(self) -> Report:
-        """Puts the findings in order."""
+        """Makes the report."""
         return Report(
             findings=ordered(self.findings),
             inferred=self.inferred,
             not_examined=self.not_examined,
             examined=self.examined,
+            failed=self.failed,
         )

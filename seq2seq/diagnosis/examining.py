@@ -1,4 +1,4 @@
-"""`examine`: arrays, models, vocabularies and pairs in, a report out."""
+"""`examine` takes arrays, models, vocabularies and pairs, and returns a report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,8 @@ from seq2seq.diagnosis.vocabulary_checks import check_vocabularies
 from seq2seq.errors import OptionError
 from seq2seq.fields import whole_number
 from seq2seq.foreign.files import read_npz, read_pairs, read_vocabulary_file
-from seq2seq.foreign.layout import DECODER, ENCODER, Data, parts_of, sort_out
+from seq2seq.foreign.layout import Data, sort_out
+from seq2seq.foreign.parts import DECODER, ENCODER, TARGET, ModelInputs
 from seq2seq.foreign.vocabularies import Table, read_table
 
 Symbol = str | int
@@ -36,28 +37,28 @@ def examine(
     inputs: Names | None = None,
     allow_lambda: bool = False,
 ) -> Report:
-    """Looks for what makes a Keras sequence-to-sequence model train well and decode badly.
+    """Finds why a Keras sequence-to-sequence model trains well and decodes badly.
 
     Args:
-        arrays: what the model was trained on: a mapping with `encoder_input`, `decoder_input` and `decoder_target` (or
+        arrays: the training arrays: a mapping with `encoder_input`, `decoder_input` and `decoder_target` (or
             `x` and `y`; optionally `sample_weight`), the path of such an .npz, (inputs, targets[, weights]) as for
             `fit`, or a data set that yields these. One-hot or ids.
         train_model: the model that was fitted, or its path.
         encoder: the inference encoder, or its path.
         decoder: the inference decoder, one step at a time, or its path.
-        models: models whose part is to be concluded, by name.
+        models: models whose part is inferred, by name.
         vocabularies: one for both sides, or the source's and the target's: lists, mappings from symbol to id, or paths.
         pairs: (source, target) texts in the order of the rows, or the path of a .tsv.
         start: the symbol or id that begins decoding.
         end: the symbol or id that ends it.
         pad: the symbol or id of padding; "zeros" for all-zero one-hot rows.
         validation: arrays like `arrays`, or a path.
-        validation_split: the share of rows, the last ones, that validates, from 0 to 1.
-        inputs: array names in the order of the training model's inputs, or by the names of these.
+        validation_split: the share of the rows, 0 to 1, that Keras took from the end as validation data.
+        inputs: array names in the order of the training model's inputs, or by the names of these inputs.
         allow_lambda: whether files may hold Lambda layers, whose code runs.
 
     Raises:
-        DataError: something that was given cannot be read.
+        DataError: an input cannot be read.
         OptionError: options contradict each other, or nothing was given.
 
     """
@@ -76,9 +77,17 @@ def examine(
     texts = read_pairs(Path(pairs)) if isinstance(pairs, (str, Path)) else pairs
     known = marks(tables, start=start, end=end, pad=pad)
     found = Examination()
+    opened: dict[str, Any] = {}
+    if any(model is not None for model in given.values()) or models:
+        from seq2seq.diagnosis.examining_models import FORCED, examine_models, open_models
+        from seq2seq.diagnosis.form_checks import check_distributions
+        from seq2seq.foreign.forms import converted
+
+        opened = open_models(found, given, models or {}, allow_lambda=allow_lambda)
+    fed = model_inputs(opened.get("train_model"), inputs)
     data = None
     if arrays is not None:
-        data = examine_arrays(found, arrays, known, inputs)
+        data = examine_arrays(found, arrays, known, fed)
     else:
         found.add(
             NotExamined(
@@ -86,20 +95,27 @@ def examine(
             )
         )
     found.add(*check_vocabularies(tables, data, texts))
-    found.add(*check_validation(data, texts, validation_data(validation, known), validation_split))
-    if any(model is not None for model in given.values()) or models:
-        from seq2seq.diagnosis.examining_models import examine_models
-
-        examine_models(found, given, models or {}, data, inputs, allow_lambda=allow_lambda)
+    found.add(*check_validation(data, texts, validation_data(validation, known, fed), validation_split))
+    if opened:
+        train = opened.get("train_model")
+        if data is not None and train is not None:
+            fitted = converted(data, train)
+            found.inferred += fitted.inferred[len(data.inferred) :]
+            found.add(*check_distributions(fitted, train))
+            data = fitted
+        before = len(found.findings)
+        examine_models(found, opened, data, inputs)
+        if data is not None and FORCED not in found.examined and len(found.findings) == before:
+            found.failed.append("the models")
     else:
         found.add(NotExamined("models (D05 to D09, D13, D14): none were given; pass the model that was trained"))
     return found.report()
 
 
-def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], inputs: Names | None) -> Data:
-    """Reads arrays and runs the checks that need no more."""
+def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], fed: ModelInputs) -> Data:
+    """Reads arrays and runs the checks that need arrays alone."""
     named = read_npz(Path(arrays)) if isinstance(arrays, (str, Path)) else arrays
-    data = sort_out(named, **known, chosen=chosen_parts(inputs, named))
+    data = sort_out(named, **known, model=fed)
     found.inferred += data.inferred
     found.add(Examined("arrays", data.rows))
     for check in ARRAY_CHECKS:
@@ -108,18 +124,18 @@ def examine_arrays(found: Examination, arrays: Any, known: Mapping[str, Any], in
 
 
 def named_table(value: Any, index: int) -> Table:
-    """Reads a vocabulary that is given as a value or a path."""
+    """Reads a vocabulary from a value or a path."""
     if isinstance(value, (str, Path)):
         return read_table(read_vocabulary_file(Path(value)), str(value))
     return read_table(value, getattr(value, "name", None) or f"vocabulary {index + 1}")
 
 
 def marks(tables: Sequence[Table], *, start: Symbol | None, end: Symbol | None, pad: Symbol | None) -> dict[str, Any]:
-    """Turns the user's START, END and padding into ids."""
+    """Returns the ids of the user's START, END and padding."""
     target = tables[-1] if tables else None
     pads: dict[str, int | None] = {}
     if pad is not None:
-        for part in (ENCODER, DECODER, "decoder_target"):
+        for part in (ENCODER, DECODER, TARGET):
             table = tables[0] if tables and part == ENCODER else target
             pads[part] = mark("pad", pad, table)
     return {
@@ -130,10 +146,10 @@ def marks(tables: Sequence[Table], *, start: Symbol | None, end: Symbol | None, 
 
 
 def mark(what: str, symbol: Symbol, table: Table | None) -> int:
-    """Turns a symbol or an id into an id.
+    """Returns the id of a symbol or an id.
 
     Raises:
-        OptionError: a symbol without a vocabulary, or that the vocabulary does not have.
+        OptionError: there is no vocabulary, or it does not hold the symbol.
 
     """
     if isinstance(symbol, int):
@@ -148,20 +164,19 @@ def mark(what: str, symbol: Symbol, table: Table | None) -> int:
     raise OptionError(f"--{what} {symbol!r}: expected an id or a symbol of the vocabulary, and {place}; give the id")
 
 
-def chosen_parts(inputs: Names | None, named: Any) -> dict[str, str]:
-    """Gives arrays that the user listed their parts, where their names say nothing."""
-    names = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
-    if len(names) != 2 or not isinstance(named, Mapping):
-        return {}
-    told = parts_of(named, {})
-    if {told.get(ENCODER), told.get(DECODER)} == set(names):
-        return {}
-    return {ENCODER: names[0], DECODER: names[1]}
+def model_inputs(model: Any, inputs: Names | None) -> ModelInputs:
+    """Collects what is known of a training model's inputs: from the user, else from the model."""
+    from_user = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs or ())
+    try:
+        names = [str(tensor.name) for tensor in model.inputs]
+    except (AttributeError, TypeError, ValueError):  # no model, or a subclassed one
+        return ModelInputs(from_user, len(from_user) or None)
+    return ModelInputs(from_user or names, len(names))
 
 
-def validation_data(validation: Any, known: Mapping[str, Any]) -> Data | None:
+def validation_data(validation: Any, known: Mapping[str, Any], fed: ModelInputs) -> Data | None:
     """Reads validation arrays."""
     if validation is None:
         return None
     named = read_npz(Path(validation)) if isinstance(validation, (str, Path)) else validation
-    return sort_out(named, **known)
+    return sort_out(named, **known, model=fed)

@@ -16,11 +16,13 @@ from seq2seq.diagnosis.sample import Sample, spread
 from seq2seq.diagnosis.weights import check_values, check_weights
 from seq2seq.errors import DataError, OptionError
 from seq2seq.foreign.inference_models import Stepper, make_stepper
-from seq2seq.foreign.layout import DECODER as DECODER_INPUT
-from seq2seq.foreign.layout import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, is_functional, load_model, quiet, shapes, sort_models
+from seq2seq.foreign.parts import DECODER as DECODER_INPUT
+from seq2seq.foreign.parts import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.teacher_forcing import Teacher, make_teacher, order_in_words
+
+FORCED = "with the right symbols fed"  # how rows are examined by the training model
 
 
 class Check(NamedTuple):
@@ -46,24 +48,19 @@ RUNNING_CHECKS = (
 )
 
 
-def examine_models(
-    found: Examination,
-    given: Mapping[str, Any],
-    others: Mapping[str, Any],
-    data: Data | None,
-    inputs: Sequence[str] | Mapping[str, str] | None,
-    *,
-    allow_lambda: bool,
-) -> None:
-    """Loads what is a path, concludes parts, and runs the checks.
+def open_models(
+    found: Examination, given: Mapping[str, Any], others: Mapping[str, Any], *, allow_lambda: bool
+) -> dict[str, Any]:
+    """Loads models from paths and infers their parts.
 
     Args:
         found: receives the results.
         given: models, or their paths, by part.
         others: models, or their paths, by name.
-        data: the arrays.
-        inputs: the user's words on the order of the training model's inputs.
         allow_lambda: whether files may hold Lambda layers.
+
+    Returns:
+        Models by part.
 
     """
 
@@ -81,7 +78,26 @@ def examine_models(
         for name, model in unnamed.items():
             told = [part for part, chosen in parts.items() if chosen is model and part not in named]
             found.inferred += [f"{name} is the {part.replace('_', ' ')}" for part in told]
-        check_models(found, parts, data, order_of(inputs, parts.get(TRAIN), data))
+    return parts
+
+
+def examine_models(
+    found: Examination,
+    models: Mapping[str, Any],
+    data: Data | None,
+    inputs: Sequence[str] | Mapping[str, str] | None,
+) -> None:
+    """Runs the checks of models.
+
+    Args:
+        found: receives the results.
+        models: by part.
+        data: the arrays.
+        inputs: the user's order of the training model's inputs.
+
+    """
+    with quiet():
+        check_models(found, models, data, order_of(inputs, models.get(TRAIN), data))
 
 
 def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data: Data | None) -> Sequence[str] | None:
@@ -153,6 +169,7 @@ def make_sample(
         found.add(*check_magnitudes(train, data))
     teacher = find_teacher(found, train, data, order)
     if beyond := check_embeddings(train, data, teacher) if train is not None else []:
+        found.findings = [one for one in found.findings if one.title != BEYOND]  # an error names some id alone
         found.add(*beyond)
         return None  # such a model cannot be called
     stepper = find_stepper(found, inference, teacher, data)
@@ -169,7 +186,7 @@ def make_sample(
         )
         return None
     sample = Sample(data, teacher, stepper, spread(data), (inference[0], inference[1]))
-    found.add(Examined("with the right symbols fed", len(sample.rows)))
+    found.add(Examined(FORCED, len(sample.rows)))
     try:
         wrong = check_classes(sample)
     except Exception as error:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seq2seq.diagnosis.fixes import mask_fix
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, NotExamined, Result, finding
 from seq2seq.diagnosis.sample import Sample
 from seq2seq.foreign.arrays import ONE_HOT
@@ -100,7 +101,8 @@ def check_tight(sample: Sample) -> list[Result]:
     text = side.sequences.kind == ONE_HOT and side.pad >= 0
     if text or (change <= NOTABLE and same == 1.0) or change <= ROUNDING:
         return []
-    return [finding("D08", HARMFUL, evidence, title="results depend on how far sources are padded")]
+    title = "results depend on how far sources are padded"
+    return [finding("D08", HARMFUL, evidence, title=title, fix=mask_fix(side))]
 
 
 def accuracy(sample: Sample, scores: np.ndarray, rows: np.ndarray | None = None) -> float:

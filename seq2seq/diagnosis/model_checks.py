@@ -6,10 +6,12 @@ from typing import Any
 from seq2seq.diagnosis.report import BROKEN, HARMFUL, Finding, finding
 from seq2seq.diagnosis.sample import Sample
 from seq2seq.diagnosis.shifts import agreement
+from seq2seq.diagnosis.vocabulary_checks import range_fix
 from seq2seq.foreign.arrays import IDS
 from seq2seq.foreign.graph import consumers
-from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.layout import Data
 from seq2seq.foreign.models import layers_of, shapes
+from seq2seq.foreign.parts import DECODER, ENCODER
 from seq2seq.foreign.teacher_forcing import Teacher
 
 NUMERIC = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Dense", "TimeDistributed", "Conv1D", "Rescaling",
@@ -36,7 +38,8 @@ def check_embeddings(model: Any, data: Data, teacher: Teacher | None) -> list[Fi
                 "rows of the embedding": most,
                 "positions": int((side.ids >= most).sum()),
             }
-            found.append(finding("D11", BROKEN, evidence, title=BEYOND))
+            fix = range_fix(int(side.ids.max()), most)
+            found.append(finding("D11", BROKEN, evidence, title=BEYOND, fix=fix))
     return found
 
 
@@ -70,7 +73,9 @@ def check_classes(sample: Sample) -> list[Finding]:
     if largest < classes:
         return []
     evidence = {"array": sample.data.targets.name, "largest id": largest, "symbols that the model scores": classes}
-    return [finding("D11", BROKEN, evidence, title="targets are out of the range of the model's output")]
+    title = "targets are out of the range of the model's output"
+    fix = range_fix(largest, classes).replace("Embedding", "Dense").replace(", width", "")
+    return [finding("D11", BROKEN, evidence, title=title, fix=fix)]
 
 
 def check_copying(sample: Sample) -> list[Finding]:

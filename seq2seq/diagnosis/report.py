@@ -1,6 +1,7 @@
-"""What an examination found: findings, worst first, what follows from another under it; as text and as JSON."""
+"""The report of an examination, as text and as JSON: findings, worst first, each followed by its consequences."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,54 +14,55 @@ SEVERITIES = (BROKEN, HARMFUL, NOTE)
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong."""
+    """One defect."""
 
     code: str  # D01 to D15
     severity: str  # BROKEN, HARMFUL or NOTE
     title: str
-    evidence: Mapping[str, Any]  # what was measured, by name; of JSON types
-    effect: str  # what it does to training or decoding
+    evidence: Mapping[str, Any]  # measurements by name, of JSON types
+    effect: str  # on training or decoding
     fix: str  # one or two lines of code
     because_of: str | None = None  # the code of the finding that this one follows from
 
 
 @dataclass(frozen=True)
 class NotExamined:
-    """Something that a check could not look at."""
+    """Something that a check could not examine."""
 
-    what: str  # with what to pass
+    what: str  # with the reason, and the option that helps
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A model has shown what arrays alone only suggest, so earlier findings of this code do not count."""
+    """The model decides what arrays alone only suggest: earlier findings of this code are dropped."""
 
     code: str
 
 
 @dataclass(frozen=True)
 class Examined:
-    """How many rows a check looked at."""
+    """The number of rows that a check examined."""
 
-    what: str  # what was done with them
+    what: str  # how they were examined
     rows: int
 
 
-Result = Finding | NotExamined | Settled | Examined  # what checks return
+Result = Finding | NotExamined | Settled | Examined  # the results of checks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that an examination says."""
+    """The results of an examination."""
 
-    findings: Sequence[Finding]  # worst first; what follows from a finding stands right after it
-    inferred: Sequence[str] = ()  # what nobody said and was concluded
-    not_examined: Sequence[str] = ()  # what could not be looked at, and what to pass
-    examined: Mapping[str, int] = field(default_factory=dict)  # rows looked at, by what was done with them
+    findings: Sequence[Finding]  # worst first; each followed by its consequences
+    inferred: Sequence[str] = ()  # what the user did not say
+    not_examined: Sequence[str] = ()  # with what to pass
+    examined: Mapping[str, int] = field(default_factory=dict)  # rows by kind of examination
+    failed: Sequence[str] = ()  # what the user gave and nothing of which could be examined
 
     @property
     def broken(self) -> bool:
-        """Whether anything is broken."""
+        """Whether any finding is BROKEN."""
         return any(finding.severity == BROKEN for finding in self.findings)
 
     @property
@@ -69,7 +71,7 @@ class Report:
         return list(dict.fromkeys(finding.code for finding in self.findings))
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the report in JSON types."""
+        """Returns the report in JSON types."""
         return {
             "broken": self.broken,
             "findings": [
@@ -80,7 +82,7 @@ class Report:
                     "evidence": dict(finding.evidence),
                     "effect": finding.effect,
                     "fix": finding.fix,
-                    "mend": finding.fix,  # what other programs read before "fix" was there
+                    "mend": finding.fix,  # the former name of "fix", for programs that read it
                     "because_of": finding.because_of,
                 }
                 for finding in self.findings
@@ -88,6 +90,7 @@ class Report:
             "inferred": list(self.inferred),
             "not_examined": list(self.not_examined),
             "examined": dict(self.examined),
+            "failed": list(self.failed),
         }
 
     def __str__(self) -> str:
@@ -95,19 +98,29 @@ class Report:
         for finding in self.findings:
             lines += [*describe(finding), ""]
         if not self.findings:
-            lines += ["Nothing wrong was found.", ""]
+            lines += ["Nothing wrong was found" + (" in what could be examined." if self.failed else "."), ""]
         for heading, items in (("Inferred", self.inferred), ("Not examined", self.not_examined)):
             if items:
                 lines += [f"{heading}:", *(f"  - {item}" for item in items), ""]
-        if self.examined:
-            lines += ["Rows examined: " + ", ".join(f"{count} ({what})" for what, count in self.examined.items()), ""]
         counts = [sum(finding.severity == severity for finding in self.findings) for severity in SEVERITIES]
-        lines.append(", ".join(f"{count} {severity}" for count, severity in zip(counts, SEVERITIES, strict=True)))
-        return "\n".join(lines)
+        summary = ", ".join(f"{count} {severity}" for count, severity in zip(counts, SEVERITIES, strict=True))
+        rows = ", ".join(f"{count} rows ({what})" for what, count in self.examined.items())
+        missing = ", ".join([*self.failed, *codes_in(self.not_examined)])
+        return "\n".join([*lines, f"{summary}. Examined: {rows or 'no rows'}. Not examined: {missing or 'nothing'}."])
+
+
+def codes_in(notes: Sequence[str]) -> list[str]:
+    """The codes that notes name, ranges such as "D01 to D04" included; "other things" for a note without a code."""
+    found: set[str] = set()
+    for note in notes:
+        ranges = re.findall(r"D(\d\d)(?: to D(\d\d))?", note)
+        found |= {f"D{number:02}" for first, last in ranges for number in range(int(first), int(last or first) + 1)}
+        found |= set() if ranges else {"other things"}
+    return sorted(found)
 
 
 def describe(finding: Finding) -> list[str]:
-    """Writes one finding; what follows from another is indented."""
+    """Returns the lines of one finding; a consequence is indented."""
     indent = "    " if finding.because_of else ""
     follows = f" (follows from {finding.because_of})" if finding.because_of else ""
     lines = [f"{finding.code} {finding.severity}: {finding.title}{follows}"]
@@ -120,7 +133,7 @@ def describe(finding: Finding) -> list[str]:
 
 
 def show(value: Any) -> str:
-    """Writes a figure for a reader."""
+    """Formats a value for a reader."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {show(inner)}" for name, inner in value.items())
     if isinstance(value, float):
@@ -140,7 +153,7 @@ def finding(
     fix: str = "",
     because_of: str | None = None,
 ) -> Finding:
-    """Makes a finding; what is not given is the catalogue's."""
+    """Makes a finding; title, effect and fix default to those of the catalogue."""
     entry = CATALOGUE[code]
     return Finding(
         code=code,
@@ -154,7 +167,7 @@ def finding(
 
 
 def plain(value: Any) -> Any:
-    """Turns NumPy's numbers and containers into JSON's; floats are rounded to four digits."""
+    """Converts NumPy's numbers and containers to JSON types; floats are rounded to four digits."""
     if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

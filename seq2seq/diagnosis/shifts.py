@@ -1,4 +1,4 @@
-"""D01, D02 and the numbering part of D11: at which shift decoder inputs and targets line up, against chance."""
+"""D01, D02 and the numbering part of D11: finds the shift at which decoder inputs and targets agree."""
 
 import numpy as np
 
@@ -8,14 +8,17 @@ from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
 from seq2seq.text.shift_check import SHIFTS
 
-ENOUGH = 0.15  # share of the positions that a shift must compare to count
-FARTHEST = 12  # steps, the largest shift that is looked for
-CLEAR = 0.5  # share of the way from chance to 1 that makes an alignment
-MARGIN = 0.05  # by which one shift must beat another
+ENOUGH = 0.15  # share of the positions that a shift must compare
+FARTHEST = 12  # steps, the largest shift between inputs and targets that is compared
+DISTINCTIVE = 8  # symbols that two windows share by chance only rarely
+BASE = np.uint64(1_000_003)  # of the hash
+MOST_SYMBOLS = 5_000_000  # of the windows whose overlap is examined
+CLEAR = 0.5  # an aligned shift covers at least this share of the distance from chance to 1
+MARGIN = 0.05  # least difference between the best shift and shift 1
 
 
 def check_shifts(data: Data) -> list[Result]:
-    """Looks for the copy bug and its relatives."""
+    """D01 and D02: compares decoder inputs and targets at all shifts."""
     inputs, targets = data.inputs, data.targets
     if inputs is None or targets is None:
         return []
@@ -64,7 +67,7 @@ def check_shifts(data: Data) -> list[Result]:
 
 
 def check_numbering(data: Data, inputs: Side, targets: Side, shares: dict[int, float]) -> list[Result]:
-    """Looks for two numberings of the same symbols: one-to-one at a shift, but not the identity."""
+    """D11: searches for two numberings of the same symbols: one-to-one at a shift, but not equal."""
     fits = {shift: one_to_one(inputs, targets, shift) for shift in wide(inputs, targets)}
     best = max(fits, key=lambda shift: (round(fits[shift][0], 2), -abs(shift - 1)))
     purity, examples = fits[best]
@@ -96,16 +99,16 @@ def check_numbering(data: Data, inputs: Side, targets: Side, shares: dict[int, f
     return [
         NotExamined(
             f"the shift between {inputs.name!r} and {targets.name!r} (D01, D02): they line up nowhere ({shown}); are "
-            "they of the same pairs, and is the first what the decoder reads? Pass inputs= (--inputs) if not"
+            "they of the same pairs, and is the first the decoder's input? If not, pass inputs= (--inputs)"
         )
     ]
 
 
 def wide(inputs: Side, targets: Side) -> list[int]:
-    """The shifts that are looked at."""
+    """The shifts that are compared."""
     most = min(FARTHEST, min(inputs.ids.shape[1], targets.ids.shape[1]) - 1)
     counts = {shift: len(pairs_at(inputs, targets, shift)[0]) for shift in range(-most, most + 1)}
-    # far shifts compare the few longest rows alone, where chance is large
+    # large shifts compare only the few longest rows, where agreement by chance is high
     return [shift for shift, count in counts.items() if shift in (0, 1) or count >= ENOUGH * counts[0]]
 
 
@@ -146,12 +149,12 @@ def one_to_one(inputs: Side, targets: Side, shift: int) -> tuple[float, dict[int
 
 
 def same_rows(inputs: Side, targets: Side) -> bool:
-    """Says whether two arrays hold the same ids."""
+    """Returns whether two arrays hold the same ids."""
     return inputs.ids.shape == targets.ids.shape and bool((inputs.ids == targets.ids).mean() > 0.99)
 
 
 def is_aligned_text(inputs: Side, targets: Side) -> bool:
-    """Says whether targets of a model with one input are that input, shifted or renumbered."""
+    """Returns whether the targets of a model with one input equal that input, shifted or renumbered."""
     if inputs.ids.shape[1] != targets.ids.shape[1]:
         return False
     return any(
@@ -161,29 +164,42 @@ def is_aligned_text(inputs: Side, targets: Side) -> bool:
 
 
 def looks_like_text(inputs: Side) -> bool:
-    """Says whether rows are windows of a running text: they overlap, or they fill their width."""
+    """Returns whether rows are windows of a running text: they overlap, or have no padding."""
     return inputs.pad is None and (successors(inputs.ids[:2000]) is not None or len(np.unique(inputs.ids[:, -1])) > 1)
 
 
 def successors(ids: np.ndarray) -> tuple[int, np.ndarray] | None:
-    """Finds by how many symbols windows follow one another, and each one's successor; None if they do not overlap.
+    """Finds by how many symbols windows, int (N, T), follow one another; None if they do not overlap.
 
     Returns:
-        The step, and int (N,) rows, -1 where the successor is not there. The order of the windows does not matter.
+        The stride, and int (N,) rows: each window's successor, -1 where there is none. The order of the windows does
+        not matter.
 
     """
-    for step in range(1, min(ids.shape[1] - 2, FARTHEST) + 1):
-        begins = {row.tobytes(): place for place, row in enumerate(np.ascontiguousarray(ids[:, :-step]))}
-        rows = np.array([begins.get(row.tobytes(), -1) for row in np.ascontiguousarray(ids[:, step:])])
-        if (rows >= 0).mean() > 0.5:
-            return step, rows
+    width = ids.shape[1]
+    prefixes = np.zeros((width + 1, len(ids)), np.uint64)  # hashes of the first symbols
+    powers = BASE ** np.arange(width + 1, dtype=np.uint64)
+    for time in range(width):
+        prefixes[time + 1] = prefixes[time] * BASE + (ids[:, time] + 2).astype(np.uint64)
+    for step in range(1, width - 1):
+        rest = prefixes[width] - prefixes[step] * powers[width - step]
+        begins = prefixes[width - step]
+        if not np.isin(rest, begins).mean() > 0.5:
+            continue
+        if width - step < DISTINCTIVE and step > 1:
+            elsewhere = prefixes[width - 1] - prefixes[step - 1] * powers[width - step]
+            if np.isin(elsewhere, begins).mean() > 0.3:
+                continue  # so few symbols agree by chance
+        places = {row.tobytes(): place for place, row in enumerate(np.ascontiguousarray(ids[:, :-step]))}
+        return step, np.array([places.get(row.tobytes(), -1) for row in np.ascontiguousarray(ids[:, step:])])
     return None
 
 
 def check_windows(inputs: Side, targets: Side) -> list[Result]:
-    """Compares windows with the one symbol that each predicts."""
-    ids, following = inputs.ids, targets.ids[:, 0]
-    width = ids.shape[1]
+    """D01 and D02 of windows that each predict one symbol."""
+    width = inputs.ids.shape[1]
+    most = max(1, MOST_SYMBOLS // width)
+    ids, following = inputs.ids[:most], targets.ids[:most, 0]
     back = {shift: float((ids[:, width + shift - 1] == following).mean()) for shift in (0, -1, -2) if width + shift > 0}
     counts = np.unique(following, return_counts=True)[1] / len(following)
     chance = float((counts**2).sum())
@@ -192,7 +208,7 @@ def check_windows(inputs: Side, targets: Side) -> list[Result]:
     if found is not None:
         step, rows = found
         for shift in range(1, 4):
-            # the window that holds the symbol at `shift` lies so many windows later
+            # the symbol at `shift` is in the window that follows after `hops` steps
             later = np.arange(len(ids))
             hops = -(-shift // step)
             for _ in range(hops):

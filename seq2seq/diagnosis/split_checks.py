@@ -1,4 +1,4 @@
-"""D12 and what validation shows of D11: sources on both sides of the split, a sorted file's tail, unseen symbols."""
+"""D12, and D11 in validation data: leaking sources, the tail of a sorted file, unseen symbols."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,13 +10,13 @@ from seq2seq.foreign.arrays import NOTHING
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.padding import Side
 
-LEAK = 0.01  # share of validation sources seen in training that is worth a word
-APART = 0.5  # overlap of length histograms below which the parts differ
+LEAK = 0.01  # share of validation sources seen in training above which it is reported
+APART = 0.5  # overlap of length histograms below which the two parts differ
 ROWS_NEEDED = 20
 
 
 class Parts(NamedTuple):
-    """Sources of the two parts of a split, each hashable, with their lengths in symbols."""
+    """The sources of the two parts of a split, hashable, and their lengths in symbols."""
 
     train: Sequence[object]
     validation: Sequence[object]
@@ -28,7 +28,7 @@ class Parts(NamedTuple):
 def check_validation(
     data: Data | None, texts: Sequence[tuple[str, str]] | None, validating: Data | None, share: float | None
 ) -> list[Result]:
-    """D12 and unseen symbols, from whatever tells the parts."""
+    """D12 and unseen symbols, from whatever describes the split."""
     side = None if data is None else data.source or data.inputs
     if validating is not None and data is not None:
         other = validating.source or validating.inputs
@@ -39,7 +39,8 @@ def check_validation(
     if share is None:
         return [NotExamined("the split (D12): pass --validation-split or --validation as it was in training")]
     if texts is not None:
-        return [*check_split(split_of_pairs(texts, share))]
+        rows = len(side.sequences.raw) if side is not None else len(texts)  # training takes the first ones of a file
+        return [*check_split(split_of_pairs(texts[:rows], share))]
     if side is not None and side.ids.size:
         return [*check_split(split_of_arrays(side, share))]
     return [NotExamined("the split (D12): no arrays and no pairs; pass one of them")]
@@ -53,7 +54,6 @@ def check_split(parts: Parts) -> list[Finding]:
     leaked = sum(source in seen for source in parts.validation)
     share = leaked / len(parts.validation)
     overlap, means = length_overlap(parts.train_lengths, parts.validation_lengths)
-    found = []
     evidence = {
         "validation sources that are in training too": leaked,
         "of": len(parts.validation),
@@ -72,12 +72,11 @@ def check_split(parts: Parts) -> list[Finding]:
         title = "validation is the tail of a file that is sorted by length"
     else:
         return []
-    found.append(finding("D12", HARMFUL, evidence, title=title))
-    return found
+    return [finding("D12", HARMFUL, evidence, title=title)]
 
 
 def length_overlap(train: np.ndarray, validation: np.ndarray) -> tuple[float, tuple[float, float]]:
-    """Returns how far two length histograms overlap, 0 to 1, and the mean lengths."""
+    """Returns the overlap of two length histograms, 0 to 1, and the mean lengths."""
     top = int(max(train.max(), validation.max())) + 1
     one = np.bincount(train, minlength=top) / len(train)
     other = np.bincount(validation, minlength=top) / len(validation)
@@ -85,7 +84,7 @@ def length_overlap(train: np.ndarray, validation: np.ndarray) -> tuple[float, tu
 
 
 def split_of_arrays(side: Side, share: float) -> Parts:
-    """Splits rows as Keras's `validation_split` does: the last share of them validates."""
+    """Splits rows as Keras's `validation_split` does: the last share of them is validation data."""
     rows, total = side.sequences.rows, len(side.sequences.raw)
     validates = rows >= int(total * (1 - share))
     keys, lengths = keys_of(side), side.lengths()
@@ -99,7 +98,7 @@ def split_of_arrays(side: Side, share: float) -> Parts:
 
 
 def split_of_files(train: Side, validation: Side) -> Parts:
-    """Takes the parts as two sets of arrays."""
+    """The parts of a split that is given as two sets of arrays."""
     return Parts(keys_of(train), keys_of(validation), train.lengths(), validation.lengths(), f"rows of {train.name!r}")
 
 
@@ -108,7 +107,7 @@ def split_of_pairs(pairs: Sequence[tuple[str, str]], share: float) -> Parts:
     sources = [" ".join(source.casefold().split()) for source, _ in pairs]
     lengths = np.array([len(source) for source, _ in pairs])
     cut = int(len(pairs) * (1 - share))
-    return Parts(sources[:cut], sources[cut:], lengths[:cut], lengths[cut:], "the file of pairs")
+    return Parts(sources[:cut], sources[cut:], lengths[:cut], lengths[cut:], f"{len(pairs)} pairs")
 
 
 def keys_of(side: Side) -> list[bytes]:
@@ -132,8 +131,8 @@ def check_unseen(train: Data, validation: Data) -> list[Finding]:
                     "D11",
                     HARMFUL,
                     evidence,
-                    title="validation holds symbols that training never showed",
-                    effect="the model has no idea of them: their weights are as they were at the start",
+                    title="validation data hold symbols that training data do not",
+                    effect="the model learnt nothing about them: their weights keep their initial values",
                     fix="shuffle before the split, or map rare symbols to UNK",
                 )
             )

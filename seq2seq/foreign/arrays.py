@@ -1,4 +1,4 @@
-"""Arrays of any form in, token ids out: one-hot, ids of any dtype, or ids that were scaled to magnitudes."""
+"""Reads arrays of any form as token ids: one-hot vectors, ids of any dtype, or ids that were scaled to magnitudes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +9,9 @@ from seq2seq.errors import DataError
 
 NOTHING = -1  # the id of a one-hot position that is all zeros
 ONE_HOT, IDS, MAGNITUDES, VECTORS = "one-hot", "ids", "magnitudes", "vectors"
-MOST_ELEMENTS = 250_000_000  # of an array that is read; of a larger one some blocks of rows are
-BLOCK = 50  # rows that stay together when an array is too large to be read whole
-MOST_LEVELS = 20_000  # distinct magnitudes that can still be ids
+MOST_ELEMENTS = 250_000_000  # elements of an array that is read whole; of a larger one only blocks of rows are read
+BLOCK = 50  # neighbouring rows per block when an array is too large to be read whole
+MOST_LEVELS = 20_000  # most distinct magnitudes that can be ids
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Sequences:
     rows: np.ndarray  # int (N,): which rows of `raw` were read
     ids: np.ndarray  # int32 (N, T); NOTHING where a one-hot position is all zeros; empty for VECTORS
     kind: str  # ONE_HOT, IDS, MAGNITUDES or VECTORS
-    single: bool = False  # one symbol a row: (N,) or (N, V)
+    single: bool = False  # one symbol per row: (N,) or (N, V)
 
     @property
     def classes(self) -> int:
-        """How many different ids the form allows: the width of one-hot, else the largest id and one."""
+        """The number of possible ids: the width of one-hot vectors, else the largest id plus one."""
         if self.kind == ONE_HOT:
             return int(self.raw.shape[-1])
         return int(self.ids.max()) + 1 if self.ids.size else 0
 
     def with_ids(self, ids: np.ndarray) -> np.ndarray:
-        """Writes ids, int (B, T), in the form the array had; NOTHING is allowed for one-hot."""
+        """Writes ids, int (B, T), in the form of the given array; NOTHING is allowed for one-hot."""
         if self.kind == ONE_HOT:
             hot = np.zeros((*ids.shape, self.raw.shape[-1]), self.raw.dtype)
             np.put_along_axis(hot, np.maximum(ids, 0)[..., None], (ids != NOTHING)[..., None], -1)
@@ -46,17 +46,17 @@ class Sequences:
         return values[..., None] if self.raw.ndim == 3 else values
 
     def levels(self) -> np.ndarray:
-        """The magnitudes in use, in the order of the ids they became."""
+        """The distinct magnitudes, sorted; the id of a magnitude is its index."""
         return np.unique(self.raw[self.rows])
 
 
 def read(name: str, array: Any, *, target: bool = False) -> Sequences:
-    """Reads an array as ids and says in which form it was.
+    """Reads an array as ids and infers its form.
 
     Args:
-        name: what to call it.
+        name: the name of the array.
         array: (N, T, V) one-hot, (N, T) or (N, T, 1) ids or magnitudes; a target may be (N,) or (N, V).
-        target: whether the model predicts it.
+        target: whether the model predicts this array.
 
     Raises:
         DataError: no rows, more than three axes, or not numbers.
@@ -91,13 +91,13 @@ def read(name: str, array: Any, *, target: bool = False) -> Sequences:
 
 
 def as_ids(array: np.ndarray) -> np.ndarray:
-    """Turns numbers into int32; what is beyond becomes the largest there is."""
+    """Converts numbers to int32; numbers beyond its range become its largest."""
     top = np.iinfo(np.int32).max
     return np.asarray(array if array.dtype.kind == "b" else np.clip(array, -top, top)).astype(np.int32)
 
 
 def chosen_rows(count: int, elements: int) -> np.ndarray:
-    """Chooses the rows to read: all, or blocks of neighbours from everywhere when there are too many."""
+    """Chooses the rows to read: all, or blocks spread over the array when there are too many."""
     most = max(BLOCK, int(MOST_ELEMENTS / max(elements / count, 1)))
     if count <= most:
         return np.arange(count)
@@ -106,7 +106,7 @@ def chosen_rows(count: int, elements: int) -> np.ndarray:
 
 
 def is_one_hot(array: np.ndarray, *, zeros: bool) -> bool:
-    """Says whether each vector of the last axis has a single 1 (or, with `zeros`, none), judged by some rows."""
+    """Returns whether each vector of the last axis has a single 1 (or, with `zeros`, none), in a sample of rows."""
     some = array[:: max(1, len(array) // 500)]
     if not ((some == 0) | (some == 1)).all():
         return False
@@ -115,7 +115,7 @@ def is_one_hot(array: np.ndarray, *, zeros: bool) -> bool:
 
 
 def is_smoothed(array: np.ndarray) -> bool:
-    """Says whether each vector is a distribution, such as one-hot with label smoothing, or all zeros."""
+    """Returns whether each vector is a distribution, such as one-hot with label smoothing, or all zeros."""
     some = array[:: max(1, len(array) // 500)]
     sums = some.sum(-1)
     return bool((some >= 0).all() and ((np.abs(sums - 1) < 1e-3) | (sums == 0)).all())

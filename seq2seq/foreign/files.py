@@ -1,4 +1,4 @@
-"""What the paths on the command line hold: arrays, models, vocabularies, folders of these."""
+"""Finds and reads the files on the command line: arrays, models, vocabularies, pairs, and folders of these."""
 
 import json
 import re
@@ -16,7 +16,7 @@ MODELS = (".keras", ".h5", ".hdf5")
 
 @dataclass
 class Found:
-    """What was found under the paths."""
+    """The files that were found, by kind."""
 
     arrays: list[Path] = field(default_factory=list)
     validation: list[Path] = field(default_factory=list)
@@ -26,10 +26,10 @@ class Found:
 
 
 def collect(paths: Sequence[Path]) -> Found:
-    """Sorts paths by what they are.
+    """Sorts paths by kind.
 
     Raises:
-        DataError: a path does not exist, is of no known kind, or a folder holds nothing to look at.
+        DataError: a path does not exist or is of no known kind, or a folder holds nothing to examine.
 
     """
     found = Found()
@@ -50,7 +50,7 @@ def collect(paths: Sequence[Path]) -> Found:
 
 
 def add_file(path: Path, found: Found) -> bool:
-    """Notes a file; says whether its kind is known."""
+    """Adds a file; returns whether its kind is known."""
     suffix = path.suffix.lower()
     if suffix == ".npz":
         validates = re.search(r"(^|[-_.])(val|valid|validation|dev)([-_.]|$)", path.name.lower())
@@ -65,21 +65,21 @@ def add_file(path: Path, found: Found) -> bool:
 
 
 def add_folder(folder: Path, found: Found) -> None:
-    """Notes what a folder holds."""
+    """Adds the files of a folder."""
     if (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file():
         found.bundles.append(folder)
         return
     files = sorted(path for path in folder.iterdir() if path.is_file())
     known = [path for path in files if path.suffix.lower() != ".json" and add_file(path, found)]
     tables = [path for path in files if path.suffix.lower() == ".json" and is_vocabulary(path)]
-    # the source's comes first
+    # the vocabulary of the source comes first
     found.vocabularies += sorted(tables, key=lambda path: not re.search(r"sou?rc|src|enc|inp", path.name.lower()))
     if not known and not tables:
-        raise DataError(f"{folder}: holds nothing to look at; expected .npz, .keras, .h5 or vocabulary .json files")
+        raise DataError(f"{folder}: holds nothing to examine; expected .npz, .keras, .h5 or vocabulary .json files")
 
 
 def is_vocabulary(path: Path) -> bool:
-    """Says whether a JSON file holds a list of symbols or a mapping from symbols to ids."""
+    """Returns whether a JSON file holds a list of symbols or a mapping from symbols to ids."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, ValueError):
@@ -95,7 +95,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Reads arrays.
 
     Raises:
-        DataError: it is no such file, or holds Python objects.
+        DataError: the file is not an .npz, or it holds Python objects.
 
     """
     try:
@@ -114,7 +114,7 @@ def read_vocabulary_file(path: Path) -> Any:
     """Reads a JSON vocabulary.
 
     Raises:
-        DataError: it is not JSON.
+        DataError: the file is not JSON.
 
     """
     try:
@@ -126,10 +126,10 @@ def read_vocabulary_file(path: Path) -> Any:
 
 
 def read_text(path: Path) -> str:
-    """Reads a text as it is, but for a byte order mark.
+    """Reads a UTF-8 text without its byte order mark.
 
     Raises:
-        DataError: there is no such file, or it is not UTF-8.
+        DataError: the file does not exist or is not UTF-8.
 
     """
     try:
@@ -141,10 +141,10 @@ def read_text(path: Path) -> str:
 
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """Reads source and target of each line; what comes after a second tab is left out.
+    """Reads source and target of each line; further columns are ignored.
 
     Raises:
-        DataError: it cannot be read, or no line holds a tab.
+        DataError: the file cannot be read, or no line holds a tab.
 
     """
     rows = [line.rstrip("\r").split("\t") for line in read_text(path).split("\n") if "\t" in line]

@@ -1,6 +1,5 @@
-"""Finds out which array is which; with them what `padding` concludes about each."""
+"""Infers which array is which part: encoder input, decoder input, targets, weights; and their padding."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,28 +7,19 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import DataError
-from seq2seq.foreign.arrays import NOTHING, read
+from seq2seq.foreign.arrays import IDS, NOTHING, read
 from seq2seq.foreign.padding import Side, infer_end, infer_pad, infer_start, with_padding
+from seq2seq.foreign.parts import DECODER, ENCODER, TARGET, UNKNOWN, WEIGHT, ModelInputs, parts_of
 
-ENCODER, DECODER, TARGET, WEIGHT = "encoder_input", "decoder_input", "decoder_target", "sample_weight"
-PATTERNS = (
-    (WEIGHT, r"weight|mask"),
-    (
-        TARGET,
-        r"^(train_?)?y(_?train|_data)?$|label|(dec|targ|tgt|out).*(targ|out|label|next)|^targets?$|^outputs?$|_y$|^y_",
-    ),
-    (DECODER, r"dec|targ.*in|tgt|^x_?2$|teacher"),
-    (ENCODER, r"enc|sou?rc|src|^x_?1$|question|input_?1"),
-)
-MOST_STREAMED = 4096  # rows taken from a data set that is not an array
+MOST_STREAMED = 4096  # rows read from a data set that yields batches
 
 
 @dataclass(frozen=True)
 class Data:
-    """All arrays of an examination, and what was concluded about them."""
+    """The arrays by part, and what was inferred about them."""
 
-    source: Side | None  # what the encoder reads; None for a language model
-    inputs: Side | None  # what the decoder reads (a language model: all that it reads)
+    source: Side | None  # the encoder's input; None for a language model
+    inputs: Side | None  # the decoder's input, or a language model's only input
     targets: Side | None
     weights: np.ndarray | None = None  # as given
     start: int | None = None
@@ -38,7 +28,7 @@ class Data:
 
     @property
     def rows(self) -> int:
-        """How many rows were read."""
+        """The number of rows that were read."""
         sides = [side for side in (self.inputs, self.source, self.targets) if side is not None]
         return len(sides[0].sequences.rows) if sides else 0
 
@@ -49,29 +39,30 @@ def sort_out(
     pads: Mapping[str, int | None],
     start: int | None,
     end: int | None,
-    chosen: Mapping[str, str] | None = None,
+    model: ModelInputs = UNKNOWN,
 ) -> Data:
-    """Gives each array its part and finds padding, START and END.
+    """Infers the part of each array, padding, START and END.
 
     Args:
-        arrays: a mapping of names, what Keras's `fit` takes ((inputs, targets[, weights])), or batches of that.
-        pads: ids that the user named, by part; a part that is absent is inferred.
+        arrays: a mapping of names, the arguments of Keras's `fit` ((inputs, targets[, weights])), or batches of these.
+        pads: the user's ids of padding, by part; the padding of other parts is inferred.
         start: the user's START, or None.
         end: the user's END, or None.
-        chosen: names of arrays by part, which override what names suggest.
+        model: what is known of the model's inputs.
 
     Raises:
         DataError: an array cannot be read, or the parts have different numbers of rows.
 
     """
     named = as_mapping(arrays)
-    parts = parts_of(named, chosen or {})
+    parts = parts_of(named, model)
     if not set(parts) - {WEIGHT}:
         raise DataError(
             f"expected arrays encoder_input, decoder_input and decoder_target (or x and y), got "
             f"{', '.join(named) or 'none'}"
         )
-    inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part and not chosen]
+    inferred = [f"{part} is {name!r}" for part, name in parts.items() if name != part]
+    inferred += [f"array {name!r} is not used" for name in named if name not in parts.values()]
     read_parts = {
         part: read(name, named[name], target=part == TARGET) for part, name in parts.items() if part != WEIGHT
     }
@@ -85,14 +76,16 @@ def sort_out(
     for part, sequences in read_parts.items():
         pad = pads[part] if part in pads else infer_pad(sequences.ids)
         sides[part] = with_padding(sequences, pad)
+        if part == TARGET and sequences.kind == IDS:
+            sides[part] = replace(sides[part], real=sides[part].real & (sequences.ids >= 0))  # negative: not scored
         if pad is not None and part not in pads:
-            what = "rows of zeros" if pad == NOTHING else f"id {pad}"
+            what = "rows of zeros" if pad == NOTHING and sequences.kind != IDS else f"id {pad}"
             inferred.append(f"the padding of {sequences.name!r} is {what}")
     return with_ends(Data(sides.get(ENCODER), sides.get(DECODER), sides.get(TARGET), weights, start, end, inferred))
 
 
 def as_mapping(arrays: Any) -> dict[str, Any]:
-    """Names the arrays, whatever they came in."""
+    """Returns the arrays by name."""
     if isinstance(arrays, Mapping):
         return {str(name): array for name, array in arrays.items()}
     if isinstance(arrays, (tuple, list)):
@@ -105,7 +98,7 @@ def as_mapping(arrays: Any) -> dict[str, Any]:
 
 
 def from_fit(arrays: Sequence[Any]) -> dict[str, Any]:
-    """Names the parts of (inputs, targets[, weights])."""
+    """Returns the arrays of (inputs, targets[, weights]) by name."""
     if len(arrays) not in (2, 3):
         raise DataError(f"arrays: expected (inputs, targets) or (inputs, targets, weights), got {len(arrays)} parts")
     inputs, targets = arrays[0], arrays[1]
@@ -126,7 +119,7 @@ def from_fit(arrays: Sequence[Any]) -> dict[str, Any]:
 
 
 def stacked(batches: Iterable[Any]) -> dict[str, Any]:
-    """Puts the first batches of a data set together; narrower ones are filled with zeros."""
+    """Joins the first batches of a data set; narrower ones are padded with zeros."""
     found: dict[str, list[np.ndarray]] = {}
     count = 0
     for batch in batches:
@@ -142,7 +135,7 @@ def stacked(batches: Iterable[Any]) -> dict[str, Any]:
 
 
 def widened(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Joins batches of different widths."""
+    """Joins batches of different widths, padded with zeros."""
     width = max(array.shape[1] for array in arrays) if arrays[0].ndim > 1 else 0
     if not width or arrays[0].ndim < 2:
         return np.concatenate(arrays)
@@ -153,48 +146,8 @@ def widened(arrays: Sequence[np.ndarray]) -> np.ndarray:
     )  # fmt: skip
 
 
-def parts_of(named: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, str]:
-    """Concludes from names which array is which part."""
-    for name in chosen.values():
-        if name not in named:
-            raise DataError(f"expected one of the arrays {', '.join(named)}, got {name!r}")
-    parts = dict(chosen)
-    left = [name for name in named if name not in parts.values()]
-    for part, pattern in PATTERNS:
-        if part in parts:
-            continue
-        fits = [name for name in left if re.search(pattern, name, re.IGNORECASE)]
-        if part == TARGET and len(fits) > 1:  # decoder_target beside decoder_output_mask and the like
-            fits = [name for name in fits if not re.search(r"in(put)?s?(_|$)", name, re.IGNORECASE)] or fits
-        if fits:
-            parts[part] = fits[0]
-            left.remove(fits[0])
-    if TARGET not in parts and left and len(parts) + len(left) > 1:
-        parts[TARGET] = left.pop()  # as in fit: what is read, then what is predicted
-    if TARGET in parts and len(left) > 1 and not {ENCODER, DECODER} & set(parts):
-        second = max(left[:2], key=lambda name: resemblance(named[name], named[parts[TARGET]]))
-        parts[DECODER] = second
-        parts[ENCODER] = next(name for name in left if name != second)
-    elif TARGET in parts and left and DECODER not in parts:
-        # one array that is left is all that the model reads
-        parts[DECODER] = left.pop(0)
-    elif TARGET in parts and left and ENCODER not in parts:
-        parts[ENCODER] = left.pop(0)
-    return {part: parts[part] for part in (ENCODER, DECODER, TARGET, WEIGHT) if part in parts}
-
-
-def resemblance(array: Any, targets: Any) -> float:
-    """How much an array is like the targets: the share equal at the right shift or at none; a tie favours the last."""
-    one, other = (read("", value).ids[:500] for value in (array, targets))
-    width = min(one.shape[1], other.shape[1])
-    if width < 2 or len(one) != len(other):
-        return 0.0
-    at = [(one[:, ahead : ahead + width - 1] == other[:, : width - 1]).mean() for ahead in (0, 1)]
-    return float(max(at))
-
-
 def with_ends(data: Data) -> Data:
-    """Finds START in the decoder's inputs and END in the targets, where the user did not name them."""
+    """Infers START from the decoder's inputs and END from the targets, unless the user named them."""
     inputs, targets, inferred = data.inputs, data.targets, list(data.inferred)
     if data.source is None or inputs is None or targets is None or targets.sequences.single:
         return data

@@ -1,4 +1,4 @@
-"""Where the padding of an array is, and which symbols begin and end its rows: concluded from the ids alone."""
+"""Infers from the ids where the padding of an array is, and which symbols begin and end its rows."""
 
 from dataclasses import dataclass, replace
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from seq2seq.foreign.arrays import NOTHING, VECTORS, Sequences
 
-COMMON = 0.98  # share of rows that makes a symbol the rule
+COMMON = 0.98  # share of rows above which a first or last symbol is START or END
 
 
 @dataclass(frozen=True)
 class Side:
-    """Sequences with what is known of their padding."""
+    """Sequences and their padding."""
 
     sequences: Sequences
     pad: int | None  # NOTHING: rows of zeros; None: no padding
@@ -24,11 +24,17 @@ class Side:
 
     @property
     def name(self) -> str:
-        """What the array is called."""
+        """The name of the array."""
         return self.sequences.name
 
+    def taken(self, rows: np.ndarray) -> "Side":
+        """The rows at positions int (M,) alone."""
+        sequences = self.sequences
+        raw, ids = sequences.raw[sequences.rows[rows]], sequences.ids[rows]
+        return Side(replace(sequences, raw=raw, rows=np.arange(len(rows)), ids=ids), self.pad, self.real[rows])
+
     def lengths(self) -> np.ndarray:
-        """Real symbols of each row, int (N,)."""
+        """The number of real symbols of each row, int (N,)."""
         return self.real.sum(1)
 
     def first(self) -> np.ndarray:
@@ -42,7 +48,7 @@ class Side:
 
 
 def with_padding(sequences: Sequences, pad: int | None) -> Side:
-    """Finds where the padding of an array is; None: there is none."""
+    """Marks the padding of an array; `pad` None: there is no padding."""
     ids = sequences.ids
     if pad is None or sequences.kind == VECTORS or sequences.single:
         return Side(sequences, None, np.ones(ids.shape, bool))
@@ -61,22 +67,22 @@ def run_at_end(flags: np.ndarray) -> np.ndarray:
 
 
 def infer_pad(ids: np.ndarray) -> int | None:
-    """Finds the symbol that fills rows up, at their end or their front; None if no symbol does.
+    """Infers the symbol that pads rows, at their end or their front; None if no symbol does.
 
-    A symbol that also occurs inside rows, such as a space, must end many rows in runs; one that occurs nowhere else
-    need not.
+    A symbol that also occurs inside rows, such as a space, must end many rows in runs. A symbol that occurs nowhere
+    else need not.
     """
     if ids.shape[1] < 2:
         return None
     nothing = ids == NOTHING
-    # the same number in each row is a first step of zeros, or a last one
+    # if each row has the same number, they are a first or last step, not padding
     if any(len(np.unique(run_at_end(flags))) > 1 for flags in (nothing, nothing[:, ::-1])):
         return NOTHING
     best: tuple[float, int] | None = None
-    for view in (ids, ids[:, :-1], ids[:, ::-1]):  # a wrapped last column hides the padding before it
+    for view in (ids, ids[:, :-1], ids[:, ::-1]):  # a last column that np.roll wrapped hides the padding before it
         values, counts = np.unique(view[:, -1], return_counts=True)
         likely = values[np.argsort(-counts)][:4].tolist()
-        for pad in [*likely, *([0] if 0 in values and 0 not in likely else [])]:  # few rows may be short
+        for pad in [*likely, *([0] if 0 in values and 0 not in likely else [])]:  # even if few rows are short
             runs = run_at_end(view == pad)
             partial = runs < view.shape[1]
             if not partial.any() or (len(np.unique(runs[partial])) < 2 and runs.max() < 2):
@@ -93,7 +99,7 @@ def infer_pad(ids: np.ndarray) -> int | None:
 
 
 def infer_start(inputs: Side) -> int | None:
-    """Finds the symbol that begins rows: nearly all of them, or most and no others' inside."""
+    """Infers START: the first symbol of nearly all rows, or of most rows if it occurs nowhere else."""
     for firsts in (inputs.ids[:, 0], inputs.first()):
         symbol, share = commonest(firsts)
         if share >= COMMON:
@@ -106,15 +112,15 @@ def infer_start(inputs: Side) -> int | None:
 
 
 def elsewhere_first(inputs: Side, firsts: np.ndarray, others: np.ndarray) -> bool:
-    """Says whether the rows that begin otherwise begin with symbols that never follow another."""
+    """Returns whether rows that begin with another symbol begin with one that occurs at no later position."""
     inside = set(np.unique(inputs.ids[:, 1:]).tolist())
     return bool(np.mean([first not in inside for first in firsts[others].tolist()]) > 0.5)
 
 
 def infer_end(targets: Side, start: int | None) -> int | None:
-    """Finds the symbol that ends rows: those that are not full, or most rows and no others' inside."""
+    """Infers END: the last symbol of the rows that are padded, or of most rows if it occurs nowhere else."""
     if targets.pad is not None and (targets.ids[:, -2:-1] == targets.pad).mean() > 0.2 and targets.real.all():
-        # something stands behind the padding, such as what np.roll wrapped around
+        # a symbol follows the padding: np.roll wrapped it around
         ids = targets.ids[:, :-1]
         tail = run_at_end(ids == targets.pad)[:, None]
         kept = np.arange(ids.shape[1]) < ids.shape[1] - tail
@@ -135,7 +141,7 @@ def infer_end(targets: Side, start: int | None) -> int | None:
         return None
     if inside > 0.02 * ended.sum() and symbol != start:
         return None
-    # rows without it must end with what stands before it elsewhere: else it is punctuation
+    # rows without END must end with symbols that precede it elsewhere: else it is punctuation
     others = lasts[filled & ~ended].tolist()
     if others and targets.ids.shape[1] > 1:
         before = set(before_last(targets, ended).tolist())
@@ -146,7 +152,7 @@ def infer_end(targets: Side, start: int | None) -> int | None:
 
 
 def before_last(side: Side, rows: np.ndarray) -> np.ndarray:
-    """The ids that stand before the last real id of some rows."""
+    """The ids before the last real id of some rows."""
     ends = side.ids.shape[1] - 1 - side.real[:, ::-1].argmax(1)
     return side.ids[np.flatnonzero(rows), np.maximum(ends[rows] - 1, 0)]
 

@@ -1,7 +1,6 @@
 """Wraps a model of any style so that it is a function from source and decoder input to probabilities."""
 
 import copy
-import re
 from collections.abc import Callable, Sequence
 from itertools import permutations
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import NOTHING, ONE_HOT
 from seq2seq.foreign.graph import consumers
-from seq2seq.foreign.layout import DECODER, ENCODER, Data
+from seq2seq.foreign.layout import Data
 from seq2seq.foreign.models import is_functional, layers_of, shapes
 from seq2seq.foreign.padding import Side
+from seq2seq.foreign.parts import DECODER, ENCODER, named_part
 from seq2seq.models.backend import keras, tf
 
 BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
@@ -227,20 +227,12 @@ def by_names_or_effect(teachers: Sequence[Teacher], sides: dict[str, Side]) -> T
     """Chooses the order that names suggest, else the one in which the decoder's input acts on later steps alone."""
     model = teachers[0].model
     labels = [tensor.name for tensor in model.inputs] if is_functional(model) else []
+    arrays = {side.name: part for part, side in sides.items()}
     for teacher in teachers:
-        told = [named_part(label) for label in labels]
+        told = [arrays.get(label) or named_part(label) for label in labels]
         if any(told) and all(part in (None, teacher.parts[i]) for i, part in enumerate(told)):
             return teacher
     return min(teachers, key=lambda teacher: looks_ahead(teacher, sides))
-
-
-def named_part(label: str) -> str | None:
-    """The part that an input's name suggests."""
-    if re.search(r"enc|sou?rc|src|question", label, re.IGNORECASE):
-        return ENCODER
-    if re.search(r"dec|targ|tgt|answer", label, re.IGNORECASE):
-        return DECODER
-    return None
 
 
 def looks_ahead(teacher: Teacher, sides: dict[str, Side]) -> float:

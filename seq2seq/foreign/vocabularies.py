@@ -1,4 +1,4 @@
-"""Reads a vocabulary of any kind as a table of ids."""
+"""Reads a vocabulary in any usual form as a table of ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,12 @@ class Table:
     name: str
     ids: Mapping[str, int]
 
-    def id_of(self, symbol: str) -> int | None:
-        """The id of a symbol, if it has one."""
-        return self.ids.get(symbol)
-
 
 def read_table(value: Any, name: str) -> Table:
     """Reads a list of symbols, a mapping in either direction, or a vocabulary of this package.
 
     Raises:
-        DataError: it is none of these.
+        DataError: the value is none of these.
 
     """
     if isinstance(value, Table):
