@@ -33,7 +33,7 @@ def collect(paths: Sequence[Path]) -> Found:
     """Sorts paths by kind.
 
     Raises:
-        DataError: a path does not exist or is of no known kind, or a folder is a SavedModel or holds nothing to examine.
+        DataError: a path does not exist or is of no known kind, or a folder is a SavedModel or holds nothing of use.
 
     """
     found = Found()
