@@ -16,7 +16,7 @@ from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.files import sha256_of
 from seq2seq.foreign.files import collect, read_npz, read_vocabulary_file
 from seq2seq.foreign.layout import sort_out
-from seq2seq.foreign.models import TRAIN, load_model, quiet, sort_models
+from seq2seq.foreign.models import TRAIN, load_model, open_model, quiet, sort_models
 from seq2seq.foreign.vocabularies import Table, read_table
 from seq2seq.text.datasets import resolve
 
@@ -37,7 +37,7 @@ def adopt(
     """Writes a model folder that decodes as the model does; returns the Translator or LanguageModel in it.
 
     Args:
-        model: a trained functional or Sequential Keras model.
+        model: a trained functional or Sequential model of Keras 3 or of tf_keras, or its path.
         data: the file it was trained on: source, tab, target; or the text of a language model.
         folder: receives the folder, which must not be there.
         arrays: what it was fitted to, as a mapping of names or (inputs, targets); ids are read off them if their rows
@@ -63,6 +63,7 @@ def adopt(
     told = UserHints(separators=separators, lowercase=config.lowercase, **hints)
     path = data_path(str(data))
     with quiet():
+        model, _ = open_model(model)
         adoption = Adoption(
             original=OriginalModel(model, trace(model, "the model")),
             data=path,

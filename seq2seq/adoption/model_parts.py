@@ -7,6 +7,7 @@ import numpy as np
 
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.graph import activation_of, describe
+from seq2seq.foreign.keras2_layers import hard_sigmoid_of_keras_2
 from seq2seq.models.backend import keras
 
 ONE_HOT, EMBEDDING, NUMBER = "one-hot", "embedding", "number"
@@ -116,7 +117,15 @@ def read_cell(layer: Any) -> Cell:
         )
     kind = kinds[type(layer)]
     for name, wanted in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
-        if (got := activation_of(layer, name)) != wanted:
+        got = activation_of(layer, name)
+        if got == f"custom {hard_sigmoid_of_keras_2.__name__}":
+            raise AdoptionError(
+                f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got the "
+                "'hard_sigmoid' of Keras 2, its default before 2.3; the model would answer differently with another "
+                f"function: build it with {name}={wanted!r}, copy the weights with set_weights(get_weights()), and "
+                "train it for some more epochs to adopt it"
+            )
+        if got != wanted:
             raise AdoptionError(
                 f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got "
                 f"{got!r}; train with Keras's default activations to adopt the model"

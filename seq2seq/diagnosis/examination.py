@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from seq2seq.diagnosis.causes import ordered
 from seq2seq.diagnosis.report import Examined, Finding, NotExamined, Report, Result
@@ -16,6 +17,7 @@ class Examination:
     not_examined: list[str] = field(default_factory=list)
     examined: dict[str, int] = field(default_factory=dict)  # rows by kind of examination
     failed: list[str] = field(default_factory=list)  # what the user gave and nothing of which could be examined
+    incomplete: list[Any] = field(default_factory=list)  # models of whose compile settings a note was made
 
     def add(self, *results: Result) -> None:
         """Adds the results of a check."""

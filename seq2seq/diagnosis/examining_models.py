@@ -3,7 +3,6 @@
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.diagnosis.behaviour import check_direction, check_learnt, check_running
@@ -17,7 +16,7 @@ from seq2seq.diagnosis.weights import check_values, check_weights
 from seq2seq.errors import DataError, OptionError
 from seq2seq.foreign.inference_models import Stepper, make_stepper
 from seq2seq.foreign.layout import Data
-from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, is_functional, load_model, quiet, shapes, sort_models
+from seq2seq.foreign.models import DECODER, ENCODER, TRAIN, is_functional, open_model, quiet, shapes, sort_models
 from seq2seq.foreign.parts import DECODER as DECODER_INPUT
 from seq2seq.foreign.parts import ENCODER as ENCODER_INPUT
 from seq2seq.foreign.teacher_forcing import Teacher, make_teacher, order_in_words
@@ -65,10 +64,10 @@ def open_models(
     """
 
     def opened(value: Any) -> Any:
-        if not isinstance(value, (str, Path)):
-            return value
-        model, lost = load_model(Path(value), allow_lambda=allow_lambda)
-        found.add(*([NotExamined(lost)] if lost else []))
+        model, lost = open_model(value, allow_lambda=allow_lambda)
+        if lost:
+            found.add(NotExamined(lost))
+            found.incomplete.append(model)
         return model
 
     with quiet():
@@ -185,7 +184,8 @@ def make_sample(
             )
         )
         return None
-    sample = Sample(data, teacher, stepper, spread(data), (inference[0], inference[1]))
+    lost = any(model is train for model in found.incomplete)
+    sample = Sample(data, teacher, stepper, spread(data), (inference[0], inference[1]), loss_lost=lost)
     found.add(Examined(FORCED, len(sample.rows)))
     try:
         wrong = check_classes(sample)

@@ -26,6 +26,7 @@ class Sample:
     stepper: Stepper | None
     rows: np.ndarray  # int (B,), positions among the rows that were read
     inference: tuple[Any, Any] = (None, None)  # encoder and decoder, wired or not
+    loss_lost: bool = False  # whether the report explains already why the training model has no compiled loss
 
     def raw(self, side: Side | None, count: int | None = None) -> Any:
         """Rows of an array as they were given; None for no array."""

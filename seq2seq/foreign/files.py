@@ -12,6 +12,10 @@ import numpy as np
 from seq2seq.errors import DataError
 
 MODELS = (".keras", ".h5", ".hdf5")
+SAVED_MODEL = (
+    "is a TensorFlow SavedModel, which holds the model's program, not its layers; where tf_keras is installed (pip "
+    "install tf_keras), load it and save it as a file: tf_keras.models.load_model({name!r}).save('model.h5')"
+)
 
 
 @dataclass
@@ -29,7 +33,8 @@ def collect(paths: Sequence[Path]) -> Found:
     """Sorts paths by kind.
 
     Raises:
-        DataError: a path does not exist or is of no known kind, or a folder holds nothing to examine.
+        DataError: a path does not exist or is of no known kind, or a folder is a SavedModel or holds nothing to
+            examine.
 
     """
     found = Found()
@@ -69,6 +74,8 @@ def add_folder(folder: Path, found: Found) -> None:
     if (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file():
         found.bundles.append(folder)
         return
+    if (folder / "saved_model.pb").is_file():
+        raise DataError(f"{folder}: {SAVED_MODEL.format(name=folder.name)}")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     known = [path for path in files if path.suffix.lower() != ".json" and add_file(path, found)]
     tables = [path for path in files if path.suffix.lower() == ".json" and is_vocabulary(path)]

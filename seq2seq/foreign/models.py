@@ -1,16 +1,18 @@
 """Opens Keras models safely and concludes which one trains, which one encodes and which one decodes."""
 
 import contextlib
+import json
 import logging
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from seq2seq.errors import DataError
+from seq2seq.foreign.compiling import compile_from
+from seq2seq.foreign.keras2 import from_tf_keras, is_tf_keras, load_keras_2, read_saved
 from seq2seq.models.backend import keras
 
 WEIGHTS_ALONE = "expected a whole model, got weights alone; save it with model.save('model.keras')"
@@ -48,15 +50,22 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
         raise DataError(f"{path}: no such file")
     if path.name.endswith(".weights.h5"):
         raise DataError(f"{path}: {WEIGHTS_ALONE}")
-    config = config_of(path)
-    if '"Lambda"' in config and not allow_lambda:
+    saved = read_saved(path)
+    if saved is None:
+        raise DataError(f"{path}: {WEIGHTS_ALONE}")
+    if '"Lambda"' in json.dumps(saved.config) and not allow_lambda:
         raise DataError(
             f"{path}: holds a Lambda layer, whose code would run on loading; if you trust the file, allow it with "
             "--allow-lambda"
         )
+    if saved.is_keras_2:
+        model, compiled = load_keras_2(path, saved, allow_lambda=allow_lambda)
+        return model, compiled.lost and f"{path.name}: {compiled.lost}"
+    failed = "it was not compiled"
     try:
-        return keras.models.load_model(path, safe_mode=not allow_lambda), ""
+        model = keras.models.load_model(path, safe_mode=not allow_lambda)
     except Exception as first:  # Keras raises many kinds
+        failed = shortened(first)
         try:
             model = keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
         except Exception as error:
@@ -64,35 +73,35 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
                 f"{path}: Keras cannot load it ({shortened(error)}); a model with classes of its own can be examined "
                 "in Python: seq2seq.examine(train_model=model, arrays=...)"
             ) from error
-        return model, f"{path.name}: its compiled loss could not be restored ({shortened(first)})"
+    if model.compiled or saved.settings is None:
+        return model, ""
+    compiled = compile_from(model, saved.settings)
+    lost = compiled.lost or ("" if compiled.loss else f"its compiled loss could not be restored ({failed})")
+    return model, lost and f"{path.name}: {lost}"
+
+
+def open_model(value: Any, *, allow_lambda: bool = False) -> tuple[Any, str]:
+    """Opens a model that is given as a path, or as an object of Keras 3 or of tf_keras.
+
+    Returns:
+        The model in Keras 3, and what could not be restored of it (empty: nothing).
+
+    Raises:
+        DataError: it cannot be opened, or rebuilt in Keras 3.
+
+    """
+    if isinstance(value, (str, Path)):
+        return load_model(Path(value), allow_lambda=allow_lambda)
+    if is_tf_keras(value):
+        model, compiled = from_tf_keras(value, allow_lambda=allow_lambda)
+        return model, compiled.lost
+    return value, ""
 
 
 def shortened(error: Exception) -> str:
     """Gives the first line of an error, at most 160 characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160]
-
-
-def config_of(path: Path) -> str:
-    """Reads a model file's description without running anything.
-
-    Raises:
-        DataError: it is not a model file.
-
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return archive.read("config.json").decode("utf-8")
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            if "model_config" not in file.attrs:
-                raise DataError(f"{path}: {WEIGHTS_ALONE}")
-            config = file.attrs["model_config"]
-            return config if isinstance(config, str) else bytes(config).decode("utf-8")
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a Keras model (.keras or .h5), got something else: {error}") from error
 
 
 def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
