@@ -95,6 +95,7 @@ class ModelConfig(Config):
         at_most=0.9,
     )
     bridge: str = internal("dense", "how the states of two directions become one", choices=("dense", "none"))
+    gates: str = internal("sigmoid", "function of an LSTM's gates", choices=("sigmoid", "hard_sigmoid"))
     combine: str = internal("tanh", "how the output is made from attention and decoder", choices=("tanh", "none"))
     encoder_layers: int | None = internal(None, "layers of the encoder, if the decoder has another number")
     wiring: str = internal(

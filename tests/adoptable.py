@@ -17,21 +17,25 @@ def lively(model, *, seed=0, scale=0.5):
     return model
 
 
-def stacked(size, *, cell="lstm", depth=2, units=(10, 7), embedding=(6, 5), mask=True, dropout=0.2, wiring="each"):
+def stacked(
+    size, *, cell="lstm", depth=2, units=(10, 7), embedding=(6, 5), mask=True, dropout=0.2, wiring="each", **gates
+):
     """Several layers; the decoder's start from the encoder's layer by layer, or all or the first from the last one."""
     layer = {"lstm": layers.LSTM, "gru": layers.GRU}[cell]
     source, target = keras.Input((None,), name="q"), keras.Input((None,), name="a")
     hidden = layers.SpatialDropout1D(dropout)(layers.Embedding(size, embedding[0], mask_zero=mask)(source))
     states = []
     for index in range(depth):
-        hidden, *after = layer(units[index], return_sequences=True, return_state=True, use_bias=index == 0)(hidden)
+        hidden, *after = layer(units[index], return_sequences=True, return_state=True, use_bias=index == 0, **gates)(
+            hidden
+        )
         states.append(after)
     hidden = layers.Dropout(dropout)(layers.Embedding(size, embedding[1], mask_zero=mask)(target))
     count = depth if wiring == "each" else 2 if wiring == "last twice" else 1
     for index in range(count):
         start = states[index] if wiring == "each" else states[-1]
         width = units[index] if wiring == "each" else units[depth - 1]
-        hidden = layer(width, return_sequences=True, dropout=dropout)(hidden, initial_state=start)
+        hidden = layer(width, return_sequences=True, dropout=dropout, **gates)(hidden, initial_state=start)
     scores = layers.TimeDistributed(layers.Dense(size))(hidden)
     return lively(keras.Model([source, target], layers.Activation("softmax")(scores)))
 

@@ -16,6 +16,7 @@ from seq2seq.adoption.likelihood import Likelihood
 from seq2seq.config import DataConfig
 from seq2seq.errors import Seq2SeqError
 from seq2seq.models.backend import keras
+from seq2seq.models.recurrent import hard_sigmoid_of_keras_2
 from tests import adoptable
 from tests.defective import others
 from tests.defective.recipes import (
@@ -82,6 +83,7 @@ STYLES = {
     "GRU without a mask": lambda: embedding_models(units=10, mask=False)[0],
     "bidirectional LSTM": lambda: embedding_models(units=10, cell="lstm", bidirectional=True)[0],
     "two LSTM layers": lambda: adoptable.stacked(SIZE),
+    "LSTM with the gates of Keras 2": lambda: adoptable.stacked(SIZE, recurrent_activation=hard_sigmoid_of_keras_2),
     "two GRU layers without a mask": lambda: adoptable.stacked(SIZE, cell="gru", mask=False),
     "a decoder of one layer on an encoder of two": lambda: adoptable.stacked(SIZE, wiring="last"),
     "both decoder layers from the encoder's last": lambda: adoptable.stacked(SIZE, wiring="last twice"),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -9,15 +10,17 @@ import pytest
 
 import seq2seq
 from seq2seq.adoption.adopting import adopt
+from seq2seq.adoption.conversion import sizes_of
+from seq2seq.adoption.model_parts import EncoderLayer
 from seq2seq.adoption.source_model import OriginalModel
 from seq2seq.adoption.tracing import trace
 from seq2seq.doctor import main
 from seq2seq.errors import AdoptionError, DataError
 from seq2seq.foreign.graph import Place, call_of
 from seq2seq.foreign.keras2 import from_tf_keras
-from seq2seq.foreign.keras2_layers import hard_sigmoid_of_keras_2
 from seq2seq.foreign.models import load_model
 from seq2seq.models.backend import keras
+from seq2seq.models.recurrent import hard_sigmoid_of_keras_2
 from tests.keras2_files import FILES, FOLDER, ROWS, STEPS, SYMBOLS, inputs_of, make
 from tests.keras2_files import main as write_files
 
@@ -103,7 +106,7 @@ def test_the_doctor_examines_a_file_of_keras_2(name, tmp_path, capsys):
     assert "not compiled" not in text
 
 
-@pytest.mark.parametrize("name", [TRANSLATOR, ATTENTION])
+@pytest.mark.parametrize("name", [TRANSLATOR, HARD, ATTENTION])
 def test_adoption_computes_the_log_probabilities_of_a_file_of_keras_2(name):
     model, _ = load_model(FOLDER / name)
     parts = trace(model, "the model")
@@ -115,12 +118,15 @@ def test_adoption_computes_the_log_probabilities_of_a_file_of_keras_2(name):
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_adoption_refuses_hard_sigmoid_by_name_and_says_what_to_do():
+def test_adoption_keeps_the_gates_of_keras_2():
     model, _ = load_model(FOLDER / HARD)
+    parts = trace(model, "the model")
+    assert sizes_of(parts).gates == "hard_sigmoid"
+    mixed = replace(parts, encoder=[EncoderLayer(parts.encoder[0].forward._replace(gates="sigmoid"), None)])
     with pytest.raises(
-        AdoptionError, match=r"got the 'hard_sigmoid' of Keras 2, its default before 2\.3; .*for some more"
+        AdoptionError, match="expected LSTM layers with gates of one kind, got sigmoid and the hard_sig"
     ):
-        trace(model, "the model")
+        sizes_of(mixed)
 
 
 # files that cannot be opened, or not whole
@@ -184,7 +190,10 @@ def layer_with(number, **changes):
             r"Keras 3 has no constants of recurrent layers",
         ),
         (layer_with(4, nodes=[[["input_1", 0, 0, {"speed": 3}]]]), r"calling it in Keras 3 failed \(.*speed"),
-        (lambda config: {"class_name": "MyModel", "config": {}}, r"got the class 'MyModel', written by Keras 2.2.4: its conf"),
+        (
+            lambda config: {"class_name": "MyModel", "config": {}},
+            r"got the class 'MyModel', written by Keras 2.2.4: its conf",
+        ),
         (lambda config: {"class_name": "Model", "config": config["config"] | {"layers": 3}}, "got another form"),
         (lambda config: [1], "expected the configuration of a Keras model, an object, got list"),
     ],
@@ -342,10 +351,12 @@ def test_examine_takes_a_model_of_tf_keras_with_a_loss_of_its_own(tf_keras):
 
 
 def test_adopt_takes_a_model_of_tf_keras(tf_keras, tmp_path):
-    model = make(tf_keras, HARD)
+    model = make(tf_keras, "reader_2.2.h5")
     data = tmp_path / "pairs.tsv"
     data.write_text("ab\tcd\n")
-    with pytest.raises(AdoptionError, match="got the 'hard_sigmoid' of Keras 2"):
+    with pytest.raises(
+        AdoptionError, match=r"expected Dense scores of the symbols at the output, got layer 'leaky_re_lu'"
+    ):
         adopt(model, data, tmp_path / "model")
 
 

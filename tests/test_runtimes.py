@@ -10,7 +10,8 @@ from seq2seq.config import ModelConfig
 from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.keras_runtime import DeviceRows, KerasTranslator
-from seq2seq.inference.numpy_runtime import NumpyTranslator, sigmoid
+from seq2seq.inference.numpy_cells import sigmoid
+from seq2seq.inference.numpy_runtime import NumpyTranslator
 from seq2seq.inference.runtimes import make_runtime
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import tf

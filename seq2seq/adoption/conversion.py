@@ -30,6 +30,9 @@ def sizes_of(parts: ModelParts) -> ModelConfig:
     kinds = sorted({cell.kind for cell in cells})
     if len(kinds) > 1:
         raise AdoptionError("expected LSTM layers or GRU layers, got both; a bundle has layers of one kind")
+    gates = sorted({cell.gates for cell in cells})
+    if len(gates) > 1:
+        raise AdoptionError("expected LSTM layers with gates of one kind, got sigmoid and the hard_sigmoid of Keras 2")
     bidirectional = any(layer.backward for layer in parts.encoder)
     hidden = max(2, *(layer.cell.units for layer in parts.decoder))
     for layer in parts.encoder:
@@ -46,6 +49,7 @@ def sizes_of(parts: ModelParts) -> ModelConfig:
         embedding_size=max(table.vectors.shape[1] for table in tables),
         layers=len(parts.decoder),
         rnn=kinds[0],
+        gates=gates[0],
         bidirectional=bidirectional,
         attention=parts.attention.kind if parts.attention else "none",
         dropout=0.0,

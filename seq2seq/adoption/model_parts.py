@@ -7,8 +7,8 @@ import numpy as np
 
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.graph import activation_of, describe
-from seq2seq.foreign.keras2_layers import hard_sigmoid_of_keras_2
 from seq2seq.models.backend import keras
+from seq2seq.models.recurrent import hard_sigmoid_of_keras_2
 
 ONE_HOT, EMBEDDING, NUMBER = "one-hot", "embedding", "number"
 FORWARD, BACKWARD = "forward", "backward"
@@ -36,6 +36,7 @@ class Cell(NamedTuple):
     kernel: np.ndarray  # (inputs, gates * units)
     recurrent: np.ndarray  # (units, gates * units)
     bias: np.ndarray  # (gates * units,), of a GRU (2, gates * units)
+    gates: str = "sigmoid"  # the function of the gates; "hard_sigmoid": that of Keras 2
 
     @property
     def units(self) -> int:
@@ -116,16 +117,12 @@ def read_cell(layer: Any) -> Cell:
             f"{describe(layer)}: expected keras.layers.LSTM or GRU, got another kind of recurrent layer"
         )
     kind = kinds[type(layer)]
+    gates = "sigmoid"
     for name, wanted in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
         got = activation_of(layer, name)
-        if got == f"custom {hard_sigmoid_of_keras_2.__name__}":
-            raise AdoptionError(
-                f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got the "
-                "'hard_sigmoid' of Keras 2, its default before 2.3; the model would answer differently with another "
-                f"function: build it with {name}={wanted!r}, copy the weights with set_weights(get_weights()), and "
-                "train it for some more epochs to adopt it"
-            )
-        if got != wanted:
+        if kind == "lstm" and getattr(layer, name) is hard_sigmoid_of_keras_2:
+            gates = "hard_sigmoid"
+        elif got != wanted:
             raise AdoptionError(
                 f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got "
                 f"{got!r}; train with Keras's default activations to adopt the model"
@@ -144,7 +141,8 @@ def read_cell(layer: Any) -> Cell:
     cell = layer.cell
     kernel, recurrent = array(cell.kernel), array(cell.recurrent_kernel)
     shape = (2, kernel.shape[1]) if kind == "gru" else (kernel.shape[1],)
-    return Cell(kind, kernel, recurrent, array(cell.bias) if layer.use_bias else np.zeros(shape, np.float32))
+    bias = array(cell.bias) if layer.use_bias else np.zeros(shape, np.float32)
+    return Cell(kind, kernel, recurrent, bias, gates)
 
 
 def read_dense(layer: Any) -> tuple[np.ndarray, np.ndarray]:

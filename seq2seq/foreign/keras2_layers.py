@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.errors import DataError
 from seq2seq.models.backend import keras
+from seq2seq.models.recurrent import hard_sigmoid_of_keras_2
 
 Saved = Mapping[str, Any]  # a saved object: `class_name` and `config`
 
@@ -45,12 +46,6 @@ MOST_NUMBERED = 10_000  # layers of a name
 SIZES = ("units", "filters", "input_dim", "output_dim", "key_dim", "num_heads")
 ACTIVATIONS = ("activation", "recurrent_activation")
 ANSWERED = "define the layer for Keras 3, build the same model there, copy the weights and save it as .keras"
-
-
-@keras.saving.register_keras_serializable(package="seq2seq")
-def hard_sigmoid_of_keras_2(x: Any) -> Any:
-    """Computes clip(0.2 x + 0.5, 0, 1); the function of this name in Keras 3 is clip(x / 6 + 0.5, 0, 1)."""
-    return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import numpy as np
 
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
-from seq2seq.inference.numpy_runtime import NumpyDecoder, Weights
+from seq2seq.inference.numpy_cells import Weights
+from seq2seq.inference.numpy_runtime import NumpyDecoder
 
 
 class NumpyLanguageModel(NumpyDecoder):

@@ -1,20 +1,14 @@
 """Runs a model with NumPy only: it starts at once, and is an independent check of the Keras runtime."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.decoding import State, select_sources
+from seq2seq.inference.numpy_cells import Cell, Weights, cell_of
 from seq2seq.special import PAD
-
-Weights = Mapping[str, np.ndarray]
-
-
-def sigmoid(values: np.ndarray) -> np.ndarray:
-    """Computes the logistic function without overflow: values float (...); returns float (...)."""
-    return 0.5 * (np.tanh(0.5 * values) + 1)
 
 
 def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -25,100 +19,8 @@ def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return (rows.reshape(-1, rows.shape[-1]) @ kernel).reshape(*rows.shape[:-1], kernel.shape[1])
 
 
-def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np.ndarray:
-    """Returns a weight of one layer, float (...), or of several layers, stacked along a first axis."""
-    if isinstance(layers, str):
-        return weights[f"{layers}.{part}"]
-    return np.stack([weights[f"{name}.{part}"] for name in layers])
-
-
-class LSTMCell:
-    """One step of an LSTM layer whose input is already projected, or of W layers at once.
-
-    Gates have their own axis, G = 4, in the order i, f, o, g: products stay small, and each gate is one array.
-    With W layers every array has W as its first axis.
-    Source: as in seq2seq.models.recurrent.
-    """
-
-    state_count = 2
-    gates = 4
-
-    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
-        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
-        kernel, recurrent_kernel, bias = parts
-        self.input_kernel, self.kernel = self._by_gate(kernel), self._by_gate(recurrent_kernel)
-        self.bias = self._by_gate(bias[..., None, :])
-        self.units = self.kernel.shape[-1]
-
-    @staticmethod
-    def _by_gate(values: np.ndarray) -> np.ndarray:
-        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), and halves all gates except g.
-
-        sigmoid(x) = (tanh(x / 2) + 1) / 2, so one call of tanh computes all four gates.
-        """
-        enter, forget, candidate, leave = np.split(values, 4, axis=-1)
-        return np.stack([0.5 * enter, 0.5 * forget, 0.5 * leave, candidate], -3, dtype=np.float32)
-
-    def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
-        projected = inputs @ self.input_kernel
-        projected += self.bias
-        return projected
-
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
-        hidden, cell = states
-        gates = hidden[..., None, :, :] @ self.kernel
-        gates += projected
-        np.tanh(gates, out=gates)
-        doubled = gates[..., :3, :, :]
-        doubled += 1
-        entering, kept, leaving = (doubled[..., gate, :, :] for gate in range(3))
-        entering *= gates[..., 3, :, :]
-        cell = kept * cell
-        cell += entering
-        cell *= 0.5
-        hidden = np.tanh(cell)
-        hidden *= leaving
-        hidden *= 0.5
-        return [hidden, cell]
-
-
-class GRUCell:
-    """One step of a GRU layer whose input is already projected, or of several layers, as in LSTMCell; G = 3.
-
-    The order of the gates is Keras's: z, r, h. The reset gate is applied after the product.
-    Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
-    """
-
-    state_count = 1
-    gates = 3
-
-    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
-        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
-        self.input_kernel, self.kernel, biases = (np.stack(np.split(part, 3, axis=-1), -3) for part in parts)
-        self.bias, self.recurrent_bias = biases[..., :1, :], biases[..., 1:, :]
-        self.units = self.kernel.shape[-1]
-
-    def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
-        return inputs @ self.input_kernel + self.bias
-
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs, float32 (..., G, N, H), and the state h, (..., N, H); returns the next h."""
-        (hidden,) = states
-        recurrent = hidden[..., None, :, :] @ self.kernel + self.recurrent_bias
-        gates = sigmoid(projected[..., :2, :, :] + recurrent[..., :2, :, :])
-        update, reset = gates[..., 0, :, :], gates[..., 1, :, :]
-        candidate = np.tanh(projected[..., 2, :, :] + reset * recurrent[..., 2, :, :])
-        return [update * hidden + (1 - update) * candidate]
-
-
-CELLS: dict[str, type[LSTMCell] | type[GRUCell]] = {"lstm": LSTMCell, "gru": GRUCell}
-
-
 def run_layer(
-    cell: LSTMCell | GRUCell,
+    cell: Cell,
     table: np.ndarray,
     lookups: np.ndarray,
     live_counts: Sequence[int],
@@ -157,7 +59,7 @@ class NumpyDecoder:
     """The decoder of a translator, or a language model."""
 
     def __init__(self, config: ModelConfig, weights: Weights, *, attends: bool) -> None:
-        self.cells = [CELLS[config.rnn](weights, f"decoder_{index}") for index in range(config.layers)]
+        self.cells = [cell_of(config, weights, f"decoder_{index}") for index in range(config.layers)]
         # the first layer's input depends only on the symbol: embed and project every symbol once
         self.projected_table = self.cells[0].project(weights["target_embedding.embeddings"])
         self.output_kernel, self.output_bias = weights["logits.kernel"], weights["logits.bias"]
@@ -242,7 +144,7 @@ class NumpyTranslator:
         ways = ("_forward", "_backward") if config.bidirectional else ("",)
         self.ways = len(ways)  # W, directions that run together
         self.layers = [
-            CELLS[config.rnn](weights, [f"encoder_{index}{way}" for way in ways])
+            cell_of(config, weights, [f"encoder_{index}{way}" for way in ways])
             for index in range(config.encoder_layers or config.layers)
         ]
         # the first layer's input depends only on the symbol

@@ -46,7 +46,7 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
     last_states: list[Any] = []
     for index in range(config.layers):
         outputs = keras.layers.Dropout(config.dropout or 0.0, name=f"decoder_{index}_dropout")(outputs)
-        layer = recurrent_layer(config.rnn, hidden, name=f"decoder_{index}")
+        layer = recurrent_layer(config, hidden, name=f"decoder_{index}")
         outputs, *after = layer(outputs, initial_state=states[index * per_layer : (index + 1) * per_layer])
         last_states.extend(after)
     if memory_size is not None and config.attention != "none":

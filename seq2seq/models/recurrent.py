@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from seq2seq.config import ModelConfig
 from seq2seq.models.backend import keras, tf
 
 
@@ -152,6 +153,23 @@ class GRU(keras.layers.GRU):
         """Returns no mask for the outputs, since masks are explicit inputs in this package."""
 
 
+@keras.saving.register_keras_serializable("seq2seq")
+def hard_sigmoid_of_keras_2(x: Any) -> Any:
+    """Computes clip(0.2 x + 0.5, 0, 1) of float (...); the hard_sigmoid of Keras 3 is clip(x / 6 + 0.5, 0, 1)."""
+    return tf.clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
+
+
+@keras.saving.register_keras_serializable("seq2seq")
+class HardLSTM(keras.layers.LSTM):
+    """An LSTM whose gates are Keras 2's hard sigmoid, for adopted models; without the hidden mask on its outputs."""
+
+    def __init__(self, units: int, **settings: Any) -> None:
+        super().__init__(units, **{**settings, "recurrent_activation": hard_sigmoid_of_keras_2})
+
+    def compute_mask(self, sequences: Any, mask: Any) -> None:
+        """Returns no mask for the outputs, since masks are explicit inputs in this package."""
+
+
 def lengths_of(mask: tf.Tensor) -> tf.Tensor:
     """Counts the symbols in each row of a right-padded mask (B, T); returns int32 (B,)."""
     return tf.reduce_sum(tf.cast(mask, tf.int32), 1)
@@ -170,7 +188,7 @@ class ReverseSequence(keras.layers.Layer):
         return sequences_shape
 
 
-def recurrent_layer(kind: str, units: int, *, name: str) -> keras.layers.Layer:
+def recurrent_layer(config: ModelConfig, units: int, *, name: str) -> keras.layers.Layer:
     """Returns a layer from (B, T, M) to its outputs (B, T, H) and its last states."""
-    layer = {"lstm": LSTM, "gru": GRU}[kind]
+    layer = {"lstm": HardLSTM if config.gates == "hard_sigmoid" else LSTM, "gru": GRU}[config.rnn]
     return layer(units, return_sequences=True, return_state=True, name=name)

@@ -41,13 +41,13 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
         if index:
             memory = keras.layers.Dropout(config.dropout or 0.0, name=f"encoder_{index}_dropout")(memory)
         if not config.bidirectional:
-            layer = recurrent_layer(config.rnn, config.hidden_size, name=f"encoder_{index}")
+            layer = recurrent_layer(config, config.hidden_size, name=f"encoder_{index}")
             memory, *after = layer(memory, mask=real)
             states.append(after)
             continue
         half = config.hidden_size // 2
-        forward = recurrent_layer(config.rnn, half, name=f"encoder_{index}_forward")
-        backward = recurrent_layer(config.rnn, half, name=f"encoder_{index}_backward")
+        forward = recurrent_layer(config, half, name=f"encoder_{index}_forward")
+        backward = recurrent_layer(config, half, name=f"encoder_{index}_backward")
         read, *ahead = forward(memory, mask=real)
         reversed_memory = ReverseSequence(name=f"encoder_{index}_reverse")(memory, real)
         read_back, *behind = backward(reversed_memory, mask=real)
