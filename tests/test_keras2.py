@@ -1,7 +1,9 @@
 """Models of Keras 2: the same outputs in Keras 3, and the real cause where a file cannot be opened."""
 
+import io
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 
 import h5py
@@ -270,6 +272,60 @@ def test_a_named_function_of_a_lambda_is_not_in_the_file(edited):
     change = layer_with(4, kind="Lambda", function="my_function", function_type="function")
     with pytest.raises(DataError, match="its function 'my_function' is the user's own, and a file does not hold it"):
         load_model(edited(HARD, change), allow_lambda=True)
+
+
+def test_names_of_weights_that_are_cut_into_numbered_attributes_are_read(edited):
+    path = edited(HARD)
+    with h5py.File(path, "r+") as file:
+        names = file["model_weights"].attrs.pop("layer_names")
+        file["model_weights"].attrs["layer_names0"] = names[:2]
+        file["model_weights"].attrs["layer_names1"] = names[2:]
+    model, _ = load_model(path)
+    np.testing.assert_allclose(outputs(model, inputs_for(HARD)), EXPECTED[f"{HARD}/output"], atol=2e-6)
+
+
+def test_a_keras_file_that_was_written_on_windows_is_read(tmp_path):
+    path = tmp_path / "model.keras"
+    content = io.BytesIO()
+    with zipfile.ZipFile(FOLDER / TRANSLATOR) as archive, zipfile.ZipFile(path, "w") as written:
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as saved, h5py.File(content, "w") as file:
+
+            def copied(name, value):
+                if isinstance(value, h5py.Dataset):
+                    group, _, number = name.rpartition("/")
+                    file.require_group(group.replace("/", "\\"))[number] = value[()]
+
+            saved.visititems(copied)
+        for name in ("config.json", "metadata.json"):
+            written.writestr(name, archive.read(name))
+        written.writestr("model.weights.h5", content.getvalue())
+    model, _ = load_model(path)
+    np.testing.assert_allclose(outputs(model, inputs_for(TRANSLATOR)), EXPECTED[f"{TRANSLATOR}/output"], atol=2e-6)
+
+
+def test_weights_that_the_file_names_and_does_not_hold_are_named(edited):
+    path = edited(HARD)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/dense/dense/bias:0"]
+    with pytest.raises(
+        DataError, match="expected the weights 'model_weights/dense/dense/bias:0' in the file, found none"
+    ):
+        load_model(path)
+
+
+def test_a_keras_file_without_weights_is_refused(tmp_path):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(FOLDER / TRANSLATOR) as archive, zipfile.ZipFile(path, "w") as written:
+        for name in ("config.json", "metadata.json"):
+            written.writestr(name, archive.read(name))
+    with pytest.raises(DataError, match=r"expected the weights of a model, which cannot be read: .*model\.weights\.h5"):
+        load_model(path)
+
+
+def test_compile_settings_of_an_unknown_form_are_named(edited):
+    model, lost = load_model(edited(HARD, training=lambda saved: saved | {"loss": {"class_name": "Loss"}}))
+    assert lost == "edited.h5: its compile settings could not be restored (KeyError: 'config')"
+    np.testing.assert_allclose(outputs(model, inputs_for(HARD)), EXPECTED[f"{HARD}/output"], atol=2e-6)
 
 
 def masked_loss(true, predicted):

@@ -24,7 +24,7 @@ class Compiled(NamedTuple):
 
 
 def compile_from(model: Any, settings: Mapping[str, Any] | None, known: Any = None) -> Compiled:
-    """Compiles a model.
+    """Compiles a model; settings of a form that is not known are named as lost.
 
     Args:
         model: the model; it stays as it is where its loss is not Keras's.
@@ -34,6 +34,14 @@ def compile_from(model: Any, settings: Mapping[str, Any] | None, known: Any = No
     """
     if not settings or not settings.get("loss"):
         return Compiled(False, "")
+    try:
+        return restored(model, settings, known)
+    except Exception as error:  # the settings are somebody else's, and Keras raises many kinds
+        return Compiled(False, f"its compile settings could not be restored ({type(error).__name__}: {error})")
+
+
+def restored(model: Any, settings: Mapping[str, Any], known: Any) -> Compiled:
+    """Compiles a model as `compile_from` does."""
     try:
         loss = nested(settings["loss"], loss_of)
     except OwnError as error:

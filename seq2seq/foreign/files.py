@@ -33,7 +33,8 @@ def collect(paths: Sequence[Path]) -> Found:
     """Sorts paths by kind.
 
     Raises:
-        DataError: a path does not exist or is of no known kind, or a folder is a SavedModel or holds nothing of use.
+        DataError: a path does not exist or is of no known kind, or a folder is a SavedModel or holds nothing to
+            examine.
 
     """
     found = Found()

@@ -1,5 +1,6 @@
 """Opens models of Keras 2, from files and of tf_keras: configuration and weights in, the same model in Keras 3 out."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -22,8 +23,8 @@ RESAVE = (
 )
 
 
-class SavedModel(NamedTuple):
-    """What a model file says of its model."""
+class ModelFile(NamedTuple):
+    """What a model file holds besides the weights."""
 
     config: Mapping[str, Any]  # class and configuration
     settings: Mapping[str, Any] | None  # of compile
@@ -37,7 +38,7 @@ class SavedModel(NamedTuple):
         return "batch_input_shape" in json.dumps(self.config)
 
 
-def read_saved(path: Path) -> SavedModel | None:
+def read_saved(path: Path) -> ModelFile | None:
     """Reads a model file's description without running anything; None: it has weights alone.
 
     Raises:
@@ -54,13 +55,13 @@ def read_saved(path: Path) -> SavedModel | None:
                 metadata = (
                     parsed(member(archive, "metadata.json", MOST_CHARACTERS), path) if "metadata.json" in names else {}
                 )
-            return SavedModel(config, config.get("compile_config"), str(metadata.get("keras_version", "")))
+            return ModelFile(config, config.get("compile_config"), str(metadata.get("keras_version", "")))
         with h5py.File(path, "r") as file:
             if "model_config" not in file.attrs:
                 return None
             settings = file.attrs.get("training_config")
             version = text(file.attrs.get("keras_version", ""))
-            return SavedModel(
+            return ModelFile(
                 parsed(file.attrs["model_config"], path),
                 None if settings is None else parsed(settings, path),
                 version,
@@ -98,7 +99,7 @@ def parsed(value: Any, path: Path) -> Any:
     return found
 
 
-def load_keras_2(path: Path, saved: SavedModel, *, allow_lambda: bool) -> tuple[Any, Compiled]:
+def load_keras_2(path: Path, saved: ModelFile, *, allow_lambda: bool) -> tuple[Any, Compiled]:
     """Rebuilds a model of Keras 2 in Keras 3.
 
     Args:
@@ -117,19 +118,22 @@ def load_keras_2(path: Path, saved: SavedModel, *, allow_lambda: bool) -> tuple[
 
     if saved.version.startswith(("0.", "1.")):
         raise DataError(f"{path}: was written by Keras {saved.version}, whose files differ; {resave(path)}")
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            file = h5py.File(io.BytesIO(member(archive, "model.weights.h5", MOST_BYTES)), "r")
-    else:
-        file = h5py.File(path, "r")
-    with file:
-        store = Store(file, str(path))
-        origin = Origin(str(path), saved.version, store.numbers, allow_lambda)
-        model = rebuilt(saved.config, origin)
-        if zipfile.is_zipfile(path):
-            fill_by_path(model, store, "", origin)
-        else:
-            fill_by_layer(model, store.by_layer(), origin)
+    zipped = zipfile.is_zipfile(path)
+    try:
+        with contextlib.ExitStack() as opened:
+            content: Any = path
+            if zipped:
+                archive = opened.enter_context(zipfile.ZipFile(path))
+                content = io.BytesIO(member(archive, "model.weights.h5", MOST_BYTES))
+            store = Store(opened.enter_context(h5py.File(content, "r")), str(path))
+            origin = Origin(str(path), saved.version, store.numbers, allow_lambda)
+            model = rebuilt(saved.config, origin)
+            if zipped:
+                fill_by_path(model, store, "", origin)
+            else:
+                fill_by_layer(model, store.by_layer(), origin)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: expected the weights of a model, which cannot be read: {error}") from error
     return model, compile_from(model, saved.settings)
 
 
