@@ -1,24 +1,45 @@
 """D05, D06 and D14: whether a model uses its source, and how it behaves when it runs free."""
 
+from typing import Any
+
 import numpy as np
 
+from seq2seq.diagnosis.association import check_association
 from seq2seq.diagnosis.causes import LOOKS_AHEAD
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, Examined, Finding, NotExamined, Result, Settled, finding
+from seq2seq.diagnosis.loops import check_loops
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Examined, Finding, NotExamined, Result, Settled, finding
 from seq2seq.diagnosis.running import Run, run_language_model, run_translator, run_windows
-from seq2seq.diagnosis.sample import FREE_ROWS, Sample
+from seq2seq.diagnosis.sample import FREE_ROWS, FREE_STEPS, Sample
 from seq2seq.diagnosis.shifts import agreement
-from seq2seq.foreign.layout import Data
-from seq2seq.scoring.degeneration import LOOPS, loop_period, loop_share, positional_accuracy
+from seq2seq.foreign.graph import reaches_output
+from seq2seq.foreign.layout import ENCODER
+from seq2seq.foreign.models import is_functional
+from seq2seq.scoring.degeneration import positional_accuracy
 
 NONE_AT_ALL = 1e-6  # largest change of a probability that rounding explains
 LITTLE = 0.03  # negligible relative change of the loss
 LITTLE_NATS = 0.02  # negligible change of the loss, nats per symbol, of a model with a low loss
 SURE = 0.9  # teacher-forced accuracy of a model that is nearly always right
 FEW_CHANGES = 0.08  # share of predictions that a source of little use can change, such as where rows end
-STEPS = 40
+USUAL_BATCH = 64  # rows; the batch size of the training is not saved with a model
+MANY_EPOCHS = 200  # after which more training does not help
 GAP = 0.4  # between teacher-forced and free-running accuracy that a good model should not have
 GOOD = 0.85
 CAUSAL = 1e-4  # largest change of a probability in a model that reads earlier steps only
+WIRED = (
+    "assert len(x) == len(d) == len(y)  # and x[i] belongs to y[i]: shuffle all three in one order\n"
+    "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]  # fed the answer, it needs no source"
+)
+MISTAKES = {
+    "title": "the first mistakes of an output make the rest differ from the target",
+    "effect": "the accuracy when fed promises more than decoding reaches",
+    "fix": "model.fit(..., epochs=...)  # train longer or on more pairs; compare outputs by edit distance",
+}
+NOT_YET = {
+    "title": "the source is hardly used yet: the model has learnt the target language first",
+    "effect": "the outputs are plausible text that has little to do with the input",
+    "fix": "model.fit(..., epochs=...)  # the source has an effect: train until the validation loss stops falling",
+}
 LOOK_BACK = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional; attention: use_causal_mask=True"
 
 
@@ -83,15 +104,69 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
         evidence["distinct greedy outputs"] = len({tuple(output) for output in run.outputs})
         evidence["of sources"] = len(run.outputs)
     if change <= NONE_AT_ALL:
-        return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
+        return [without_effect(sample, evidence)]
     if not sample.learnt:
         return []  # a model learns the target language first, and to use the source later
     unmoved = sample.accuracy >= SURE and changed < FEW_CHANGES
     if unmoved or after - before < max(LITTLE * before, LITTLE_NATS):
+        if not unmoved and (training := short_training(sample)) is not None:
+            return [finding("D05", HARMFUL, {**evidence, **training}, **NOT_YET)]
         same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
         severity = BROKEN if same and sample.accuracy >= SURE and changed < LITTLE else HARMFUL
-        return [finding("D05", severity, evidence)]
+        return [finding("D05", severity, evidence, fix=WIRED if has_path(sample) else "")]
     return []
+
+
+def has_path(sample: Sample) -> bool:
+    """Returns whether the graph of the training model leads from the source to the output; False if it is unknown."""
+    teacher = sample.teacher
+    return bool(
+        teacher is not None
+        and is_functional(teacher.model)
+        and reaches_output(teacher.model, teacher.parts.index(ENCODER))
+    )
+
+
+def short_training(sample: Sample) -> dict[str, Any] | None:
+    """Returns evidence that a model had too few epochs to use its source; None if something else is wrong.
+
+    The sources must predict something of the targets, and have a path to the output. The optimizer's steps, where they
+    were saved, must be few for the data.
+    """
+    source, targets, teacher = sample.data.source, sample.data.targets, sample.teacher
+    assert source is not None and targets is not None
+    if check_association(source, targets):
+        return None
+    rows = len(source.sequences.raw)
+    evidence: dict[str, Any] = {"rows of data": rows}
+    optimizer = getattr(teacher.model, "optimizer", None) if teacher is not None else None
+    if optimizer is not None and (steps := int(optimizer.iterations)):
+        epochs = steps * USUAL_BATCH / rows
+        if epochs > MANY_EPOCHS:
+            return None
+        evidence |= {
+            "training steps": steps,
+            f"epochs, if a batch had {USUAL_BATCH} rows": epochs,
+        }
+    return evidence
+
+
+def without_effect(sample: Sample, evidence: dict[str, Any]) -> Finding:
+    """D05 of a source that changes nothing: no path leads to the output, or the path has no effect."""
+    teacher = sample.teacher
+    if teacher is None or not is_functional(teacher.model):
+        return finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")
+    if not has_path(sample):
+        title = "the source is ignored: no path in the model leads from it to the output"
+        return finding("D05", BROKEN, evidence, title=title)
+    return finding(
+        "D05",
+        BROKEN if sample.learnt else HARMFUL,
+        evidence,
+        title="the source is ignored: a path leads to the output, but the weights on it have no effect",
+        fix="keras.layers.Embedding(size, width, mask_zero=True)  # padding after the source can erase its state;\n"
+        "# else examine the encoder's outputs: a layer that is saturated, frozen or all zeros",
+    )
 
 
 def free_run(sample: Sample) -> tuple[Run, int] | None:
@@ -102,7 +177,7 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
     if data.targets.sequences.single:
         if sample.teacher is None or data.source is not None:
             return None
-        return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], STEPS), 0
+        return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], FREE_STEPS), 0
     ids = data.inputs.ids[sample.rows[:count]]
     given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
     if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or sample.future_effect > CAUSAL):
@@ -110,9 +185,9 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
     chosen = sample.rows[:count]
     if data.source is None:
         assert sample.teacher is not None
-        steps = min(ids.shape[1] - given + 1, STEPS)
+        steps = min(ids.shape[1] - given + 1, FREE_STEPS)
         return run_language_model(sample.teacher, data, ids[:, :given], steps), given
-    steps = min(int(data.targets.lengths()[chosen].max()) + 1, STEPS)
+    steps = min(int(data.targets.lengths()[chosen].max()) + 1, FREE_STEPS)
     starts = np.full(count, data.start) if data.start is not None else data.inputs.first()[chosen]
     return run_translator(sample.teacher, sample.stepper, data, sample.source(count), starts, steps), given
 
@@ -135,7 +210,7 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
         lengths = [len(reference) for reference in references]
     else:
         right = sample.right[:count]
-        references = [reference[:STEPS] for reference in sample.references(count)]
+        references = [reference[:FREE_STEPS] for reference in sample.references(count)]
         outputs = run.outputs
         lengths = [len(reference) for reference in references]
     if not sum(lengths):
@@ -164,6 +239,8 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     if ahead > 0.02 and sample.accuracy - free > 0.2:
         return [finding("D06", HARMFUL, evidence, title=title)]
     if sample.accuracy >= GOOD and sample.accuracy - free > GAP and sample.data.source is not None:
+        if free >= before:  # what runs free does at least what its first mistakes allow
+            return [finding("D06", NOTE, evidence, **MISTAKES)]
         return [finding("D06", HARMFUL, evidence, title=title)]
     return []
 
@@ -199,28 +276,3 @@ def first_difference(output: list[int], reference: list[int]) -> int:
         if one != other:
             return step
     return min(len(output), len(reference))
-
-
-def check_loops(sample: Sample, run: Run) -> list[Finding]:
-    """D14: greedy outputs end in a repetition, and targets do not."""
-    if not sample.learnt or len(run.outputs) < 4:
-        return []
-    share, natural = loop_share(run.outputs), loop_share(natural_rows(sample.data, sample))
-    if share <= natural + LOOPS:
-        return []
-    periods = [loop_period(output) for output in run.outputs]
-    evidence = {
-        "outputs that run in circles": share,
-        "targets that do": natural,
-        "median period": float(np.median([period for period in periods if period])),
-        "such as": next(output[-8:] for output, period in zip(run.outputs, periods, strict=True) if period),
-        "rows": len(run.outputs),
-    }
-    return [finding("D14", HARMFUL, evidence)]
-
-
-def natural_rows(data: Data, sample: Sample) -> list[list[int]]:
-    """Returns correct text: targets, or the inputs of a model of windows."""
-    if data.targets is not None and data.targets.sequences.single and data.inputs is not None:
-        return [row.tolist() for row in data.inputs.ids[sample.rows]]
-    return sample.references(len(sample.rows))

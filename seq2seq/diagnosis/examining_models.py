@@ -13,6 +13,7 @@ from seq2seq.diagnosis.losses import check_loss
 from seq2seq.diagnosis.model_checks import BEYOND, check_classes, check_copying, check_embeddings, check_magnitudes
 from seq2seq.diagnosis.report import BROKEN, Examined, NotExamined, Result, finding
 from seq2seq.diagnosis.sample import Sample, spread
+from seq2seq.diagnosis.states import check_states
 from seq2seq.diagnosis.weights import check_values, check_weights
 from seq2seq.errors import DataError, OptionError
 from seq2seq.foreign.inference_models import Stepper, make_stepper
@@ -34,6 +35,7 @@ class Check(NamedTuple):
 MODEL_CHECKS = (
     Check("what the model reads (D01)", check_direction),
     Check("copying (D01)", check_copying),
+    Check("kept states (D16)", check_states),
     Check("the loss (D04, D09, D13)", check_loss),
     Check("dependence on batch and padding (D08)", check_invariance),
 )
@@ -167,7 +169,10 @@ def make_sample(
             )
         )
         return None
-    sample = Sample(data, teacher, stepper, spread(data), (inference[0], inference[1]))
+    rows = spread(data)
+    if teacher is not None and teacher.fixed and len(rows) > teacher.fixed:
+        rows = rows[: len(rows) // teacher.fixed * teacher.fixed]  # whole batches
+    sample = Sample(data, teacher, stepper, rows, (inference[0], inference[1]))
     found.add(Examined("with the right symbols fed", len(sample.rows)))
     try:
         wrong = check_classes(sample)

@@ -15,7 +15,7 @@ SEVERITIES = (BROKEN, HARMFUL, NOTE)
 class Finding:
     """One thing that is wrong."""
 
-    code: str  # D01 to D15
+    code: str  # D01 to D16
     severity: str  # BROKEN, HARMFUL or NOTE
     title: str
     evidence: Mapping[str, Any]  # what was measured, by name; of JSON types

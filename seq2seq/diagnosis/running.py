@@ -12,6 +12,7 @@ from seq2seq.foreign.layout import Data
 from seq2seq.foreign.teacher_forcing import Teacher
 
 Rows = list[list[int]]
+CHUNK = 40  # symbols between two searches for a repetition
 
 
 class Run(NamedTuple):
@@ -60,6 +61,39 @@ def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -
     model = SlidingWindows(teacher.compiled(len(windows)), data.inputs.sequences, ForeignIds())
     written = greedy(model, model.ids, *model.start(windows), steps)
     return Run(written, written)
+
+
+def run_windows_to_loops(
+    teacher: Teacher, data: Data, windows: np.ndarray, *, most: int, enough: float
+) -> tuple[Rows, list[int]]:
+    """Continues windows until they repeat: a window that occurred before is followed by the same symbols for ever.
+
+    Args:
+        teacher: the training model.
+        data: holds the form of the model's input.
+        windows: int (B, W).
+        most: most symbols of an output.
+        enough: share of rows that end the run once they repeat, 0 to 1.
+
+    Returns:
+        The outputs, and the period of each in symbols; 0: it did not repeat.
+
+    """
+    assert data.inputs is not None
+    model = SlidingWindows(teacher.compiled(len(windows)), data.inputs.sequences, ForeignIds())
+    text, width, periods = windows, windows.shape[1], [0] * len(windows)
+    while text.shape[1] - width < most and np.mean(np.array(periods) > 0) <= enough:
+        written = greedy(model, model.ids, *model.start(text[:, -width:]), CHUNK)
+        text = np.concatenate([text, np.array(written)], 1)
+        periods = [window_period(row, width) for row in text]
+    return text[:, width:].tolist(), periods
+
+
+def window_period(row: np.ndarray, width: int) -> int:
+    """Counts the symbols since the last window of a row, int (T,), occurred before; 0: it did not."""
+    earlier = np.lib.stride_tricks.sliding_window_view(row, width)
+    same = np.flatnonzero((earlier[:-1] == earlier[-1]).all(1))
+    return int(len(earlier) - 1 - same[-1]) if len(same) else 0
 
 
 def greedy(model: StepModel, ids: ForeignIds, state: State, start_ids: np.ndarray, steps: int) -> Rows:

@@ -12,6 +12,7 @@ from seq2seq.foreign.padding import Side
 from seq2seq.foreign.teacher_forcing import BATCH, Teacher, scrambled
 
 FORCED_ROWS, FREE_ROWS = BATCH, 24
+FREE_STEPS = 40  # most symbols of an output when a model runs free
 MOST_SCORES = 10_000_000  # most probabilities in memory
 LEARNT = 0.1  # by how much accuracy must beat the commonest symbol's share
 TINY = 1e-12
@@ -26,6 +27,12 @@ class Sample:
     stepper: Stepper | None
     rows: np.ndarray  # int (B,), indices among the rows that were read
     inference: tuple[Any, Any] = (None, None)  # encoder and decoder, connected or not
+
+    @property
+    def model(self) -> Any:
+        """Returns the training model."""
+        assert self.teacher is not None
+        return self.teacher.model
 
     def raw(self, side: Side | None, count: int | None = None) -> Any:
         """Returns rows of an array in their given form; None for no array."""
@@ -93,10 +100,16 @@ class Sample:
             return 0.0
         return float(np.abs(changed - as_given)[:, :half][self.real[:16, :half]].max(initial=0.0))
 
-    def nats(self, scores: np.ndarray) -> float:
-        """Returns the mean negative log-probability of the real targets, nats per symbol."""
+    def nats(self, scores: np.ndarray, where: np.ndarray | None = None) -> float:
+        """Returns the mean negative log-probability of targets, nats per symbol.
+
+        Args:
+            scores: probabilities, float (B, T, V).
+            where: bool (B, T), which targets; None: the real ones.
+
+        """
         chosen = np.take_along_axis(scores, np.maximum(self.targets, 0)[..., None], -1)[..., 0]
-        return float(-np.log(np.maximum(chosen[self.real], TINY)).mean())
+        return float(-np.log(np.maximum(chosen[self.real if where is None else where], TINY)).mean())
 
     def references(self, count: int) -> list[list[int]]:
         """Returns the correct outputs: targets without START, END and padding."""

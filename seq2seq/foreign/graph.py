@@ -153,6 +153,30 @@ def consumers(model: Any, index: int) -> list[Any]:
     return read_by(model, {id(model.inputs[index])})[0] if is_functional(model) else []
 
 
+def reaches_output(model: Any, index: int) -> bool:
+    """Returns whether a path of a functional model leads from an input to an output."""
+    found = reached(model, {id(model.inputs[index])})
+    return any(id(tensor) in found for tensor in model.outputs)
+
+
+def reached(model: Any, start: set[int]) -> set[int]:
+    """Finds the `id()` of each tensor that depends on some tensors, inside nested models too."""
+    found = set(start)
+    for operation in model.operations:  # in the order of computation
+        for node in operation._inbound_nodes:
+            if not any(id(tensor) in found for tensor in node.input_tensors):
+                continue
+            given = given_to(node) if isinstance(operation, keras.Model) and is_functional(operation) else []
+            if given and len(given) == len(operation.inputs):
+                pairs = zip(operation.inputs, given, strict=True)
+                inside = reached(operation, {id(inner) for inner, outer in pairs if id(outer) in found})
+                returned = zip(operation.outputs, node.output_tensors, strict=True)
+                found |= {id(outer) for inner, outer in returned if id(inner) in inside}
+            else:
+                found |= {id(tensor) for tensor in node.output_tensors}
+    return found
+
+
 def read_by(model: Any, wanted: set[int]) -> tuple[list[Any], set[int]]:
     """Finds the layers that read some tensors of a graph, and the `id()` of each tensor with the same values."""
     wanted, found = set(wanted), []

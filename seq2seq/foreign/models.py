@@ -51,7 +51,7 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
     config = config_of(path)
     if '"Lambda"' in config and not allow_lambda:
         raise DataError(
-            f"{path}: contains a Lambda layer, whose code would run on loading; if you trust the file, allow it with "
+            f"{path}: holds a Lambda layer, whose code would run on loading; if you trust the file, allow it with "
             "--allow-lambda"
         )
     try:
@@ -162,3 +162,14 @@ def layers_of(model: Any) -> list[Any]:
         if inner is not None:
             found.append(inner)
     return found
+
+
+def stateful_layers(model: Any) -> list[Any]:
+    """Returns the layers that keep their states between batches."""
+    return [layer for layer in layers_of(model) if getattr(layer, "stateful", False) and hasattr(layer, "reset_state")]
+
+
+def reset_states(model: Any) -> None:
+    """Resets the states that stateful layers keep between batches."""
+    for layer in stateful_layers(model):
+        layer.reset_state()

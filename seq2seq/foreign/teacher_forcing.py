@@ -12,7 +12,7 @@ from seq2seq.errors import DataError
 from seq2seq.foreign.arrays import NOTHING, ONE_HOT
 from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.layout import DECODER, ENCODER, Data
-from seq2seq.foreign.models import is_functional, layers_of, shapes
+from seq2seq.foreign.models import is_functional, reset_states, shapes
 from seq2seq.foreign.padding import Side
 from seq2seq.models.backend import keras, tf
 
@@ -65,9 +65,10 @@ class Teacher:
         return probabilities(raw)
 
 
-def call(model: Any, arrays: Any) -> Any:
-    """Calls a model in inference mode, from the initial state if the model is stateful."""
-    reset_states(model)
+def call(model: Any, arrays: Any, *, keep_states: bool = False) -> Any:
+    """Calls a model in inference mode; a stateful one from its initial states, unless it shall keep its states."""
+    if not keep_states:
+        reset_states(model)
     return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
 
 
@@ -86,13 +87,6 @@ def compiled_call(model: Any) -> Feed:
         return call(model, arrays)
 
     return run
-
-
-def reset_states(model: Any) -> None:
-    """Resets the states that stateful layers keep between batches."""
-    for layer in layers_of(model):
-        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-            layer.reset_state()
 
 
 def main_output(outputs: Any, classes: int) -> np.ndarray:
