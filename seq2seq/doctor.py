@@ -56,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
     if args.explain:
         code = args.explain.upper()
         if code not in CATALOGUE:
-            raise OptionError(f"--explain: expected a code from D01 to D15, got {args.explain!r}")
+            raise OptionError(f"--explain: expected a code from D01 to D16, got {args.explain!r}")
         print(explain(code))
         return 0
     report = examine_paths(args)

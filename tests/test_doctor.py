@@ -62,7 +62,7 @@ def test_each_code_is_explained_with_an_example(code, capsys):
 
 def test_unknown_code(capsys):
     assert main(["--explain", "D99"]) == 2
-    assert "expected a code from D01 to D15, got 'D99'" in capsys.readouterr().err
+    assert "expected a code from D01 to D16, got 'D99'" in capsys.readouterr().err
 
 
 def test_a_folder_of_arrays_models_and_vocabularies(tmp_path, arrays_file, capsys):

@@ -1,29 +1,50 @@
-"""D05, D06 and D14: what a model does with its source, and what it does when it runs free."""
+"""D05, D06 and D14: whether a model uses its source, and how it behaves when it runs free."""
+
+from typing import Any
 
 import numpy as np
 
+from seq2seq.diagnosis.association import check_association
 from seq2seq.diagnosis.causes import LOOKS_AHEAD
-from seq2seq.diagnosis.report import BROKEN, HARMFUL, Examined, Finding, NotExamined, Result, Settled, finding
+from seq2seq.diagnosis.loops import check_loops
+from seq2seq.diagnosis.report import BROKEN, HARMFUL, NOTE, Examined, Finding, NotExamined, Result, Settled, finding
 from seq2seq.diagnosis.running import Run, run_language_model, run_translator, run_windows
-from seq2seq.diagnosis.sample import FREE_ROWS, Sample
+from seq2seq.diagnosis.sample import FREE_ROWS, FREE_STEPS, Sample
 from seq2seq.diagnosis.shifts import agreement
-from seq2seq.foreign.layout import Data
-from seq2seq.scoring.degeneration import LOOPS, loop_period, loop_share, positional_accuracy
+from seq2seq.foreign.graph import reaches_output
+from seq2seq.foreign.layout import ENCODER
+from seq2seq.foreign.models import is_functional
+from seq2seq.scoring.degeneration import positional_accuracy
 
-NONE_AT_ALL = 1e-6  # change of a probability that is rounding
-LITTLE = 0.03  # relative change of the loss that is next to nothing
-LITTLE_NATS = 0.02  # a symbol, change of the loss that is next to nothing in a model that is nearly sure
-SURE = 0.9  # accuracy of a model that is nearly always right when fed
-FEW_CHANGES = 0.08  # share of its predictions that may hang on the source, such as where rows end
-STEPS = 40
-GAP = 0.4  # between accuracies that is worth a word in a model that is good when fed
+NONE_AT_ALL = 1e-6  # largest change of a probability that rounding explains
+LITTLE = 0.03  # negligible relative change of the loss
+LITTLE_NATS = 0.02  # negligible change of the loss, nats per symbol, of a model with a low loss
+SURE = 0.9  # teacher-forced accuracy of a model that is nearly always right
+FEW_CHANGES = 0.08  # share of predictions that a source of little use can change, such as where rows end
+USUAL_BATCH = 64  # rows; the batch size of the training is not saved with a model
+MANY_EPOCHS = 200  # after which more training does not help
+GAP = 0.4  # between teacher-forced and free-running accuracy that a good model should not have
 GOOD = 0.85
-CAUSAL = 1e-4  # change of a probability up to which a model looks back only
+CAUSAL = 1e-4  # largest change of a probability in a model that reads earlier steps only
+WIRED = (
+    "assert len(x) == len(d) == len(y)  # and x[i] belongs to y[i]: shuffle all three in one order\n"
+    "decoder_input, decoder_target = target_ids[:, :-1], target_ids[:, 1:]  # fed the answer, it needs no source"
+)
+MISTAKES = {
+    "title": "the first mistakes of an output make the rest differ from the target",
+    "effect": "the accuracy when fed promises more than decoding reaches",
+    "fix": "model.fit(..., epochs=...)  # train longer or on more pairs; compare outputs by edit distance",
+}
+NOT_YET = {
+    "title": "the source is hardly used yet: the model has learnt the target language first",
+    "effect": "the outputs are plausible text that has little to do with the input",
+    "fix": "model.fit(..., epochs=...)  # the source has an effect: train until the validation loss stops falling",
+}
 LOOK_BACK = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional; attention: use_causal_mask=True"
 
 
 def check_running(sample: Sample) -> list[Result]:
-    """D05, D06 and D14 on the same outputs."""
+    """Checks D05, D06 and D14 on the same outputs."""
     started = free_run(sample)
     if started is None:
         return [*check_source_use(sample, None), *check_peeking(sample)]
@@ -37,25 +58,25 @@ def check_running(sample: Sample) -> list[Result]:
 
 
 def check_learnt(sample: Sample) -> list[Result]:
-    """Says when a model knows too little for D05, D06 and D14."""
+    """Notes that a model has learnt too little for D05, D06 and D14."""
     if sample.learnt:
         return []
     return [
         NotExamined(
-            "use of the source and running free (D05, D06, D14): the model knows no more than the commonest symbol "
+            "use of the source and running free (D05, D06, D14): the model is no better than the commonest symbol "
             f"(accuracy {sample.accuracy:.0%}, the commonest {sample.majority:.0%}); train it first"
         )
     ]
 
 
 def check_direction(sample: Sample) -> list[Result]:
-    """D01: targets equal to the inputs are right for a model with one input that reads what comes after a step."""
+    """D01: targets equal to the inputs are right for a model with one input that also reads later steps."""
     reads_all = sample.data.source is None and sample.future_effect > CAUSAL
     return [Settled("D01")] if reads_all else []
 
 
 def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
-    """D05: exchanges the sources of rows and looks whether anything changes."""
+    """D05: exchanges the sources of rows and measures what changes."""
     if sample.data.source is None or sample.data.inputs is None or len(sample.rows) < 4:
         return []
     source = sample.source()
@@ -73,7 +94,7 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
     before, after = sample.nats(sample.forced), sample.nats(scores)
     changed = float((scores.argmax(-1) != sample.forced.argmax(-1))[real].mean())
     evidence = {
-        "loss, nats a symbol": before,
+        "loss, nats per symbol": before,
         "with the sources of other rows": after,
         "predictions that changed": changed,
         "largest change of a probability": change,
@@ -83,45 +104,99 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
         evidence["distinct greedy outputs"] = len({tuple(output) for output in run.outputs})
         evidence["of sources"] = len(run.outputs)
     if change <= NONE_AT_ALL:
-        return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
+        return [without_effect(sample, evidence)]
     if not sample.learnt:
-        return []  # the target language is learnt first: what it does with the source shows later
+        return []  # a model learns the target language first, and to use the source later
     unmoved = sample.accuracy >= SURE and changed < FEW_CHANGES
     if unmoved or after - before < max(LITTLE * before, LITTLE_NATS):
+        if not unmoved and (training := short_training(sample)) is not None:
+            return [finding("D05", HARMFUL, {**evidence, **training}, **NOT_YET)]
         same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
         severity = BROKEN if same and sample.accuracy >= SURE and changed < LITTLE else HARMFUL
-        return [finding("D05", severity, evidence)]
+        return [finding("D05", severity, evidence, fix=WIRED if has_path(sample) else "")]
     return []
 
 
+def has_path(sample: Sample) -> bool:
+    """Returns whether the graph of the training model leads from the source to the output; False if it is unknown."""
+    teacher = sample.teacher
+    return bool(
+        teacher is not None
+        and is_functional(teacher.model)
+        and reaches_output(teacher.model, teacher.parts.index(ENCODER))
+    )
+
+
+def short_training(sample: Sample) -> dict[str, Any] | None:
+    """Returns evidence that a model had too few epochs to use its source; None if something else is wrong.
+
+    The sources must predict something of the targets, and have a path to the output. The optimizer's steps, where they
+    were saved, must be few for the data.
+    """
+    source, targets, teacher = sample.data.source, sample.data.targets, sample.teacher
+    assert source is not None and targets is not None
+    if check_association(source, targets):
+        return None
+    rows = len(source.sequences.raw)
+    evidence: dict[str, Any] = {"rows of data": rows}
+    optimizer = getattr(teacher.model, "optimizer", None) if teacher is not None else None
+    if optimizer is not None and (steps := int(optimizer.iterations)):
+        epochs = steps * USUAL_BATCH / rows
+        if epochs > MANY_EPOCHS:
+            return None
+        evidence |= {
+            "training steps": steps,
+            f"epochs, if a batch had {USUAL_BATCH} rows": epochs,
+        }
+    return evidence
+
+
+def without_effect(sample: Sample, evidence: dict[str, Any]) -> Finding:
+    """D05 of a source that changes nothing: no path leads to the output, or the path has no effect."""
+    teacher = sample.teacher
+    if teacher is None or not is_functional(teacher.model):
+        return finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")
+    if not has_path(sample):
+        title = "the source is ignored: no path in the model leads from it to the output"
+        return finding("D05", BROKEN, evidence, title=title)
+    return finding(
+        "D05",
+        BROKEN if sample.learnt else HARMFUL,
+        evidence,
+        title="the source is ignored: a path leads to the output, but the weights on it have no effect",
+        fix="keras.layers.Embedding(size, width, mask_zero=True)  # padding after the source can erase its state;\n"
+        "# else examine the encoder's outputs: a layer that is saturated, frozen or all zeros",
+    )
+
+
 def free_run(sample: Sample) -> tuple[Run, int] | None:
-    """Lets the model write for some rows; returns what it wrote and how many symbols it was given."""
+    """Decodes some rows greedily; returns the outputs and how many symbols of each row were given."""
     data, count = sample.data, min(FREE_ROWS, len(sample.rows))
     if data.inputs is None or data.targets is None or not data.inputs.ids.size:
         return None
     if data.targets.sequences.single:
         if sample.teacher is None or data.source is not None:
             return None
-        return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], STEPS), 0
+        return run_windows(sample.teacher, data, data.inputs.ids[sample.rows[:count]], FREE_STEPS), 0
     ids = data.inputs.ids[sample.rows[:count]]
     given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
     if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or sample.future_effect > CAUSAL):
-        return None  # not a language model: it reads all of its input before it answers
+        return None  # not a language model: it reads all of its input before it predicts
     chosen = sample.rows[:count]
     if data.source is None:
         assert sample.teacher is not None
-        steps = min(ids.shape[1] - given + 1, STEPS)
+        steps = min(ids.shape[1] - given + 1, FREE_STEPS)
         return run_language_model(sample.teacher, data, ids[:, :given], steps), given
-    steps = min(int(data.targets.lengths()[chosen].max()) + 1, STEPS)
+    steps = min(int(data.targets.lengths()[chosen].max()) + 1, FREE_STEPS)
     starts = np.full(count, data.start) if data.start is not None else data.inputs.first()[chosen]
     return run_translator(sample.teacher, sample.stepper, data, sample.source(count), starts, steps), given
 
 
 def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
-    """D06: accuracy when fed against accuracy when free, and the step where they part.
+    """D06: compares teacher-forced accuracy with free-running accuracy.
 
-    A model that looks back only, given the right symbols, says the same as when it runs free until its first mistake.
-    So the share of symbols before the first mistake when fed is a lower bound of the accuracy when free.
+    A decoder that reads earlier steps only predicts the same in both until its first mistake. So the share of symbols
+    before the first teacher-forced mistake is a lower bound of the free-running accuracy.
     """
     if given == 0 or not sample.learnt:
         return check_peeking(sample)
@@ -135,7 +210,7 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
         lengths = [len(reference) for reference in references]
     else:
         right = sample.right[:count]
-        references = [reference[:STEPS] for reference in sample.references(count)]
+        references = [reference[:FREE_STEPS] for reference in sample.references(count)]
         outputs = run.outputs
         lengths = [len(reference) for reference in references]
     if not sum(lengths):
@@ -164,12 +239,14 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
     if ahead > 0.02 and sample.accuracy - free > 0.2:
         return [finding("D06", HARMFUL, evidence, title=title)]
     if sample.accuracy >= GOOD and sample.accuracy - free > GAP and sample.data.source is not None:
+        if free >= before:  # what runs free does at least what its first mistakes allow
+            return [finding("D06", NOTE, evidence, **MISTAKES)]
         return [finding("D06", HARMFUL, evidence, title=title)]
     return []
 
 
 def check_peeking(sample: Sample) -> list[Finding]:
-    """D06 of a decoder, or a language model, that sees what it must predict: its structure alone shows it."""
+    """D06 by structure: a decoder, or a language model, that sees the symbols it must predict."""
     data = sample.data
     if data.inputs is None or data.targets is None or data.targets.sequences.single:
         return []
@@ -189,38 +266,13 @@ def check_peeking(sample: Sample) -> list[Finding]:
 
 
 def first_wrong(right: np.ndarray) -> int:
-    """Steps before the first mistake."""
+    """Counts the steps before the first mistake."""
     return len(right) if right.all() else int((~right).argmax())
 
 
 def first_difference(output: list[int], reference: list[int]) -> int:
-    """Steps before two rows differ."""
+    """Counts the steps before two rows differ."""
     for step, (one, other) in enumerate(zip(output, reference, strict=False)):
         if one != other:
             return step
     return min(len(output), len(reference))
-
-
-def check_loops(sample: Sample, run: Run) -> list[Finding]:
-    """D14: greedy outputs whose tail is periodic, where the targets are not."""
-    if not sample.learnt or len(run.outputs) < 4:
-        return []
-    share, natural = loop_share(run.outputs), loop_share(natural_rows(sample.data, sample))
-    if share <= natural + LOOPS:
-        return []
-    periods = [loop_period(output) for output in run.outputs]
-    evidence = {
-        "outputs that run in circles": share,
-        "targets that do": natural,
-        "median period": float(np.median([period for period in periods if period])),
-        "such as": next(output[-8:] for output, period in zip(run.outputs, periods, strict=True) if period),
-        "rows": len(run.outputs),
-    }
-    return [finding("D14", HARMFUL, evidence)]
-
-
-def natural_rows(data: Data, sample: Sample) -> list[list[int]]:
-    """Rows of text as it should be."""
-    if data.targets is not None and data.targets.sequences.single and data.inputs is not None:
-        return [row.tolist() for row in data.inputs.ids[sample.rows]]
-    return sample.references(len(sample.rows))

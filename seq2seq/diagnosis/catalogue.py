@@ -88,4 +88,10 @@ CATALOGUE = {
         "large data sets do not fit into memory, and copying batches is slow",
         "ids with keras.layers.Embedding(size, width) and loss='sparse_categorical_crossentropy'",
     ),
+    "D16": Entry(
+        "stateful layers begin with the states of other rows: the same rows predicted twice differ",
+        "results depend on what was predicted before; the model takes one batch size only",
+        "model = build(stateful=False); model.set_weights(trained.get_weights())  # same layers, Input((None, ...))\n"
+        "# or keep it for rows that follow those of the batch before: fit(shuffle=False); reset_state() between texts",
+    ),
 }

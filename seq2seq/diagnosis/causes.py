@@ -11,6 +11,7 @@ BRINGS = {
     "D01": ("D02", "D03", "D05", "D06", "D08", "D14"),
     "D02": ("D03", "D05", "D06", "D14"),
     "D13": ("D05", "D06", "D09", "D14"),
+    "D16": ("D14",),
     "D05": ("D06", "D07", "D14"),
     "D07": ("D06", "D14"),
     "D10": ("D05", "D06", "D14"),
@@ -20,6 +21,7 @@ BRINGS = {
     "D08": ("D06", "D14"),
     "D06": ("D14",),
 }
+BINARY = "binary cross-entropy of the outputs"  # evidence of D09 in a loss that is not the cross-entropy
 LOOKS_AHEAD = "change of a probability when only later decoder inputs change"  # D06 in a model's structure
 
 
@@ -57,11 +59,15 @@ def rank(finding: Finding) -> tuple[int, int]:
     place = order.index(finding.code) if finding.code in order else len(order)
     if LOOKS_AHEAD in finding.evidence:
         place = order.index("D07")
+    if BINARY in finding.evidence:
+        place = order.index("D13")
     return SEVERITIES.index(finding.severity), place
 
 
 def with_cause(finding: Finding, findings: Sequence[Finding]) -> Finding:
     """Adds the code of the finding's cause, if there is one."""
+    if BINARY in finding.evidence:
+        return finding  # no padding makes the loss another function
     for cause in BRINGS:
         if (
             cause == "D05"

@@ -123,11 +123,19 @@ EXPLANATIONS = {
         "x = np.zeros((rows, time, size), dtype='float32')",
         "x = np.zeros((rows, time), dtype='int32')  # and loss='sparse_categorical_crossentropy'",
     ),
+    "D16": Explanation(
+        "A stateful layer starts each batch with the states that the batch before left. That is right only\n"
+        "if row i of each batch continues row i of the batch before, and the states are reset between texts.\n"
+        "With shuffled rows, or pairs, the layer reads the end of an unrelated row first. The doctor predicts\n"
+        "the same rows twice, with and without a reset, and examines whether rows continue.",
+        "layer = keras.layers.GRU(256, return_sequences=True, stateful=True)  # fit shuffles the rows",
+        "layer = keras.layers.GRU(256, return_sequences=True)  # the weights of the trained model still fit",
+    ),
 }
 
 
 def explain(code: str) -> str:
-    """Returns the explanation of a code, D01 to D15, with a wrong and a right example."""
+    """Returns the explanation of a code, D01 to D16, with a wrong and a right example."""
     entry, explanation = CATALOGUE[code], EXPLANATIONS[code]
     parts = [f"{code}: {entry.title}", explanation.text, f"Effect: {entry.effect}."]
     parts += [

@@ -16,7 +16,7 @@ SEVERITIES = (BROKEN, HARMFUL, NOTE)
 class Finding:
     """One defect."""
 
-    code: str  # D01 to D15
+    code: str  # D01 to D16
     severity: str  # BROKEN, HARMFUL or NOTE
     title: str
     evidence: Mapping[str, Any]  # measurements by name, of JSON types

@@ -17,13 +17,13 @@ FEW_ROWS = 8  # fewest rows for any symptom
 Symbols = Sequence[Hashable]
 
 
-def loop_period(ids: Symbols) -> int:
-    """Returns the period (symbols) with which the end of an output repeats; 0 if it does not repeat.
+def loop_period(ids: Symbols, longest: int = LONGEST_PERIOD) -> int:
+    """Returns the period (symbols, at most `longest`) with which the end of an output repeats; 0 if it does not.
 
     The repeated tail must be REPEATS periods long and cover LOOP_SHARE of the output.
     """
     length = len(ids)
-    for period in range(1, min(LONGEST_PERIOD, length // REPEATS) + 1):
+    for period in range(1, min(longest, length // REPEATS) + 1):
         repeated = period
         while repeated < length and ids[length - 1 - repeated] == ids[length - 1 - repeated + period]:
             repeated += 1
@@ -32,9 +32,9 @@ def loop_period(ids: Symbols) -> int:
     return 0
 
 
-def loop_share(outputs: Sequence[Symbols]) -> float:
-    """Returns the share of outputs whose end repeats."""
-    return float(np.mean([loop_period(output) > 0 for output in outputs])) if outputs else 0.0
+def loop_share(outputs: Sequence[Symbols], longest: int = LONGEST_PERIOD) -> float:
+    """Returns the share of outputs whose end repeats with a period of at most `longest` symbols."""
+    return float(np.mean([loop_period(output, longest) > 0 for output in outputs])) if outputs else 0.0
 
 
 def distinct_share(outputs: Sequence[Symbols], sources: Sequence[Symbols]) -> float:

@@ -31,6 +31,16 @@ def windows(*, kind="sequence", defect="", length=20, step=3, shuffle=False, tex
     return {"x": keras.utils.to_categorical(x, size), "y": keras.utils.to_categorical(y, size)}, size
 
 
+def continued_rows(batch, *, length=10):
+    """Rows of a text, each of which continues the row one batch before."""
+    ids, size = text_ids()
+    streams = ids[: len(ids) // batch * batch].reshape(batch, -1)
+    count = (streams.shape[1] - 1) // length
+    x = np.concatenate([streams[:, i * length : (i + 1) * length] for i in range(count)])
+    y = np.concatenate([streams[:, i * length + 1 : (i + 1) * length + 1] for i in range(count)])
+    return {"x": x, "y": y}, size
+
+
 def language_model(size, *, kind="sequence", bidirectional=False, units=48):
     """The tutorials' Sequential models."""
     layers = []

@@ -76,11 +76,13 @@ def tutorial_model(arrays, *, units=64, defect=""):
     outputs, _, _ = decoder_lstm(decoder_inputs, initial_state=states)
     logits = defect in ("logits", "logits and loss")
     outputs = keras.layers.Dense(arrays["decoder_target"].shape[-1], activation=None if logits else "softmax")(outputs)
+    if defect == "from logits, far":  # Keras looks for the logits right before the output
+        outputs = keras.layers.Reshape((-1, outputs.shape[-1]))(outputs)
     if defect == "softmax twice":
         outputs = keras.layers.Activation("softmax")(outputs)
     model = keras.Model([encoder_inputs, decoder_inputs], outputs)
     loss = "categorical_crossentropy"
-    if defect in ("from logits", "logits and loss"):
+    if defect in ("from logits", "from logits, far", "logits and loss"):
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
     return model
