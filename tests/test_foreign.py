@@ -68,10 +68,10 @@ def test_adoption_refuses_a_softmax_after_a_softmax():
         trace(scored("softmax", "softmax"), "the model")
 
 
-def test_foreign_ids_move_behind_ours_and_end_becomes_ours():
+def test_ids_of_a_foreign_model_become_search_ids_and_back():
     ids = ForeignIds(end=2)
-    np.testing.assert_array_equal(ids.ours(np.array([0, 2, 5, NOTHING])), [4, 6, 9, UNK])
-    np.testing.assert_array_equal(ids.theirs(np.array([4, 6, 9, UNK, END, PAD])), [0, 2, 5, NOTHING, 2, 0])
+    np.testing.assert_array_equal(ids.to_search(np.array([0, 2, 5, NOTHING])), [4, 6, 9, UNK])
+    np.testing.assert_array_equal(ids.to_model(np.array([4, 6, 9, UNK, END, PAD])), [0, 2, 5, NOTHING, 2, 0])
     nats = ids.log_probs(np.array([[0.5, 0.2, 0.3, 0.0]]))
     assert np.exp(nats[0]).round(6).tolist() == [0, 0, 0, 0.3, 0.5, 0.2, 0, 0]
     assert np.exp(ForeignIds().log_probs(np.array([[0.5, 0.5]]))[0]).round(6).tolist() == [0, 0, 0, 0, 0.5, 0.5]
@@ -102,7 +102,7 @@ def test_a_training_model_and_its_inference_models_write_the_same(translator):
     data, stepper, rows = translator
     source, starts = data.source.sequences.raw, data.inputs.first()
     for strategy in (Greedy(), Beam(width=3)):
-        one = outputs(stepper, stepper.start(source), stepper.ids.ours(starts), strategy=strategy)
+        one = outputs(stepper, stepper.start(source), stepper.ids.to_search(starts), strategy=strategy)
         other = outputs(rows, *rows.start(source, starts[:, None]), strategy=strategy)
         assert [[h.token_ids for h in line] for line in one] == [[h.token_ids for h in line] for line in other]
         assert len({tuple(line[0].token_ids) for line in one}) > 1
@@ -139,5 +139,5 @@ def test_a_window_drops_a_symbol_for_each_that_it_takes():
 
     model = SlidingWindows(next_symbol, read("x", windows), ForeignIds())
     found = outputs(model, *model.start(windows), allow_end=False, max_length=2)
-    assert [model.ids.theirs(np.array(h.token_ids)).tolist() for (h,) in found] == [[3, 4], [3, 4]]
+    assert [model.ids.to_model(np.array(h.token_ids)).tolist() for (h,) in found] == [[3, 4], [3, 4]]
     assert seen == [[[0, 1, 2], [4, 3, 2]], [[1, 2, 3], [3, 2, 3]]]

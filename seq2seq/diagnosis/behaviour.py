@@ -1,4 +1,4 @@
-"""D05, D06 and D14: what a model does with its source, and what it does when it runs free."""
+"""D05, D06 and D14: whether a model uses its source, and how it behaves when it runs free."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ from seq2seq.diagnosis.shifts import agreement
 from seq2seq.foreign.layout import Data
 from seq2seq.scoring.degeneration import LOOPS, loop_period, loop_share, positional_accuracy
 
-NONE_AT_ALL = 1e-6  # change of a probability that is rounding
-LITTLE = 0.03  # relative change of the loss that is next to nothing
-LITTLE_NATS = 0.02  # a symbol, change of the loss that is next to nothing in a model that is nearly sure
-SURE = 0.9  # accuracy of a model that is nearly always right when fed
-FEW_CHANGES = 0.08  # share of its predictions that may hang on the source, such as where rows end
+NONE_AT_ALL = 1e-6  # largest change of a probability that rounding explains
+LITTLE = 0.03  # negligible relative change of the loss
+LITTLE_NATS = 0.02  # negligible change of the loss, nats per symbol, of a model with a low loss
+SURE = 0.9  # teacher-forced accuracy of a model that is nearly always right
+FEW_CHANGES = 0.08  # share of predictions that a source of little use can change, such as where rows end
 STEPS = 40
-GAP = 0.4  # between accuracies that is worth a word in a model that is good when fed
+GAP = 0.4  # between teacher-forced and free-running accuracy that a good model should not have
 GOOD = 0.85
-CAUSAL = 1e-4  # change of a probability up to which a model looks back only
+CAUSAL = 1e-4  # largest change of a probability in a model that reads earlier steps only
 LOOK_BACK = "keras.layers.LSTM(units, return_sequences=True)  # not Bidirectional; attention: use_causal_mask=True"
 
 
 def check_running(sample: Sample) -> list[Result]:
-    """D05, D06 and D14 on the same outputs."""
+    """Checks D05, D06 and D14 on the same outputs."""
     started = free_run(sample)
     if started is None:
         return [*check_source_use(sample, None), *check_peeking(sample)]
@@ -37,25 +37,25 @@ def check_running(sample: Sample) -> list[Result]:
 
 
 def check_learnt(sample: Sample) -> list[Result]:
-    """Says when a model knows too little for D05, D06 and D14."""
+    """Notes that a model has learnt too little for D05, D06 and D14."""
     if sample.learnt:
         return []
     return [
         NotExamined(
-            "use of the source and running free (D05, D06, D14): the model knows no more than the commonest symbol "
+            "use of the source and running free (D05, D06, D14): the model is no better than the commonest symbol "
             f"(accuracy {sample.accuracy:.0%}, the commonest {sample.majority:.0%}); train it first"
         )
     ]
 
 
 def check_direction(sample: Sample) -> list[Result]:
-    """D01: targets equal to the inputs are right for a model with one input that reads what comes after a step."""
+    """D01: targets equal to the inputs are right for a model with one input that also reads later steps."""
     reads_all = sample.data.source is None and sample.future_effect > CAUSAL
     return [Settled("D01")] if reads_all else []
 
 
 def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
-    """D05: exchanges the sources of rows and looks whether anything changes."""
+    """D05: exchanges the sources of rows and measures what changes."""
     if sample.data.source is None or sample.data.inputs is None or len(sample.rows) < 4:
         return []
     source = sample.source()
@@ -73,7 +73,7 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
     before, after = sample.nats(sample.forced), sample.nats(scores)
     changed = float((scores.argmax(-1) != sample.forced.argmax(-1))[real].mean())
     evidence = {
-        "loss, nats a symbol": before,
+        "loss, nats per symbol": before,
         "with the sources of other rows": after,
         "predictions that changed": changed,
         "largest change of a probability": change,
@@ -85,7 +85,7 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
     if change <= NONE_AT_ALL:
         return [finding("D05", BROKEN, evidence, title="the source is ignored: nothing at all depends on it")]
     if not sample.learnt:
-        return []  # the target language is learnt first: what it does with the source shows later
+        return []  # a model learns the target language first, and to use the source later
     unmoved = sample.accuracy >= SURE and changed < FEW_CHANGES
     if unmoved or after - before < max(LITTLE * before, LITTLE_NATS):
         same = run is not None and len(run.outputs) >= 8 and len({tuple(output) for output in run.outputs}) == 1
@@ -95,7 +95,7 @@ def check_source_use(sample: Sample, run: Run | None) -> list[Finding]:
 
 
 def free_run(sample: Sample) -> tuple[Run, int] | None:
-    """Lets the model write for some rows; returns what it wrote and how many symbols it was given."""
+    """Decodes some rows greedily; returns the outputs and how many symbols of each row were given."""
     data, count = sample.data, min(FREE_ROWS, len(sample.rows))
     if data.inputs is None or data.targets is None or not data.inputs.ids.size:
         return None
@@ -106,7 +106,7 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
     ids = data.inputs.ids[sample.rows[:count]]
     given = 1 if data.source is not None else max(1, ids.shape[1] // 2)
     if data.source is None and (data.inputs.ids.shape != data.targets.ids.shape or sample.future_effect > CAUSAL):
-        return None  # not a language model: it reads all of its input before it answers
+        return None  # not a language model: it reads all of its input before it predicts
     chosen = sample.rows[:count]
     if data.source is None:
         assert sample.teacher is not None
@@ -118,10 +118,10 @@ def free_run(sample: Sample) -> tuple[Run, int] | None:
 
 
 def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
-    """D06: accuracy when fed against accuracy when free, and the step where they part.
+    """D06: compares teacher-forced accuracy with free-running accuracy.
 
-    A model that looks back only, given the right symbols, says the same as when it runs free until its first mistake.
-    So the share of symbols before the first mistake when fed is a lower bound of the accuracy when free.
+    A decoder that reads earlier steps only predicts the same in both until its first mistake. So the share of symbols
+    before the first teacher-forced mistake is a lower bound of the free-running accuracy.
     """
     if given == 0 or not sample.learnt:
         return check_peeking(sample)
@@ -169,7 +169,7 @@ def check_free_run(sample: Sample, run: Run, given: int) -> list[Finding]:
 
 
 def check_peeking(sample: Sample) -> list[Finding]:
-    """D06 of a decoder, or a language model, that sees what it must predict: its structure alone shows it."""
+    """D06 by structure: a decoder, or a language model, that sees the symbols it must predict."""
     data = sample.data
     if data.inputs is None or data.targets is None or data.targets.sequences.single:
         return []
@@ -189,12 +189,12 @@ def check_peeking(sample: Sample) -> list[Finding]:
 
 
 def first_wrong(right: np.ndarray) -> int:
-    """Steps before the first mistake."""
+    """Counts the steps before the first mistake."""
     return len(right) if right.all() else int((~right).argmax())
 
 
 def first_difference(output: list[int], reference: list[int]) -> int:
-    """Steps before two rows differ."""
+    """Counts the steps before two rows differ."""
     for step, (one, other) in enumerate(zip(output, reference, strict=False)):
         if one != other:
             return step
@@ -202,7 +202,7 @@ def first_difference(output: list[int], reference: list[int]) -> int:
 
 
 def check_loops(sample: Sample, run: Run) -> list[Finding]:
-    """D14: greedy outputs whose tail is periodic, where the targets are not."""
+    """D14: greedy outputs end in a repetition, and targets do not."""
     if not sample.learnt or len(run.outputs) < 4:
         return []
     share, natural = loop_share(run.outputs), loop_share(natural_rows(sample.data, sample))
@@ -220,7 +220,7 @@ def check_loops(sample: Sample, run: Run) -> list[Finding]:
 
 
 def natural_rows(data: Data, sample: Sample) -> list[list[int]]:
-    """Rows of text as it should be."""
+    """Returns correct text: targets, or the inputs of a model of windows."""
     if data.targets is not None and data.targets.sequences.single and data.inputs is not None:
         return [row.tolist() for row in data.inputs.ids[sample.rows]]
     return sample.references(len(sample.rows))

@@ -1,4 +1,4 @@
-"""One of our own model folders in, what `examine` takes out: its models, and rows of the data it was trained on."""
+"""Reads one of this package's model folders: its models and rows of its data, as arguments of `examine`."""
 
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,22 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
     """Builds the models of a folder and encodes pairs with its vocabularies.
 
     Args:
-        path: a finished folder of a translator.
-        pairs: a .tsv; None: the test part of the data that the model was trained on.
+        path: the finished folder of a translator.
+        pairs: a .tsv; None: the test part of the model's own data.
 
     Returns:
         Arguments of `examine`.
 
     Raises:
-        BundleError: the folder is not whole.
-        DataError: it is a language model, or its data is gone and no pairs were given.
+        BundleError: the folder is incomplete.
+        DataError: it holds a language model, or its data cannot be read and no pairs were given.
 
     """
     bundle = load_bundle(path)
     if bundle.kind != TRANSLATOR or bundle.source_vocabulary is None:
-        raise DataError(f"{path}: expected a translator, got a {bundle.kind}; `seq2seq verify` replays what it said")
+        raise DataError(
+            f"{path}: expected a translator, got a {bundle.kind}; `seq2seq verify` checks its recorded outputs"
+        )
     source, target = bundle.source_vocabulary, bundle.target_vocabulary
     if pairs is not None:
         texts = read_pairs(Path(pairs))
@@ -64,6 +66,6 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
         "end": END,
         "pad": PAD,
     }
-    if not models.attends:  # with attention, the decoder takes a mask that is no output of the encoder
+    if not models.attends:  # with attention, the decoder takes a mask, which the encoder does not return
         found |= {"encoder": models.encoder, "decoder": models.decoder}
     return found

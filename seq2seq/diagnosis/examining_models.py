@@ -1,4 +1,4 @@
-"""Opens the models of an examination and runs the checks that need them; the first module that needs Keras."""
+"""Opens the models of an examination and runs the checks that need them. Imports Keras."""
 
 import functools
 import re
@@ -26,13 +26,13 @@ FORCED = "with the right symbols fed"  # how rows are examined by the training m
 
 
 class Check(NamedTuple):
-    """A check of what models do, with what to call it should it fail."""
+    """A check of models, with its name for a message if it fails."""
 
     what: str
     run: Callable[[Sample], Sequence[Result]]
 
 
-# checks of the training model; the order matters where one settles what another is told
+# checks of the training model, in an order in which a check can correct an earlier one
 MODEL_CHECKS = (
     Check("what the model reads (D01)", check_direction),
     Check("copying (D01)", check_copying),
@@ -41,7 +41,7 @@ MODEL_CHECKS = (
 )
 # checks of the inference models against the training model
 STEPPER_CHECKS = (Check("the weights (D07)", check_weights),)
-# checks of whatever can be run free
+# checks of every model that can run free
 RUNNING_CHECKS = (
     Check("running free (D05, D06, D14)", check_running),
     Check("what the model has learnt", check_learnt),
@@ -101,10 +101,10 @@ def examine_models(
 
 
 def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data: Data | None) -> Sequence[str] | None:
-    """Turns the user's words about inputs into parts in the order of the model's inputs.
+    """Converts the user's names of arrays to parts in the order of the model's inputs.
 
     Raises:
-        OptionError: a name is neither an array's nor an input's.
+        OptionError: a name is not one of an array or an input.
 
     """
     if inputs is None or data is None or model is None:
@@ -128,13 +128,13 @@ def order_of(inputs: Sequence[str] | Mapping[str, str] | None, model: Any, data:
 
 
 def check_models(found: Examination, models: Mapping[str, Any], data: Data | None, order: Sequence[str] | None) -> None:
-    """Examines models, with the arrays if there are any.
+    """Examines models on the arrays, or their weights alone if there are no arrays.
 
     Args:
         found: receives the results.
         models: by part.
         data: the arrays.
-        order: parts in the order of the training model's inputs, when the user said so.
+        order: parts in the order of the training model's inputs; None: the user did not name it.
 
     """
     train, *inference = (models.get(part) for part in (TRAIN, ENCODER, DECODER))
@@ -142,8 +142,7 @@ def check_models(found: Examination, models: Mapping[str, Any], data: Data | Non
     if data is None or (data.inputs is None and data.source is None):
         found.add(
             NotExamined(
-                "what the models do (D05, D06, D08, D09, D13, D14): no arrays; pass the arrays that they were trained "
-                "on"
+                "the outputs of the models (D05, D06, D08, D09, D13, D14): no arrays; pass their training arrays"
             )
         )
         if train is not None and some_inference:
@@ -164,7 +163,7 @@ def check_models(found: Examination, models: Mapping[str, Any], data: Data | Non
 def make_sample(
     found: Examination, train: Any, inference: Sequence[Any], data: Data, order: Sequence[str] | None
 ) -> Sample | None:
-    """Finds out how the models are called; says why not where they cannot be."""
+    """Infers how to call the models and samples rows; adds a note and returns None if it cannot."""
     if train is not None:
         found.add(*check_magnitudes(train, data))
     teacher = find_teacher(found, train, data, order)
@@ -174,14 +173,14 @@ def make_sample(
         return None  # such a model cannot be called
     stepper = find_stepper(found, inference, teacher, data)
     if data.targets is None:
-        found.add(NotExamined("what the models do (D05 to D09, D13, D14): no targets; pass decoder_target"))
+        found.add(NotExamined("the outputs of the models (D05 to D09, D13, D14): no targets; pass decoder_target"))
         return None
     if teacher is None and stepper is None:
         return None
     if (data.inputs is not None and not data.inputs.ids.size) or not data.targets.ids.size:
         found.add(
             NotExamined(
-                "what the models do (D05 to D09, D13, D14): decoder arrays are neither ids nor one-hot; pass ids"
+                "the outputs of the models (D05 to D09, D13, D14): decoder arrays are neither ids nor one-hot; pass ids"
             )
         )
         return None
@@ -190,7 +189,7 @@ def make_sample(
     try:
         wrong = check_classes(sample)
     except Exception as error:
-        failed = f"what the models do: calling them failed with {type(error).__name__}: {str(error)[:200]}"
+        failed = f"the outputs of the models: calling them failed with {type(error).__name__}: {str(error)[:200]}"
         found.add(cause_of(error, failed))
         return None
     found.add(*wrong)
@@ -198,14 +197,14 @@ def make_sample(
 
 
 def find_teacher(found: Examination, train: Any, data: Data, order: Sequence[str] | None) -> Teacher | None:
-    """Wraps the training model; says why not where it cannot be."""
+    """Wraps the training model; adds a note and returns None if it cannot."""
     if train is None:
         found.add(NotExamined("the training model (D07, D08, D09, D13): none was given; pass --train-model"))
         return None
     try:
         teacher = make_teacher(train, data, order)
     except DataError as error:
-        found.add(cause_of(error, f"what the training model does (D05 to D09, D13, D14): {error}"))
+        found.add(cause_of(error, f"the outputs of the training model (D05 to D09, D13, D14): {error}"))
         return None
     if not order:
         found.inferred.append(order_in_words(teacher, data))
@@ -213,7 +212,7 @@ def find_teacher(found: Examination, train: Any, data: Data, order: Sequence[str
 
 
 def cause_of(error: Exception, failed: str) -> Result:
-    """Reads D11 from the error that a lookup raises; another error is one more thing that could not be examined."""
+    """Returns D11 if an embedding refused an id; for another error, the note that the check failed."""
     match = re.search(r"= (-?\d+) is not in \[0, (\d+)\)", str(error))
     if match is None:
         return NotExamined(failed)
@@ -222,14 +221,14 @@ def cause_of(error: Exception, failed: str) -> Result:
 
 
 def find_stepper(found: Examination, inference: Sequence[Any], teacher: Teacher | None, data: Data) -> Stepper | None:
-    """Wires the inference models; says why not where it cannot be."""
+    """Connects the inference models; adds a note and returns None if it cannot."""
     encoder, decoder = inference
     if encoder is None or decoder is None:
         if teacher is not None and data.source is not None and len(teacher.parts) > 1:
             found.add(
                 NotExamined(
-                    "the inference models (D07): none were given; pass --encoder and --decoder. Free running was tried "
-                    "with the training model"
+                    "the inference models (D07): none were given; pass --encoder and --decoder. The training model ran "
+                    "free instead"
                 )
             )
         return None

@@ -1,4 +1,4 @@
-"""D08: does a row's result depend on its padding, or on the rows beside it?"""
+"""D08: whether a row's result depends on its padding or on the other rows of the batch."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ RUIN = 0.2
 
 
 def check_invariance(sample: Sample) -> Sequence[Result]:
-    """D08: the batch, then padding: rows of one length are tried together, so what depends on one seems to on both."""
+    """D08: the batch first, then padding, since the check of padding runs rows of one length in a batch."""
     return check_batch(sample) or check_tight(sample)
 
 
@@ -51,14 +51,14 @@ def check_batch(sample: Sample) -> list[Finding]:
             severity,
             evidence,
             title="results depend on the other rows of the batch",
-            effect="a sentence decodes differently alone and beside others",
+            effect="a sentence decodes differently alone and in a batch",
             fix="no statistics over the batch axis in inference: call layers with training=False, stateful=False",
         )
     ]
 
 
 def check_tight(sample: Sample) -> list[Result]:
-    """Compares sources with the padding they were given and without any."""
+    """Compares results with the given padding of sources and without padding."""
     assert sample.teacher is not None
     side = sample.data.source
     if side is None or side.pad is None or not side.ids.size:
@@ -72,14 +72,14 @@ def check_tight(sample: Sample) -> list[Result]:
     if is_functional(sample.teacher.model) and shapes(sample.teacher.model, "inputs")[place][1] not in (None,):
         return [
             NotExamined(
-                f"whether results depend on padding (D08): the model takes sources of {width} steps alone; build it "
+                f"whether results depend on padding (D08): the model takes only sources of {width} steps; build it "
                 "with Input(shape=(None, ...))"
             )
         ]
     source, inputs = sample.source(), sample.inputs()
     real = side.real[sample.rows]
     tight = np.zeros((len(padded), *sample.forced.shape[1:]))
-    for pattern in np.unique(real[padded], axis=0):  # rows of one length go together
+    for pattern in np.unique(real[padded], axis=0):  # rows of one length are one batch
         group = np.flatnonzero((real[padded] == pattern).all(1))
         rows = padded[group]
         tight[group] = sample.teacher(source[rows][:, pattern], None if inputs is None else inputs[rows])
@@ -96,8 +96,8 @@ def check_tight(sample: Sample) -> list[Result]:
         "rows": len(padded),
     }
     if accuracies[0] > accuracies[1] + RUIN and accuracies[0] > sample.majority + RUIN:
-        return [finding("D08", BROKEN, evidence, title="the padding that was handed over ruins the result")]
-    # such padding is text that the model was given: D04 says so
+        return [finding("D08", BROKEN, evidence, title="the given padding ruins the result")]
+    # D04 reports padding that is a symbol of the text
     text = side.sequences.kind == ONE_HOT and side.pad >= 0
     if text or (change <= NOTABLE and same == 1.0) or change <= ROUNDING:
         return []
@@ -106,14 +106,14 @@ def check_tight(sample: Sample) -> list[Result]:
 
 
 def accuracy(sample: Sample, scores: np.ndarray, rows: np.ndarray | None = None) -> float:
-    """Share of real targets that are right, for some rows of the sample (default: the first)."""
+    """Returns the share of real targets that are right, for some rows of the sample (default: the first)."""
     rows = np.arange(len(scores)) if rows is None else rows
     right = scores.argmax(-1) == sample.targets[rows]
     return float(right[sample.real[rows]].mean())
 
 
 def same_rows(sample: Sample, one: np.ndarray, other: np.ndarray, rows: np.ndarray | None = None) -> float:
-    """Share of rows whose first choices are all the same."""
+    """Returns the share of rows whose predictions are all the same."""
     rows = np.arange(len(one)) if rows is None else rows
     differs = (one.argmax(-1) != other.argmax(-1)) & sample.real[rows]
     return float(1 - differs.any(1).mean())

@@ -1,4 +1,4 @@
-"""D04, D09 and D13: what the compiled loss and metrics count, found by trying them."""
+"""D04, D09 and D13: evaluates the compiled loss and metrics to find which positions they count."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from seq2seq.foreign.graph import softmax_layers
 from seq2seq.foreign.teacher_forcing import are_probabilities
 from seq2seq.models.backend import keras
 
-CLOSE = 0.02  # relative difference of two losses that are the same
-CHANGED = 1e-6  # relative difference that shows that something counts
+CLOSE = 0.02  # relative difference of two losses that count as equal
+CHANGED = 1e-6  # relative difference of a loss when a position that counts changes
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
 def check_loss(sample: Sample) -> list[Result]:
-    """D04, D09 and D13 of a compiled model; D13 of any."""
+    """Checks D04, D09 and D13 of a compiled model; D13 alone if it is not compiled."""
     assert sample.teacher is not None
     model = sample.teacher.model
     if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
@@ -30,7 +30,7 @@ def check_loss(sample: Sample) -> list[Result]:
 
 
 def expected_form(sample: Sample, model: Any) -> str | None:
-    """Finds out by trying whether the loss takes probabilities or logits; None if it behaves as neither."""
+    """Infers from values of the loss whether it takes probabilities or logits; None if neither."""
     function = loss_function(model)
     assert sample.data.targets is not None
     classes = sample.forced.shape[-1]
@@ -57,7 +57,7 @@ def expected_form(sample: Sample, model: Any) -> str | None:
 
 
 def loss_function(model: Any) -> Any:
-    """The compiled loss as a function of targets and outputs; the first one where there are several."""
+    """Returns the compiled loss as a function of targets and outputs; the first if there are several."""
     loss = model.loss
     if isinstance(loss, dict):
         loss = next(iter(loss.values()))
@@ -67,7 +67,7 @@ def loss_function(model: Any) -> Any:
 
 
 def loss_reads_padding(sample: Sample, model: Any) -> bool:
-    """Says whether the loss function itself reads what is predicted on padding; True where it cannot be tried."""
+    """Returns whether the loss function depends on predictions for padding; True if it cannot be called."""
     function = loss_function(model)
     true = np.asarray(sample.raw(sample.data.targets))
     padding = after_end(sample)
@@ -83,7 +83,7 @@ def loss_reads_padding(sample: Sample, model: Any) -> bool:
 
 
 def check_softmax(sample: Sample, model: Any) -> list[Finding]:
-    """D13: compares what the model puts out with what the loss takes."""
+    """D13: compares the form of the model's output with the form that the loss takes."""
     twice = check_double_softmax(sample, model)
     if twice or sample.teacher is None:
         return twice
@@ -112,7 +112,7 @@ def check_softmax(sample: Sample, model: Any) -> list[Finding]:
 
 
 def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
-    """D13: two softmax layers one after the other, seen in the graph or in the numbers.
+    """D13: two softmax layers in a row, found in the graph or in the probabilities.
 
     softmax(q) of probabilities q has log p - mean(log p) = q - 1/V, which is at least -1/V.
     """
@@ -150,13 +150,13 @@ def check_double_softmax(sample: Sample, model: Any) -> list[Finding]:
 
 
 def loss_name(model: Any) -> str:
-    """What the compiled loss is called."""
+    """Returns the name of the compiled loss."""
     loss = model.loss
     return str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", loss))
 
 
 def check_counting(sample: Sample, model: Any) -> list[Result]:
-    """D04 and D09: changes the targets on padding and recomputes the loss by hand."""
+    """D04 and D09: changes the targets on padding and compares the losses."""
     targets = sample.data.targets
     assert targets is not None
     if targets.sequences.single or sample.teacher is None or sample.real.all():
@@ -169,14 +169,14 @@ def check_counting(sample: Sample, model: Any) -> list[Result]:
     share = float(sample.real.mean())
     by_hand = sample.nats(sample.forced)
     loss = as_given["loss"]
-    settled = Settled("D04")  # the loss itself was asked whether padding counts
+    settled = Settled("D04")  # the loss shows whether padding counts
     counts = abs(changed["loss"] - loss) > CHANGED * max(abs(loss), 1e-3) and loss_reads_padding(sample, model)
     padded = targets.pad == NOTHING
     accuracies = accuracy_metrics(as_given)
     evidence: dict[str, Any] = {
         "share of positions that are padding": 1 - share,
         "reported loss": loss,
-        "loss without padding, nats a symbol": by_hand,
+        "loss without padding, nats per symbol": by_hand,
         **{f"reported {name}": value for name, value in accuracies.items()},
         "accuracy without padding": sample.accuracy,
         "rows": len(sample.rows),
@@ -199,14 +199,14 @@ def check_counting(sample: Sample, model: Any) -> list[Result]:
 
 
 def accuracy_metrics(figures: dict[str, float]) -> dict[str, float]:
-    """The reported figures that are accuracies."""
+    """Returns the reported figures that are accuracies."""
     return {name: value for name, value in figures.items() if "acc" in name.lower()}
 
 
 def evaluated(
     model: Any, arrays: Any, targets: np.ndarray, weights: np.ndarray | None, rows: int | None
 ) -> dict[str, float]:
-    """What Keras's evaluate says of one batch, or of batches of so many rows."""
+    """Returns the figures of Keras's `evaluate` for one batch, or for batches of `rows` rows."""
     figures = model.evaluate(
         arrays, targets, sample_weight=weights, batch_size=rows or len(targets), verbose=0, return_dict=True
     )
@@ -214,16 +214,16 @@ def evaluated(
 
 
 def after_end(sample: Sample) -> np.ndarray:
-    """Padding without its first step, bool (B, T): masks made from the decoder's input let that step through."""
+    """Returns padding without its first step, bool (B, T): masks of the decoder's input include that step."""
     padding = ~sample.real
     if not padding[:, -1].any():
-        return padding  # it stands in front
+        return padding  # the padding is in front
     before = np.concatenate([np.zeros((len(padding), 1), bool), padding[:, :-1]], 1)
     return np.asarray(padding & before) if (padding & before).any() else padding
 
 
 def altered(sample: Sample, padding: np.ndarray) -> np.ndarray:
-    """Targets with another symbol on the padding."""
+    """Returns targets with another symbol on the padding."""
     targets = sample.data.targets
     assert targets is not None
     ids = sample.targets.copy()

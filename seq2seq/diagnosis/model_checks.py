@@ -1,4 +1,4 @@
-"""D01, D10 and D11 in a model: which ids it copies, takes for quantities, cannot look up or cannot say."""
+"""D01, D10 and D11 in a model: ids that it copies, reads as quantities, cannot embed or cannot predict."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,11 @@ from seq2seq.foreign.teacher_forcing import Teacher
 NUMERIC = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Dense", "TimeDistributed", "Conv1D", "Rescaling",
            "Normalization")  # fmt: skip
 BEYOND = "ids are out of the embedding's range"
-COPIES = 0.9  # share of predictions equal to the input that makes a copying model
+COPIES = 0.9  # share of predictions equal to the input that shows a copying model
 
 
 def check_embeddings(model: Any, data: Data, teacher: Teacher | None) -> list[Finding]:
-    """D11: ids beyond the rows of the embedding that reads them, as far as the graph shows which one does."""
+    """D11: ids beyond the rows of the embedding that reads them; of the largest if the graph does not show which."""
     found = []
     sides = {part: side for part, side in ((ENCODER, data.source), (DECODER, data.inputs))
              if side is not None and side.sequences.kind == IDS}  # fmt: skip
@@ -30,7 +30,7 @@ def check_embeddings(model: Any, data: Data, teacher: Teacher | None) -> list[Fi
     everywhere = embedding_sizes(layers_of(model))
     for part, side in sides.items():
         sizes = embedding_sizes(consumers(model, teacher.parts.index(part))) if teacher is not None else []
-        most = min(sizes) if sizes else max(everywhere, default=0)  # else: what no embedding can hold
+        most = min(sizes) if sizes else max(everywhere, default=0)  # else ids that no embedding holds
         if most and side.ids.max() >= most:
             evidence = {
                 "array": side.name,
@@ -44,12 +44,12 @@ def check_embeddings(model: Any, data: Data, teacher: Teacher | None) -> list[Fi
 
 
 def embedding_sizes(layers: Sequence[Any]) -> list[int]:
-    """Rows of each embedding."""
+    """Returns the number of rows of each embedding."""
     return [layer.input_dim for layer in layers if type(layer).__name__ == "Embedding"]
 
 
 def check_magnitudes(model: Any, data: Data) -> list[Finding]:
-    """D10: ids that reach a layer which takes them for quantities."""
+    """D10: ids that reach a layer which reads them as quantities."""
     sides = [side for side in (data.source, data.inputs) if side is not None]
     inputs = shapes(model, "inputs")
     if len(inputs) != len(sides):
@@ -66,7 +66,7 @@ def check_magnitudes(model: Any, data: Data) -> list[Finding]:
 
 
 def check_classes(sample: Sample) -> list[Finding]:
-    """D11: targets that the model cannot say."""
+    """D11: targets that the model cannot predict."""
     classes = sample.forced.shape[-1]
     assert sample.data.targets is not None
     largest = int(sample.data.targets.ids.max())
@@ -79,7 +79,7 @@ def check_classes(sample: Sample) -> list[Finding]:
 
 
 def check_copying(sample: Sample) -> list[Finding]:
-    """D01 in a model: it says what it is fed, although the arrays that were given are right."""
+    """D01 in a model: it predicts its input, although the given arrays are right."""
     data = sample.data
     if data.inputs is None or data.targets is None or data.targets.sequences.single:
         return []

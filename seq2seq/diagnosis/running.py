@@ -1,4 +1,4 @@
-"""Lets a model run free: greedy decoding with its inference models, or with the training model itself."""
+"""Runs a model free: greedy decoding with the inference models, or with the training model."""
 
 from typing import Any, NamedTuple
 
@@ -15,29 +15,29 @@ Rows = list[list[int]]
 
 
 class Run(NamedTuple):
-    """What a model wrote by itself, in its own ids."""
+    """Greedy outputs, in the model's ids."""
 
-    written: Rows  # a language model goes on after END
+    written: Rows  # a language model continues after END
     outputs: Rows  # cut before END
 
 
 def run_translator(
     teacher: Teacher | None, stepper: Stepper | None, data: Data, source: Any, starts: np.ndarray, steps: int
 ) -> Run:
-    """Decodes greedily, with the inference models where there are any.
+    """Decodes greedily, with the inference models if there are any.
 
     Args:
         teacher: the training model.
         stepper: the inference models.
-        data: gives the form of the decoder's input, and END.
+        data: holds the form of the decoder's input, and END.
         source: raw rows, (B, S...).
-        starts: int (B,), the id that each row begins with.
-        steps: symbols to write at most.
+        starts: int (B,), the first id of each row.
+        steps: most symbols of an output.
 
     """
     assert data.inputs is not None
     if stepper is not None:
-        outputs = greedy(stepper, stepper.ids, stepper.start(source), stepper.ids.ours(starts), steps)
+        outputs = greedy(stepper, stepper.ids, stepper.start(source), stepper.ids.to_search(starts), steps)
     else:
         assert teacher is not None
         rows = GrowingRows(teacher.compiled(len(starts)), data.inputs, ForeignIds(data.end))
@@ -46,7 +46,7 @@ def run_translator(
 
 
 def run_language_model(teacher: Teacher, data: Data, prompts: np.ndarray, steps: int) -> Run:
-    """Goes on from prompts, int (B, P); END is a symbol like others until all rows have come to it."""
+    """Continues prompts, int (B, P); decodes on after END until all rows have it."""
     assert data.inputs is not None
     rows = GrowingRows(teacher.compiled(len(prompts)), data.inputs, ForeignIds())
     written = greedy(rows, rows.ids, *rows.start(None, prompts), rows.room(prompts.shape[1], steps))
@@ -55,7 +55,7 @@ def run_language_model(teacher: Teacher, data: Data, prompts: np.ndarray, steps:
 
 
 def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -> Run:
-    """Lets a model of windows, int (B, W), write."""
+    """Continues windows, int (B, W)."""
     assert data.inputs is not None
     model = SlidingWindows(teacher.compiled(len(windows)), data.inputs.sequences, ForeignIds())
     written = greedy(model, model.ids, *model.start(windows), steps)
@@ -63,7 +63,7 @@ def run_windows(teacher: Teacher, data: Data, windows: np.ndarray, steps: int) -
 
 
 def greedy(model: StepModel, ids: ForeignIds, state: State, start_ids: np.ndarray, steps: int) -> Rows:
-    """Searches greedily; returns the model's own ids before END, at most `steps` of each row."""
+    """Decodes greedily; returns the model's ids before END, at most `steps` for each row."""
     found = decode(
         model,
         state,
@@ -73,9 +73,9 @@ def greedy(model: StepModel, ids: ForeignIds, state: State, start_ids: np.ndarra
         start_ids=start_ids,
         allow_end=ids.end is not None,
     )
-    return [ids.theirs(np.array(hypothesis.token_ids, int)).tolist() for (hypothesis,) in found]
+    return [ids.to_model(np.array(hypothesis.token_ids, int)).tolist() for (hypothesis,) in found]
 
 
 def cut(row: list[int], end: int | None) -> list[int]:
-    """Drops END and what follows."""
+    """Cuts a row before END."""
     return row[: row.index(end)] if end in row else row

@@ -1,4 +1,4 @@
-"""The rows on which models are tried, and what the training model says about them when it is fed the right symbols."""
+"""The rows on which models are examined, with the teacher-forced predictions for them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,49 +12,48 @@ from seq2seq.foreign.padding import Side
 from seq2seq.foreign.teacher_forcing import BATCH, Teacher, scrambled
 
 FORCED_ROWS, FREE_ROWS = BATCH, 24
-MOST_SCORES = 10_000_000  # probabilities that are kept at a time
+MOST_SCORES = 10_000_000  # most probabilities in memory
 LEARNT = 0.1  # by how much accuracy must beat the commonest symbol's share
 TINY = 1e-12
 
 
 @dataclass
 class Sample:
-    """Some rows of the data with the models that are tried on them."""
+    """Some rows of the data with the models that are examined on them."""
 
     data: Data
     teacher: Teacher | None
     stepper: Stepper | None
-    rows: np.ndarray  # int (B,), positions among the rows that were read
-    inference: tuple[Any, Any] = (None, None)  # encoder and decoder, wired or not
+    rows: np.ndarray  # int (B,), indices among the rows that were read
+    inference: tuple[Any, Any] = (None, None)  # encoder and decoder, connected or not
 
     def raw(self, side: Side | None, count: int | None = None) -> Any:
-        """Rows of an array as they were given; None for no array."""
+        """Returns rows of an array in their given form; None for no array."""
         return None if side is None else side.sequences.raw[side.sequences.rows[self.rows[:count]]]
 
     def source(self, count: int | None = None) -> Any:
-        """Raw sources."""
+        """Returns raw sources."""
         return self.raw(self.data.source, count)
 
     def inputs(self, count: int | None = None) -> Any:
-        """Raw decoder inputs."""
+        """Returns raw decoder inputs."""
         return self.raw(self.data.inputs, count)
 
     @cached_property
     def targets(self) -> np.ndarray:
-        """Target ids, int (B, T)."""
+        """Returns target ids, int (B, T)."""
         assert self.data.targets is not None
         return self.data.targets.ids[self.rows]
 
     @cached_property
     def real(self) -> np.ndarray:
-        """Where targets are text or END, bool (B, T)."""
+        """Returns where targets are text or END, bool (B, T)."""
         assert self.data.targets is not None
-        real = self.data.targets.real[self.rows].copy()
-        return real & (self.targets >= 0)
+        return self.data.targets.real[self.rows] & (self.targets >= 0)
 
     @cached_property
     def forced(self) -> np.ndarray:
-        """Probabilities when the right symbols are fed, (B, T, V)."""
+        """Returns teacher-forced probabilities, (B, T, V)."""
         if self.teacher is not None:
             return self.teacher(self.source(), self.inputs())
         assert self.stepper is not None
@@ -62,28 +61,28 @@ class Sample:
 
     @cached_property
     def right(self) -> np.ndarray:
-        """Where the fed model's first choice is the target, bool (B, T)."""
+        """Returns where the teacher-forced prediction is the target, bool (B, T)."""
         return self.forced.argmax(-1) == self.targets
 
     @property
     def accuracy(self) -> float:
-        """Share of real targets that are right when the right symbols are fed."""
+        """Returns the teacher-forced accuracy on real targets, 0 to 1."""
         return float(self.right[self.real].mean()) if self.real.any() else 0.0
 
     @cached_property
     def majority(self) -> float:
-        """Accuracy of always saying the commonest symbol."""
+        """Returns the accuracy of always predicting the commonest symbol."""
         ids = self.targets[self.real]
         return float(np.unique(ids, return_counts=True)[1].max() / len(ids)) if len(ids) else 1.0
 
     @property
     def learnt(self) -> bool:
-        """Whether the model knows clearly more than the commonest symbol."""
+        """Returns whether the model is clearly better than the commonest symbol."""
         return self.accuracy > self.majority + LEARNT * (1 - self.majority)
 
     @cached_property
     def future_effect(self) -> float:
-        """How much the first half of the outputs changes when only the second half of the decoder's inputs does."""
+        """Returns the change of probabilities in the first half of rows when only the second half of inputs changes."""
         inputs = self.inputs(16)
         if self.teacher is None or inputs is None or inputs.shape[1] < 2:
             return 0.0
@@ -95,17 +94,12 @@ class Sample:
         return float(np.abs(changed - as_given)[:, :half][self.real[:16, :half]].max(initial=0.0))
 
     def nats(self, scores: np.ndarray) -> float:
-        """Mean negative log-probability of the real targets."""
+        """Returns the mean negative log-probability of the real targets, nats per symbol."""
         chosen = np.take_along_axis(scores, np.maximum(self.targets, 0)[..., None], -1)[..., 0]
         return float(-np.log(np.maximum(chosen[self.real], TINY)).mean())
 
-    def per_position(self, scores: np.ndarray) -> np.ndarray:
-        """Negative log-probability of each target, (B, T), 0 where there is none."""
-        chosen = np.take_along_axis(scores, np.maximum(self.targets, 0)[..., None], -1)[..., 0]
-        return np.where(self.targets >= 0, -np.log(np.maximum(chosen, 1e-7)), 0.0)
-
     def references(self, count: int) -> list[list[int]]:
-        """What decoding should write: targets without START, END and padding."""
+        """Returns the correct outputs: targets without START, END and padding."""
         rows = []
         for ids, real in zip(self.targets[:count], self.real[:count], strict=True):
             row = ids[real].tolist()
@@ -116,7 +110,7 @@ class Sample:
 
 
 def spread(data: Data) -> np.ndarray:
-    """Chooses rows from everywhere, with different sources where there are."""
+    """Chooses rows from all parts of the data, with different sources if possible."""
     side = data.source or data.inputs
     assert side is not None
     total = len(side.sequences.rows)
@@ -129,5 +123,5 @@ def spread(data: Data) -> np.ndarray:
     most = int(np.clip(MOST_SCORES // max(width * classes, 1), 8, FORCED_ROWS))
     if len(candidates) > most:
         candidates = candidates[np.linspace(0, len(candidates) - 1, most).astype(int)]
-    # short and long rows alternate, so that a few of them are of all kinds
+    # in random order, so that the first few rows are both short and long
     return np.random.default_rng(0).permutation(candidates)

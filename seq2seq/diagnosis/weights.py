@@ -1,4 +1,4 @@
-"""D07: do the inference models hold the training model's weights, and do they compute the same step by step?"""
+"""D07: whether the inference models hold the training model's weights and compute the same step by step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from seq2seq.foreign.inference_models import Stepper
 from seq2seq.models.backend import keras
 
 ROWS = 8
-SAME, CLOSE = 2e-3, 2e-2  # differences of probabilities that are rounding, and that change little
+SAME, CLOSE = 2e-3, 2e-2  # differences of probabilities: rounding, and small
 SHOWN = 6
 
 
 def foreign_weights(train: Any, inference: Sequence[Any]) -> list[str]:
-    """Names the weights of the inference models that no weight of the training model equals."""
+    """Returns the names of inference weights that equal no weight of the training model."""
     trained = [keras.ops.convert_to_numpy(variable) for variable in train.weights]
     found = []
     named = [(f"{model.name}: {one.path}", one) for model in inference if model is not None for one in model.weights]
@@ -32,10 +32,14 @@ def foreign_weights(train: Any, inference: Sequence[Any]) -> list[str]:
 
 
 def check_values(train: Any, inference: Sequence[Any]) -> list[Finding]:
-    """D07 from the values of weights alone."""
+    """D07 by the values of weights alone."""
     foreign = foreign_weights(train, inference)
     evidence = {"weights that the training model does not have": len(foreign), "such as": foreign[:SHOWN]}
-    return [finding("D07", BROKEN, evidence, title="inference models hold weights of their own")] if foreign else []
+    return (
+        [finding("D07", BROKEN, evidence, title="the inference models hold other weights than the training model")]
+        if foreign
+        else []
+    )
 
 
 def check_weights(sample: Sample) -> list[Finding]:
@@ -49,7 +53,7 @@ def check_weights(sample: Sample) -> list[Finding]:
     if sample.stepper is None:
         return [finding("D07", BROKEN, evidence)] if foreign else []
     if not foreign and sample.future_effect > CAUSAL:
-        return []  # what sees the future cannot be run step by step: D06 says so
+        return []  # a model that reads later steps cannot run step by step: D06 reports it
     differences = by_step(sample, sample.stepper)
     largest = float(differences.max(initial=0.0))
     if largest <= SAME:
@@ -59,22 +63,22 @@ def check_weights(sample: Sample) -> list[Finding]:
         "largest difference of a probability": largest,
         "rows": len(differences),
     }
-    title, fix = "inference models are wired otherwise than in training", ""
+    title, fix = "the inference models are connected differently from the training model", ""
     if foreign:
-        title = "inference models hold weights of their own"
+        title = "the inference models hold other weights than the training model"
     if not foreign:
         for what, stepper in sample.stepper.swapped().items():
             try:
                 if by_step(sample, stepper).max(initial=0.0) <= SAME:
                     evidence["agrees when exchanged"] = what
-                    title = "inference models swap the states: " + what
+                    title = "the inference models swap the states: " + what
                     fix = "decoder_rnn(x, initial_state=[state_h, state_c])  # h first, c second, in and out"
                     break
-            except Exception:  # a wiring that the models refuse is not the one
+            except Exception:  # models that refuse an exchange were not built with it
                 continue
         if not fix and without_padding(sample, sample.stepper):
             evidence["agrees"] = "where sources have no padding"
-            title = "inference models lose the mask: they read the padding that training left out"
+            title = "the inference models lose the mask: they read padding that the training model skips"
             fix = "give the decoder the mask as an input, or pass memory without padding: memory[:, :length]"
             return [finding("D07", HARMFUL, evidence, title=title, fix=fix)]
     severity = BROKEN if foreign or largest > CLOSE else HARMFUL
@@ -82,7 +86,7 @@ def check_weights(sample: Sample) -> list[Finding]:
 
 
 def without_padding(sample: Sample, stepper: Stepper) -> bool:
-    """Says whether the inference models compute what was trained on sources that have no padding."""
+    """Returns whether the inference models equal the training model on sources without padding."""
     side = sample.data.source
     assert sample.teacher is not None
     if side is None or side.pad is None:
@@ -93,7 +97,7 @@ def without_padding(sample: Sample, stepper: Stepper) -> bool:
         tight, fed = source[row : row + 1][:, real[row]], inputs[row : row + 1]
         try:
             change = np.abs(stepper.forced(tight, fed) - sample.teacher(tight, fed)).max(-1)
-        except Exception:  # the models take one width alone
+        except Exception:  # the models take only one width
             return False
         if (change * sample.real[row : row + 1]).max(initial=0.0) > SAME:
             return False
@@ -101,7 +105,7 @@ def without_padding(sample: Sample, stepper: Stepper) -> bool:
 
 
 def by_step(sample: Sample, stepper: Stepper) -> np.ndarray:
-    """Largest difference of a probability between stepwise and whole rows, by row and step, 0 on padding."""
+    """Returns the largest difference of a probability between stepwise and whole rows, (B, T), 0 on padding."""
     count = min(ROWS, len(sample.rows))
     one = stepper.forced(sample.source(count), sample.inputs(count))
     return np.asarray(np.abs(one - sample.forced[:count]).max(-1) * sample.real[:count])

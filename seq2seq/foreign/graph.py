@@ -1,4 +1,4 @@
-"""Follows the graph of a functional model, into nested models too: what made a tensor, and what reads an input."""
+"""Follows the graph of a model and of nested models: which call computed a tensor, which layers read an input."""
 
 import contextlib
 from collections.abc import Mapping
@@ -8,49 +8,49 @@ from seq2seq.errors import DataError
 from seq2seq.foreign.models import is_functional
 from seq2seq.models.backend import keras
 
-# layers that change nothing when a model is used, or that only mask
+# layers that change no values in inference, or that only mask
 TRANSPARENT = (
     *("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"),
     *("Masking", "Identity", "ActivityRegularization", "Cast"),
 )
-# layers that hand the values of their input on in another form
+# layers that return the values of their input in another form
 RESHAPING = ("Masking", "Reshape", "Cast", "NotEqual", "ExpandDims", "Squeeze")
 
 
 class Place(NamedTuple):
-    """A tensor, with what the inputs of the nested model that it lies in were given."""
+    """A tensor, with the outer tensors that feed the inputs of its nested model."""
 
     tensor: Any
     within: Mapping[int, "Place"] = {}
 
 
 class Call(NamedTuple):
-    """What made a tensor."""
+    """The call that computed a tensor."""
 
     layer: Any  # a layer or an operation of keras.ops
     output: int  # which of its outputs the tensor is
     inputs: list[Place]
-    states: list[Place | None] | None  # of a recurrent layer: what it was told to start from
+    states: list[Place | None] | None  # the initial states of a recurrent layer
     place: Place
 
     @property
     def kind(self) -> str:
-        """The class's name."""
+        """Returns the name of the layer's class."""
         return type(self.layer).__name__
 
 
 class Output(NamedTuple):
-    """The end of a graph that scores symbols."""
+    """The layers at the end of a graph that scores symbols."""
 
-    scores: Call  # what computes them, out of the layers that are softmax alone
-    softmax: list[Any]  # the layers that apply softmax one after the other, the first one first
+    scores: Call  # computes the scores, before the layers that only apply softmax
+    softmax: list[Any]  # the layers that apply softmax, in order
 
 
 def call_of(place: Place) -> Call:
-    """Finds the call that made a tensor, looking into nested models.
+    """Finds the call that computed a tensor, inside nested models too.
 
     Raises:
-        DataError: it was made inside a subclassed model, or one that is called with more than its inputs.
+        DataError: a subclassed model computed it, or a model that is called with more tensors than it has inputs.
 
     """
     while True:
@@ -69,8 +69,8 @@ def call_of(place: Place) -> Call:
         given = given_to(node)
         if len(given) != len(layer.inputs):
             raise DataError(
-                f"{describe(layer)}: is called with {len(given)} tensors and has {len(layer.inputs)} inputs, so which "
-                "is which cannot be followed; call it with its inputs alone"
+                f"{describe(layer)}: is called with {len(given)} tensors and has {len(layer.inputs)} inputs, so it "
+                "is unknown which tensor feeds which input; call it with one tensor for each input"
             )
         within = {id(inner): Place(outer, place.within) for inner, outer in zip(layer.inputs, given, strict=True)}
         place = Place(layer.outputs[index], within)
@@ -88,17 +88,17 @@ def call_of(place: Place) -> Call:
 
 
 def given_to(node: Any) -> list[Any]:
-    """Lists the tensors that a nested model was called with, in the order of its inputs."""
+    """Returns the tensors that a nested model was called with, in the order of its inputs."""
     return tensors(node.arguments.args) or tensors(node.arguments.kwargs)
 
 
 def tensors(tree: Any) -> list[Any]:
-    """Lists the symbolic tensors of nested arguments in order."""
+    """Returns the symbolic tensors of nested arguments in order."""
     return [leaf for leaf in keras.tree.flatten(tree) if isinstance(leaf, keras.KerasTensor)]
 
 
 def peeled(place: Place) -> tuple[Call, bool]:
-    """Finds the call behind layers that change nothing; says whether one of them masks."""
+    """Finds the call before layers that change no values; also returns whether one of these masks."""
     masks = False
     while True:
         call = call_of(place)
@@ -113,10 +113,10 @@ def peeled(place: Place) -> tuple[Call, bool]:
 
 
 def read_output(place: Place) -> Output:
-    """Reads what stands at a model's output: the scores of symbols, and each softmax that is applied to them.
+    """Finds the layers at a model's output: the one that computes scores, and each one that applies softmax.
 
     Raises:
-        DataError: it lies inside a subclassed model.
+        DataError: the output is computed inside a subclassed model.
 
     """
     call, _ = peeled(place)
@@ -138,7 +138,7 @@ def read_output(place: Place) -> Output:
 
 
 def softmax_layers(model: Any) -> list[str]:
-    """Names the layers that apply softmax one after the other at a model's output; of several outputs the most."""
+    """Names the layers that apply softmax at a model's output; the longest list if it has several outputs."""
     if not is_functional(model):
         return []
     found: list[list[str]] = [[]]
@@ -149,12 +149,12 @@ def softmax_layers(model: Any) -> list[str]:
 
 
 def consumers(model: Any, index: int) -> list[Any]:
-    """Layers that read an input, through layers that only reshape, mask or cast it."""
+    """Returns the layers that read an input, through layers that only reshape, mask or cast it."""
     return read_by(model, {id(model.inputs[index])})[0] if is_functional(model) else []
 
 
 def read_by(model: Any, wanted: set[int]) -> tuple[list[Any], set[int]]:
-    """Finds the layers that read some tensors of a graph, and the ids of tensors that hold the same values."""
+    """Finds the layers that read some tensors of a graph, and the `id()` of each tensor with the same values."""
     wanted, found = set(wanted), []
     for operation in getattr(model, "operations", model.layers):
         for node in getattr(operation, "_inbound_nodes", []):
@@ -175,17 +175,17 @@ def read_by(model: Any, wanted: set[int]) -> tuple[list[Any], set[int]]:
 
 
 def plain(call: Call) -> Any:
-    """The layer of a call, out of a TimeDistributed around it."""
+    """Returns the layer of a call, without a TimeDistributed around it."""
     return call.layer.layer if call.kind == "TimeDistributed" else call.layer
 
 
 def activation_of(layer: Any, name: str = "activation") -> str:
-    """Names a layer's activation; one that is not Keras's own by its function's name."""
+    """Returns the name of a layer's activation; for a user's function, 'custom' and its name."""
     function = getattr(layer, name)
     name_of = str(getattr(function, "__name__", function))
     return name_of if getattr(keras.activations, name_of, None) is function else f"custom {name_of}"
 
 
 def describe(layer: Any) -> str:
-    """Names a layer with its class."""
+    """Returns a layer's name and class for a message."""
     return f"layer {layer.name!r} ({type(layer).__name__})"

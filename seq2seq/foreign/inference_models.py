@@ -1,4 +1,4 @@
-"""A pair of inference models, encoder and decoder, as a step function."""
+"""Makes a pair of inference models, encoder and decoder, a step function."""
 
 import re
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ Shape = tuple[int | None, ...]
 
 
 class Carried(NamedTuple):
-    """Where a tensor that the decoder carries from step to step comes from, by place."""
+    """Indices of one tensor that the decoder takes at each step, such as a state."""
 
     taken: int  # the decoder's input
-    begins: int  # the encoder's output that it begins with
-    returned: int | None  # the decoder's output that replaces it; None: it stays, as the memory of attention does
+    begins: int  # the encoder's output that is its first value
+    returned: int | None  # the decoder's output that is its next value; None: it is constant, as memory is
 
 
 @dataclass(frozen=True)
 class Stepper:
-    """Encoder and decoder with the wiring between them: a step function for the search."""
+    """Encoder and decoder with the connections between them: a step function for the search."""
 
     encoder: Any
     decoder: Any
@@ -38,22 +38,22 @@ class Stepper:
     ids: ForeignIds
     token: int  # which of the decoder's inputs takes the symbol
     carried: tuple[Carried, ...]
-    scores: int  # which of the decoder's outputs is scored symbols
+    scores: int  # which of the decoder's outputs holds the scores of symbols
 
     @property
     def wiring(self) -> str:
-        """How the two are wired, in words."""
+        """Describes how the two models are connected."""
         pairs = [f"{self.decoder.inputs[one.taken].name} from output {one.begins + 1}" for one in self.carried]
         return f"the decoder is fed {', '.join(pairs) or 'nothing'} of the encoder"
 
     def start(self, source: np.ndarray) -> State:
-        """Encodes sources, raw (B, S...); returns the state before the first symbol is fed."""
+        """Encodes raw sources (B, S...); returns the state before the first symbol."""
         outputs = flat(call(self.encoder, source))
         return State(tuple(outputs[one.begins] for one in self.carried), ())
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Reads int (N,) ids of ours; returns the nats of the next, float64 (N, V), and the state."""
-        token = feedable(self.ids.theirs(token_ids), self.sequences)
+        """Feeds search ids, int (N,); returns log-probabilities (nats) of the next, float64 (N, V), and the state."""
+        token = feedable(self.ids.to_model(token_ids), self.sequences)
         scores, state = self.feed(self.sequences.with_ids(token[:, None]), state)
         return self.ids.log_probs(scores), state
 
@@ -72,7 +72,7 @@ class Stepper:
         return probabilities(scores[:, -1] if scores.ndim == 3 else scores), State(rows, ())
 
     def forced(self, source: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        """Returns probabilities, (B, T, V), when the given symbols are fed one by one."""
+        """Feeds the given symbols one by one; returns probabilities (B, T, V)."""
         state = self.start(source)
         found = []
         for time in range(inputs.shape[1]):
@@ -81,7 +81,7 @@ class Stepper:
         return np.stack(found, 1)
 
     def swapped(self) -> "dict[str, Stepper]":
-        """The same models with states wired in other ways, by what is different."""
+        """Returns the same models with h and c exchanged in each possible place, by what is exchanged."""
         states = [one for one in self.carried if one.returned is not None]
         if len(states) < 2 or len(states) % 2:
             return {}
@@ -97,33 +97,35 @@ class Stepper:
             return replace(self, carried=tuple(moved))
 
         return {
-            "the encoder hands over h and c in the wrong order": exchanged("begins"),
+            "the encoder returns h and c in the wrong order": exchanged("begins"),
             "the decoder returns h and c in the wrong order": exchanged("returned"),
             "the decoder takes h and c in the wrong order": exchanged("begins", "returned"),
         }
 
 
 def flat(outputs: Any) -> list[np.ndarray]:
-    """All arrays that a model put out."""
+    """Returns all arrays of a model's output."""
     return [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(outputs)]
 
 
 def make_stepper(encoder: Any, decoder: Any, inputs: Side, *, classes: int, end: int | None) -> Stepper:
-    """Concludes from shapes how encoder and decoder are wired.
+    """Infers from shapes how encoder and decoder are connected.
 
     Args:
-        encoder: source in; states, and memory for attention, out.
-        decoder: a symbol and what is carried in; scored symbols and what is carried next out.
-        inputs: the decoder's inputs as they were trained on.
-        classes: symbols that are scored, V.
-        end: the models' own id of END; None: outputs do not end.
+        encoder: takes the source; returns states, and memory for attention.
+        decoder: takes a symbol and states; returns scores of symbols and the next states.
+        inputs: the decoder's training inputs.
+        classes: number of symbols that are scored, V.
+        end: the models' id of END; None: outputs have no END.
 
     Raises:
-        DataError: the wiring cannot be found.
+        DataError: the connections cannot be inferred.
 
     """
     if not is_functional(encoder) or not is_functional(decoder):
-        raise DataError("the inference models are subclassed: how they are wired cannot be seen; pass functional ones")
+        raise DataError(
+            "the inference models are subclassed: their connections cannot be inspected; pass functional models"
+        )
     takes, gives, returns = shapes(decoder, "inputs"), shapes(encoder, "outputs"), shapes(decoder, "outputs")
     token = token_place(decoder, takes, inputs)
     scores = next((place for place, shape in enumerate(returns) if shape[-1] == classes), None)
@@ -139,8 +141,8 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, *, classes: int, end:
         fits = [other for other, given in enumerate(gives) if other not in used and compatible(shape, given)]
         if not fits:
             raise DataError(
-                f"the decoder's input {decoder.inputs[place].name!r} {shape} has no counterpart among the encoder's "
-                f"outputs {gives}; pass the encoder that belongs to it"
+                f"the decoder's input {decoder.inputs[place].name!r} {shape} fits none of the encoder's "
+                f"outputs {gives}; pass the encoder that belongs to this decoder"
             )
         chosen = fits[0]
         if named:
@@ -154,7 +156,7 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, *, classes: int, end:
 
 
 def token_place(decoder: Any, takes: Sequence[Shape], inputs: Side) -> int:
-    """Finds the decoder's input that takes a symbol."""
+    """Finds which of the decoder's inputs takes a symbol."""
     one_hot = inputs.sequences.kind == ONE_HOT
     for place, shape in enumerate(takes):
         if one_hot and len(shape) == 3 and shape[1] in (1, None) and shape[2] == inputs.sequences.classes:
@@ -171,12 +173,12 @@ def token_place(decoder: Any, takes: Sequence[Shape], inputs: Side) -> int:
 
 
 def compatible(wanted: Shape, given: Shape) -> bool:
-    """Says whether a tensor of one shape can stand for another."""
+    """Returns whether a tensor of one shape can be given where another is expected."""
     return len(wanted) == len(given) and all(
         one == other or None in (one, other) for one, other in zip(wanted[1:], given[1:], strict=True)
     )
 
 
 def same_ending(one: str, other: str) -> bool:
-    """Says whether two names end with the same letter after an underscore, such as state_h and encoder_h."""
+    """Returns whether two names have the same part after the last underscore, such as state_h and encoder_h."""
     return one.rsplit("_", 1)[-1] == other.rsplit("_", 1)[-1]

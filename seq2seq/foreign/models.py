@@ -1,4 +1,4 @@
-"""Opens Keras models safely and concludes which one trains, which one encodes and which one decodes."""
+"""Opens Keras models safely and infers which is the training model, the encoder and the decoder."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ TRAIN, ENCODER, DECODER = "train_model", "encoder", "decoder"
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps TensorFlow and Keras from warning about inference models without a loss and the many shapes tried."""
+    """Silences the warnings of TensorFlow and Keras about models without a loss and about repeated tracing."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -37,11 +37,11 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
     """Opens a model file.
 
     Returns:
-        The model, and what could not be restored of it (empty: nothing).
+        The model, and a note on the part that could not be restored (empty if all of it was).
 
     Raises:
-        DataError: it holds a Lambda layer and that was not allowed, it needs classes that are not here, or it is no
-            model.
+        DataError: the file holds a Lambda layer that is not allowed, needs classes that are not available, or is not
+            a model.
 
     """
     if not path.is_file():
@@ -51,7 +51,7 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
     config = config_of(path)
     if '"Lambda"' in config and not allow_lambda:
         raise DataError(
-            f"{path}: holds a Lambda layer, whose code would run on loading; if you trust the file, allow it with "
+            f"{path}: contains a Lambda layer, whose code would run on loading; if you trust the file, allow it with "
             "--allow-lambda"
         )
     try:
@@ -68,16 +68,16 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
 
 
 def shortened(error: Exception) -> str:
-    """Gives the first line of an error, at most 160 characters."""
+    """Returns the first line of an error, at most 160 characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160]
 
 
 def config_of(path: Path) -> str:
-    """Reads a model file's description without running anything.
+    """Reads the configuration of a model file; no code in the file runs.
 
     Raises:
-        DataError: it is not a model file.
+        DataError: the file is not a model.
 
     """
     try:
@@ -96,14 +96,14 @@ def config_of(path: Path) -> str:
 
 
 def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """Gives each model its part, from names where they tell and from signatures elsewhere.
+    """Assigns each model its part: from its name where that is clear, else from its inputs and outputs.
 
     Args:
         models: models whose part is unknown, by name.
-        given: models by part.
+        given: models whose part the user named, by part.
 
     Returns:
-        All models by part; one that seems to have the part of a given one is left out.
+        All models by part. A model that seems to have the part of a given one is left out.
 
     Raises:
         DataError: two models seem to have the same part.
@@ -123,7 +123,7 @@ def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingPro
 
 
 def part_of(name: str, model: Any, *, alone: bool) -> str:
-    """Concludes which part a model has."""
+    """Infers which part a model has."""
     stem = re.sub(r"encoder[-_ ]?decoder|enc[-_]?dec", "", Path(name).stem.lower())
     inputs, outputs = shapes(model, "inputs"), shapes(model, "outputs")
     if len(outputs) >= 2 and len(inputs) >= 2 and "train" not in stem:
@@ -140,7 +140,7 @@ def part_of(name: str, model: Any, *, alone: bool) -> str:
 
 
 def shapes(model: Any, which: str) -> list[tuple[int | None, ...]]:
-    """Shapes of a functional model's inputs or outputs; empty for a subclassed one."""
+    """Returns the shapes of a functional model's inputs or outputs; an empty list for a subclassed model."""
     try:
         return [tuple(tensor.shape) for tensor in getattr(model, which)]
     except (AttributeError, TypeError, ValueError):
@@ -148,12 +148,12 @@ def shapes(model: Any, which: str) -> list[tuple[int | None, ...]]:
 
 
 def is_functional(model: Any) -> bool:
-    """Says whether the model has a graph of layers that can be looked at."""
+    """Returns whether the model has a graph of layers that can be inspected."""
     return bool(shapes(model, "inputs")) and bool(shapes(model, "outputs"))
 
 
 def layers_of(model: Any) -> list[Any]:
-    """All layers, those inside nested models and wrappers too."""
+    """Returns all layers, including those inside nested models and wrappers."""
     found = []
     for layer in getattr(model, "layers", []):
         found.append(layer)

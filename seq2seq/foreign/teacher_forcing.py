@@ -1,4 +1,4 @@
-"""Wraps a model of any style so that it is a function from source and decoder input to probabilities."""
+"""Makes a model of any style a function from source and decoder input to probabilities."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from seq2seq.foreign.padding import Side
 from seq2seq.foreign.parts import DECODER, ENCODER, named_part
 from seq2seq.models.backend import keras, tf
 
-BATCH = 96  # rows; as many as the loss is evaluated on at once, since some models depend on the batch
+BATCH = 96  # rows; the loss is evaluated on batches of the same size, since some models depend on the batch
 Feed = Callable[[Any], Any]
 
 
@@ -25,38 +25,37 @@ class Teacher:
 
     def __init__(self, model: Any, parts: Sequence[str], pack: Feed, classes: int) -> None:
         self.model = model
-        self.parts = parts  # what each input gets, in the order of the model's inputs
+        self.parts = parts  # the part that feeds each input, in the order of the model's inputs
         self.pack = pack
         self.classes = classes
         self.logits = False  # whether the last call returned logits
         self.run: Feed = lambda arrays: call(model, arrays)
-        self.fixed = next(
-            (shape[0] for shape in shapes(model, "inputs") if shape[0]), None
-        )  # rows that the model takes
+        # the batch size that the model demands, if any
+        self.fixed = next((shape[0] for shape in shapes(model, "inputs") if shape[0]), None)
 
     def arrays(self, source: np.ndarray | None, inputs: np.ndarray | None) -> Any:
-        """Puts raw arrays into the form that the model takes."""
+        """Arranges raw arrays as the model takes them."""
         chosen = {ENCODER: source, DECODER: inputs}
         return self.pack([array for part in self.parts if (array := chosen[part]) is not None])
 
     def raw(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
-        """Returns what the model puts out: float32 (B, T, V), or (B, 1, V) where it predicts one symbol."""
+        """Returns the model's output: float32 (B, T, V), or (B, 1, V) if it predicts one symbol."""
         count = len(source if source is not None else inputs)  # type: ignore[arg-type]
         found = []
         size = self.fixed or BATCH
         for begin in range(0, count, size):
             part = np.arange(begin, min(begin + size, count))
             if self.fixed:
-                part = np.resize(part, size)  # rows again, to fill the batch up
+                part = np.resize(part, size)  # repeats rows, to complete the batch
             arrays = self.arrays(None if source is None else source[part], None if inputs is None else inputs[part])
             found.append(main_output(self.run(arrays), self.classes))
         return np.concatenate(found)[:count]
 
     def compiled(self, rows: int) -> "Teacher":
-        """The same function for many calls of so many rows or fewer, several times faster; slow at the first."""
+        """Returns a compiled copy for many calls of at most `rows` rows: the first call is slow, others are fast."""
         other = copy.copy(self)
         other.run = compiled_call(self.model)
-        other.fixed = self.fixed or rows  # fewer are filled up, since each new shape is compiled anew
+        other.fixed = self.fixed or rows  # smaller batches are completed, since each new shape is compiled again
         return other
 
     def __call__(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
@@ -67,37 +66,37 @@ class Teacher:
 
 
 def call(model: Any, arrays: Any) -> Any:
-    """Calls a model as inference does, without what a stateful one has read before."""
-    forget(model)
+    """Calls a model in inference mode, from the initial state if the model is stateful."""
+    reset_states(model)
     return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
 
 
 def compiled_call(model: Any) -> Feed:
-    """Compiles `call`; a model that cannot be compiled is called as it is."""
+    """Compiles `call`; a model that cannot be compiled is called directly."""
     function = tf.function(lambda arrays: model(arrays, training=False))
     refused: list[Exception] = []
 
     def run(arrays: Any) -> Any:
         if not refused:
-            forget(model)
+            reset_states(model)
             try:
                 return function(keras.tree.map_structure(tf.convert_to_tensor, arrays))
-            except Exception as error:  # somebody else's model
+            except Exception as error:  # a user's model can raise any error
                 refused.append(error)
         return call(model, arrays)
 
     return run
 
 
-def forget(model: Any) -> None:
-    """Sets the states that layers keep from batch to batch back to zero."""
+def reset_states(model: Any) -> None:
+    """Resets the states that stateful layers keep between batches."""
     for layer in layers_of(model):
         if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
             layer.reset_state()
 
 
 def main_output(outputs: Any, classes: int) -> np.ndarray:
-    """Picks the scores of symbols among a model's outputs, (B, T, V)."""
+    """Returns the scores of symbols, (B, T, V), among a model's outputs."""
     flat = [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(outputs)]
     wide = [array for array in flat if array.ndim in (2, 3) and array.shape[-1] >= max(classes, 2)] or flat
     chosen = next((array for array in wide if array.ndim == 3), wide[0]).astype(np.float32)
@@ -105,12 +104,12 @@ def main_output(outputs: Any, classes: int) -> np.ndarray:
 
 
 def are_probabilities(raw: np.ndarray) -> bool:
-    """Says whether all vectors are distributions."""
+    """Returns whether all vectors are distributions."""
     return bool((raw >= 0).all() and (np.abs(raw.sum(-1) - 1) < 1e-2).all())
 
 
 def probabilities(raw: np.ndarray) -> np.ndarray:
-    """Turns logits into probabilities; probabilities stay."""
+    """Converts logits to probabilities; probabilities stay as they are."""
     raw = raw.astype(np.float64)
     if are_probabilities(raw):
         return raw
@@ -119,12 +118,12 @@ def probabilities(raw: np.ndarray) -> np.ndarray:
 
 
 def make_teacher(model: Any, data: Data, order: Sequence[str] | None = None) -> Teacher:
-    """Finds out which array feeds which input.
+    """Infers which array feeds which input.
 
     Args:
         model: the training model.
         data: the arrays.
-        order: parts in the order of the model's inputs, when the user said so.
+        order: parts in the order of the model's inputs; None: the user did not name it.
 
     Raises:
         DataError: no order fits.
@@ -151,8 +150,8 @@ def make_teacher(model: Any, data: Data, order: Sequence[str] | None = None) -> 
             teacher = Teacher(model, parts, pack, classes)
             try:
                 output = teacher.raw(*(raw_rows(sides.get(part), rows) for part in (ENCODER, DECODER)))
-            except Exception as error:  # a model raises what it likes
-                problems.append(f"{type(error).__name__}: {telling_line(error)[:200]}")
+            except Exception as error:  # a user's model can raise any error
+                problems.append(f"{type(error).__name__}: {relevant_line(error)[:200]}")
                 continue
             width = data.targets.ids.shape[1] if data.targets is not None else output.shape[1]
             if output.shape[1] not in (width, 1):
@@ -165,11 +164,11 @@ def make_teacher(model: Any, data: Data, order: Sequence[str] | None = None) -> 
             f"no way to feed the training model was found ({problems[0] if problems else 'no arrays'}); say which "
             "array feeds which input with inputs= (--inputs)"
         )
-    return working[0] if len(working) == 1 else by_names_or_effect(working, sides)
+    return working[0] if len(working) == 1 else choose_order(working, sides)
 
 
 def order_in_words(teacher: Teacher, data: Data) -> str:
-    """Says which array feeds which of the model's inputs."""
+    """Describes which array feeds which of the model's inputs."""
     sides = {ENCODER: data.source, DECODER: data.inputs}
     names = [side.name for part in teacher.parts if (side := sides[part]) is not None]
     labels = (
@@ -179,19 +178,19 @@ def order_in_words(teacher: Teacher, data: Data) -> str:
     return "the model's inputs are " + ", ".join(f"{label} = {name!r}" for label, name in pairs)
 
 
-def telling_line(error: Exception) -> str:
-    """The line of an error that says most: the one on an id that an embedding does not have, else the first."""
+def relevant_line(error: Exception) -> str:
+    """Returns the most useful line of an error: the one on an id outside an embedding, else the first."""
     lines = str(error).strip().splitlines() or [""]
     return next((line for line in lines if " is not in [0, " in line), lines[0])
 
 
 def raw_rows(side: Side | None, rows: Any) -> np.ndarray | None:
-    """Some rows of an array as they were given."""
+    """Returns some rows of an array in their given form."""
     return None if side is None else side.sequences.raw[side.sequences.rows[rows]]
 
 
 def packings(model: Any, parts: Sequence[str]) -> list[Feed]:
-    """Ways to hand several arrays to a model."""
+    """Returns the ways to pass several arrays to a model."""
     if len(parts) == 1:
         return [lambda arrays: arrays[0]]
     if is_functional(model):
@@ -208,7 +207,7 @@ def packings(model: Any, parts: Sequence[str]) -> list[Feed]:
 
 
 def misfit(model: Any, parts: Sequence[str], sides: dict[str, Side]) -> str:
-    """Says why arrays in this order cannot feed a functional model's inputs; empty if they can."""
+    """Returns why arrays in this order cannot feed a functional model's inputs; empty if they can."""
     for index, (part, shape) in enumerate(zip(parts, shapes(model, "inputs"), strict=True)):
         raw = sides[part].sequences.raw
         if len(shape) != raw.ndim and {len(shape), raw.ndim} != {2, 3}:
@@ -223,8 +222,8 @@ def misfit(model: Any, parts: Sequence[str], sides: dict[str, Side]) -> str:
     return ""
 
 
-def by_names_or_effect(teachers: Sequence[Teacher], sides: dict[str, Side]) -> Teacher:
-    """Chooses the order that names suggest, else the one in which the decoder's input acts on later steps alone."""
+def choose_order(teachers: Sequence[Teacher], sides: dict[str, Side]) -> Teacher:
+    """Chooses the order that names suggest, else the one where the decoder's input affects only later steps."""
     model = teachers[0].model
     labels = [tensor.name for tensor in model.inputs] if is_functional(model) else []
     arrays = {side.name: part for part, side in sides.items()}
@@ -236,7 +235,7 @@ def by_names_or_effect(teachers: Sequence[Teacher], sides: dict[str, Side]) -> T
 
 
 def looks_ahead(teacher: Teacher, sides: dict[str, Side]) -> float:
-    """How much the first step's output depends on the decoder input's later steps."""
+    """Returns how much the first output depends on later steps of the decoder's input."""
     if set(teacher.parts) != {ENCODER, DECODER}:
         return 0.0
     rows = slice(0, 8)
@@ -244,20 +243,20 @@ def looks_ahead(teacher: Teacher, sides: dict[str, Side]) -> float:
     assert inputs is not None
     try:
         one, other = teacher(source, inputs), teacher(source, scrambled(inputs, 1))
-    except Exception:  # ids that this order's embeddings do not have
+    except Exception:  # in this order, ids are outside the embeddings
         return float("inf")
     return float(np.abs(one - other)[:, 0].max())
 
 
 def scrambled(inputs: np.ndarray, since: int) -> np.ndarray:
-    """Replaces steps from `since` on by those of other rows."""
+    """Replaces the steps from `since` with those of other rows."""
     other = inputs.copy()
     other[:, since:] = np.roll(inputs, 1, 0)[:, since:]
     return other
 
 
 def fill_id(side: Side) -> int:
-    """The id that fills steps which are not there yet."""
+    """Returns the id to pad a prefix with."""
     if side.pad is not None:
         return side.pad
     return NOTHING if side.sequences.kind == ONE_HOT else 0
