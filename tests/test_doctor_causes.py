@@ -5,7 +5,7 @@ import pytest
 
 import seq2seq
 from seq2seq.diagnosis.catalogue import CATALOGUE
-from seq2seq.diagnosis.explain import STORIES
+from seq2seq.diagnosis.explain import EXPLANATIONS
 from seq2seq.foreign.graph import reaches_output
 from seq2seq.models.backend import keras
 from tests.defective import others
@@ -133,7 +133,7 @@ def test_a_stateful_model_is_evaluated_from_initial_states_so_that_padding_is_no
 
 
 def test_each_code_has_a_story():
-    assert list(CATALOGUE) == list(STORIES) == [f"D{number:02}" for number in range(1, 17)]
+    assert list(CATALOGUE) == list(EXPLANATIONS) == [f"D{number:02}" for number in range(1, 17)]
 
 
 # D14
