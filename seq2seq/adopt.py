@@ -1,4 +1,4 @@
-"""The `adopt` verb: a trained tutorial model and its data in, a model folder of ours out."""
+"""The `adopt` verb: turns a trained tutorial model and its data into a model folder."""
 
 import argparse
 import dataclasses
@@ -15,8 +15,8 @@ EXAMPLE = (
     "  seq2seq adopt model.h5 --vocabulary words-en.json --vocabulary words-fr.json --data pairs.tsv \\\n"
     "    --source-sep ' ' --target-sep ' ' --model runs/words\n"
     "  seq2seq adopt writer.keras --data nietzsche.txt --model runs/writer\n\n"
-    "The model is the one that was fitted; the data is the file it was trained on. What is found out about ids,\n"
-    "padding and lengths is said on stderr; the folder is written only if its log-probabilities are the original's."
+    "Give the model that was fitted, and the file that it was trained on. What adopt finds out about ids, padding\n"
+    "and lengths is printed on stderr. It writes the folder only if the folder's predictions are the original's."
 )
 HINTS = ("start", "end", "pad", "rows", "source_length", "window")
 READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")

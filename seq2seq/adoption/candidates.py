@@ -1,4 +1,4 @@
-"""What one adoption is given, its pairs cut into symbols, and the rules that give as many ids as the model has."""
+"""The inputs of one adoption, its pairs cut into symbols, and the rules that give as many ids as the model has."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.adoption.likelihood import Symbols
-from seq2seq.adoption.numbering import Numbering, NumberingRule, Segmentation, distinct_counts, roundest, rows_of_size
+from seq2seq.adoption.numbering_rules import (
+    Numbering,
+    NumberingRule,
+    Segmentation,
+    distinct_counts,
+    roundest,
+    rows_of_size,
+)
 from seq2seq.adoption.source_model import OriginalModel
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
@@ -23,7 +30,7 @@ Segmentations = tuple[Segmentation, Segmentation]  # of source and target
 
 @dataclass(frozen=True, kw_only=True)
 class UserHints:
-    """What the user knows about the training data; None: it must be found out.
+    """What the user states about the training data; None: adoption finds it out.
 
     Raises:
         OptionError: a number is below 1.
@@ -53,17 +60,17 @@ class UserHints:
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """All that one adoption is given."""
+    """The inputs of one adoption."""
 
     original: OriginalModel
     data: Path  # the file that the model was trained on
-    folder: Path  # receives the bundle
-    arrays: Data | None  # what the model was fitted to, if that is known
-    tables: Sequence[Table]  # vocabularies of source and target, if they are known
+    folder: Path  # where the model folder is written
+    arrays: Data | None  # what the model was fitted to, if the user gave it
+    tables: Sequence[Table]  # vocabularies of source and target, if the user gave them
     hints: UserHints
-    config: DataConfig  # how the data is read, for the bundle
+    config: DataConfig  # how the data is read, for the model folder
     record: Mapping[str, Any]  # where the model came from, for config.json
-    report: Callable[[str], None]  # receives lines for the user
+    report: Callable[[str], None]  # called with each line for the user
 
 
 class FittingRule(NamedTuple):
@@ -87,12 +94,12 @@ class VocabularyPair:
 
     @property
     def rows(self) -> int:
-        """How many first rows the model was probably trained on."""
+        """Returns how many first rows the model was probably trained on."""
         return roundest(self.low, self.high)
 
 
 class Texts:
-    """The pairs of a file, cut into symbols in every way that is asked for; each way is computed once."""
+    """The pairs of a file, cut into symbols; each way of cutting is computed once."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.pairs = pairs
@@ -106,7 +113,7 @@ class Texts:
         return self._cut[side, segmentation]
 
     def sample(self, segmentations: Segmentations, rows: int, count: int) -> list[Symbols]:
-        """Draws at most `count` of the first rows, the same ones each time."""
+        """Draws at most `count` of the first rows, the same ones at each call."""
         sources, targets = (self.cut(side, segmentations[side]) for side in (0, 1))
         return [(sources[row], targets[row]) for row in np.random.default_rng(0).permutation(rows)[:count]]
 

@@ -1,4 +1,4 @@
-"""The original model as a function: rows of its own ids in, log-probabilities out."""
+"""The original model as a function from rows of its own ids to log-probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class OriginalModel:
     Args:
         model: the Keras model.
         parts: what it consists of.
-        scale: of a model that reads ids as magnitudes, what an id is divided by.
+        scale: what an id is divided by, in a model that reads ids as magnitudes.
 
     """
 
@@ -42,7 +42,7 @@ class OriginalModel:
             targets: int64 ids (B, T) that the decoder reads, START first; NOTHING is a row of zeros.
 
         Returns:
-            float64 (B, T, V), of a model that predicts one symbol for a window (B, 1, V).
+            float64 (B, N, V), where N is T, or 1 in a model that predicts one symbol for a window.
 
         """
         steps = targets.shape[1]
@@ -63,14 +63,14 @@ class OriginalModel:
         return np.concatenate(found)
 
     def target_log_probs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool) -> np.ndarray:
-        """Computes log-probabilities (nats) of all rows' targets, teacher-forced, one row after the other.
+        """Computes the teacher-forced log-probabilities (nats) of all rows' targets.
 
         Args:
             rows: ids that the encoder reads, and START ... END.
-            masked: whether the encoder skips its padding; else only rows of equal length are computed together.
+            masked: whether the encoder masks its padding; else only rows of equal length are computed together.
 
         Returns:
-            float64 (N,), where N is the number of symbols after START in all rows.
+            float64 (N,), row after row, where N is the number of symbols after START in all rows.
 
         """
         source, target = self.parts.source, self.parts.target
@@ -90,11 +90,11 @@ class OriginalModel:
         return np.concatenate(found)
 
     def padding_id(self, table: SymbolInput) -> int:
-        """The id to pad with where a model skips its padding, or no prediction depends on it."""
+        """Returns the id to pad with where the model masks padding, or no prediction depends on it."""
         return NOTHING if table.kind == ONE_HOT else 0
 
     def encoded(self, ids: np.ndarray, table: SymbolInput) -> np.ndarray:
-        """Turns ids (B, T) into what an input takes: ids, magnitudes or one-hot vectors."""
+        """Turns ids (B, T) into the form of an input: ids, magnitudes or one-hot vectors."""
         if table.kind == EMBEDDING:
             return np.maximum(ids, 0).astype(np.int32)
         if table.kind == NUMBER:
@@ -105,10 +105,10 @@ class OriginalModel:
         return hot
 
     def ignores_padding(self) -> bool:
-        """Says whether the encoder skips its padding: id 0, or rows of zeros.
+        """Returns whether the encoder masks its padding: id 0, or rows of zeros.
 
         Raises:
-            AdoptionError: part of the model skips it and part reads it.
+            AdoptionError: part of the model masks it and part reads it.
 
         """
         source = self.parts.source
@@ -124,18 +124,18 @@ class OriginalModel:
         filling = np.full((4, width - real), self.padding_id(source))
         right = self.log_probs(np.concatenate([rows, filling], 1), targets)
         left = self.log_probs(np.concatenate([filling, rows], 1), targets)
-        # padding on the left and on the right gives the same only if it is skipped
+        # left and right padding give the same only if they are masked
         ignored = bool(np.abs(right - left).max() < SAME)
         if source.masked and not ignored:
             raise AdoptionError(
-                "the encoder's layers skip the padding (mask_zero or Masking) and attention or another part reads it: "
-                "a bundle does one or the other; pass the mask on to attention, or train without it"
+                "the encoder's layers mask the padding (mask_zero or Masking), and attention or another part reads it; "
+                "a model folder does one or the other: pass the mask on to attention, or train without it"
             )
         return ignored
 
 
 def padded(rows: Rows, width: int, fill: int) -> np.ndarray:
-    """Puts rows into an array, int64 (N, width), right-padded."""
+    """Puts rows into an array int64 (N, width), right-padded."""
     found = np.full((len(rows), width), fill, np.int64)
     for number, row in enumerate(rows):
         found[number, : len(row)] = row

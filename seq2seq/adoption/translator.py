@@ -1,4 +1,4 @@
-"""Adopts an encoder-decoder: the model and its pairs in, a translator's folder out."""
+"""Turns a trained encoder-decoder and its pairs into a model folder."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def adopt_translator(adoption: Adoption) -> None:
     Raises:
         AdoptionError: something does not fit.
         DataError: the data holds no pairs.
-        OptionError: the data has fewer rows than the user says.
+        OptionError: the data has fewer rows than --rows.
 
     """
     parts, hints = adoption.original.parts, adoption.hints
@@ -43,7 +43,7 @@ def adopt_translator(adoption: Adoption) -> None:
     if NUMBER in (parts.source.kind, parts.target.kind):
         raise AdoptionError(
             "expected symbols to enter an encoder-decoder one-hot or by an Embedding, got ids as magnitudes (an input "
-            "with a last axis of 1), which say that symbol 5 is more than symbol 4; train with an Embedding layer"
+            "with a last axis of 1), by which symbol 5 is larger than symbol 4; train with an Embedding layer"
         )
     masked = adoption.original.ignores_padding()
     search = VocabularySearch(Likelihood(parts), Texts(pairs), hints, masked=masked)
@@ -81,7 +81,7 @@ def adopt_translator(adoption: Adoption) -> None:
 
 
 def find_vocabularies(adoption: Adoption, search: VocabularySearch) -> SearchResult:
-    """Takes the ids from vocabularies or arrays if there are any, and searches them otherwise."""
+    """Takes the ids from vocabularies or arrays if there are any, and searches for them otherwise."""
     if adoption.tables:
         return from_tables(search, adoption.tables)
     if adoption.arrays is not None:
@@ -92,18 +92,18 @@ def find_vocabularies(adoption: Adoption, search: VocabularySearch) -> SearchRes
 
 
 def describe(result: SearchResult, masked: bool) -> str:
-    """Says how the encoder reads a line."""
+    """Returns the form of source rows in words."""
     form, what = result.candidate.form, []
     if form.reversed:
         what.append("backwards")
     if form.before or form.after:
         what.append("between START and END" if form.before else "with END")
     if masked:
-        what.append("its padding skipped")
+        what.append("and masks the padding")
     elif form.length:
         names = {number: repr(symbol) for symbol, number in result.candidate.source.ids.items()}
         with_what = "rows of zeros" if form.fill < 0 else names.get(form.fill, f"id {form.fill}")
-        what.append(f"filled up to {form.length} symbols with {with_what}{' in front' if form.left else ''}")
+        what.append(f"padded to {form.length} symbols with {with_what}{' in front' if form.left else ''}")
     return f"the encoder reads a line {', '.join(what) if what else 'as it is'}"
 
 
@@ -124,13 +124,15 @@ def log_probs(
         if len(rows) == COMPARED:
             break
     if not rows:
-        raise AdoptionError("the data: expected rows that the model has room for, got none to compare it with")
-    ours = [np.concatenate([scored.log_probs for scored in translator.score(compared)]) for translator in translators]
-    return adoption.original.target_log_probs(rows, masked=masked), ours
+        raise AdoptionError("the data: expected rows that fit the model's inputs, got none to compare it on")
+    adopted = [
+        np.concatenate([scored.log_probs for scored in translator.score(compared)]) for translator in translators
+    ]
+    return adoption.original.target_log_probs(rows, masked=masked), adopted
 
 
 def read_rows(path: Path, config: DataConfig) -> list[Pair]:
-    """Reads pairs as tutorials do, with every character as it is; rows without both columns are left out.
+    """Reads pairs without changing a character; rows without both columns are left out.
 
     Raises:
         DataError: it is not UTF-8, or holds no such row.

@@ -1,6 +1,6 @@
-"""Searches how a translator's symbols were numbered and its sources padded, from the texts alone.
+"""Finds out from the texts how a translator's symbols were numbered and its sources padded.
 
-Each rule that fits the model's sizes is a candidate; the model's own cross-entropy decides between them.
+Each rule that fits the model's sizes is a candidate; the one with the lowest cross-entropy wins.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from seq2seq.adoption.candidates import FittingRule, Segmentations, Texts, UserHints, VocabularyPair
 from seq2seq.adoption.likelihood import Candidate, Likelihood, Symbols, unigram_baseline
 from seq2seq.adoption.model_parts import ONE_HOT
-from seq2seq.adoption.numbering import Numbering, Segmentation, id_of, source_rules, target_rules
+from seq2seq.adoption.numbering_rules import Numbering, Segmentation, id_of, source_rules, target_rules
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.text.source_layout import SourceForm
@@ -23,8 +23,8 @@ FEW, MANY = 32, 200  # rows of the first and of the final estimate
 KEPT = 6  # candidates that are kept for the next, more expensive estimate
 MOST_LENGTHS = 24
 PADDED_AT_END = (False, False)  # `left` and `reversed` of the usual form
-BETTER, FAR_BETTER = 0.99, 0.95  # a less usual candidate must have a cross-entropy below this share of the usual one's
-LEARNT = 0.9  # share of the unigram baseline that a trained model must be below
+BETTER, FAR_BETTER = 0.99, 0.95  # of the usual candidate's cross-entropy: a less usual one must be below
+LEARNT = 0.9  # share of the unigram baseline: a trained model must be below
 WAY_OUT = (
     "pass the vocabularies with --vocabulary FILE.json (source, then target), or the arrays it was trained on (.npz)"
 )
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What was found."""
+    """The reading of the data that was found."""
 
     candidate: Candidate
     segmentations: Segmentations
@@ -43,7 +43,7 @@ class SearchResult:
 
 
 def likeliest(candidates: Sequence[T], cross_entropies: Sequence[float]) -> list[T]:
-    """Keeps at most KEPT: first those nearly as good as the best, in their own order, then the others by likelihood."""
+    """Keeps at most KEPT: first those nearly as good as the best, in their order, then the others, best first."""
     least = min(cross_entropies)
     near = [BETTER * value <= least for value in cross_entropies]
     order = sorted(range(len(candidates)), key=lambda place: (not near[place], near[place] or cross_entropies[place]))
@@ -51,13 +51,13 @@ def likeliest(candidates: Sequence[T], cross_entropies: Sequence[float]) -> list
 
 
 class VocabularySearch:
-    """Searches the ids of both sides and the form of source rows under which the model's predictions are likely.
+    """Searches for the ids of both sides and the form of source rows under which the model predicts the data best.
 
     Args:
-        likelihood: the model, as a judge of candidates.
+        likelihood: computes the cross-entropy of a candidate.
         texts: the data.
-        hints: what the user says.
-        masked: whether the encoder skips its padding.
+        hints: what the user states.
+        masked: whether the encoder masks its padding.
 
     """
 
@@ -74,20 +74,20 @@ class VocabularySearch:
         """Finds the best candidate.
 
         Raises:
-            AdoptionError: no rule fits the model's sizes, or none makes its predictions likely.
+            AdoptionError: no rule fits the model's sizes, or the model predicts the data badly with each.
 
         """
         groups = self.pair_groups()
         kept = likeliest(groups, [min(self.estimate(pair, PADDED_AT_END) for pair in group[:2]) for group in groups])
         best = self.best_of(kept, PADDED_AT_END)
         form = best.candidate.form
-        if (form.left, form.reversed) != PADDED_AT_END:  # then the first estimates read sources from the wrong end
+        if (form.left, form.reversed) != PADDED_AT_END:  # then the first estimates read sources in the wrong direction
             other = self.best_of(kept, (form.left, form.reversed))
             best = other if other.cross_entropy < best.cross_entropy else best
         return self.check_learnt(best, f"the best of {len(groups)} rules")
 
     def pair_groups(self) -> list[list[VocabularyPair]]:
-        """Numbers both sides by all rules that fit, in a group for each target rule; equal ids come once.
+        """Numbers both sides by all rules that fit; returns a group for each target rule, equal ids only once.
 
         Raises:
             AdoptionError: no rule fits.
@@ -142,7 +142,7 @@ class VocabularySearch:
         return likeliest(results, [result.cross_entropy for result in results])[0]
 
     def with_form(self, pair: VocabularyPair) -> SearchResult:
-        """Finds the form of source rows that goes with given ids."""
+        """Finds the best form of source rows for given ids."""
         sample = self.texts.sample(pair.segmentations, pair.low, MANY)
         nats, form = self.best_form(pair, sample)
         notes = [
@@ -155,7 +155,7 @@ class VocabularySearch:
             for other in self.other_lengths(pair, form):
                 if (got := self.cross_entropy(pair, other, sample)) < BETTER * nats:
                     nats, form = got, other
-            notes.append(f"sources are filled up to {form.length} symbols (another number: --source-length N)")
+            notes.append(f"sources are padded to {form.length} symbols (another number: --source-length N)")
         candidate = Candidate(pair.source, pair.target, form)
         return SearchResult(candidate, pair.segmentations, pair.rows, nats, tuple(notes))
 
@@ -174,7 +174,7 @@ class VocabularySearch:
         return best
 
     def likely_forms(self, pair: VocabularyPair, sample: Sequence[Symbols]) -> list[SourceForm]:
-        """Lists the forms to try: with spaces alone if targets were padded with spaces."""
+        """Lists the forms to try; if targets were padded with spaces, sources were too."""
         forms = self.forms(pair)
         first = Candidate(pair.source, pair.target, forms[0])
         if self.hints.pad is None and self.likelihood.is_padded_with(first, sample[:FEW], " "):
@@ -182,7 +182,7 @@ class VocabularySearch:
         return forms
 
     def forms(self, pair: VocabularyPair) -> list[SourceForm]:
-        """Lists the forms that source rows may have, the usual ones first."""
+        """Lists the possible forms of source rows, the usual ones first."""
         source = pair.source
         around: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
         if source.end is not None:
@@ -200,7 +200,7 @@ class VocabularySearch:
         return found
 
     def padding_ids(self, source: Numbering) -> list[int]:
-        """Lists the ids that source rows may be padded with."""
+        """Lists the ids that may pad source rows."""
         given = None if self.hints.pad is None else id_of(self.hints.pad, source.ids)
         if given is not None:
             return [given]
@@ -208,12 +208,12 @@ class VocabularySearch:
         return list(dict.fromkeys(number for number in likely if number is not None))
 
     def length(self, pair: VocabularyPair) -> int:
-        """The length that sources were padded to: the user's, the input's own, or that of the longest source."""
+        """Returns the length that sources were padded to: the user's, the input's, or that of the longest source."""
         given = self.hints.source_length or self.source.width
         return given or max(map(len, self.texts.cut(0, pair.segmentations[0])[: pair.rows]))
 
     def other_lengths(self, pair: VocabularyPair, form: SourceForm) -> list[SourceForm]:
-        """Lists forms of other lengths: those of the longest source of other numbers of first rows."""
+        """Lists forms of other lengths: those of the longest source in other numbers of first rows."""
         added = len(form.before) + len(form.after)
         longest = np.maximum.accumulate([len(row) for row in self.texts.cut(0, pair.segmentations[0])[: pair.high]])
         lengths = sorted({int(value) + added for value in longest[pair.low - 1 :]} - {form.length})
@@ -221,14 +221,14 @@ class VocabularySearch:
         return [replace(form, length=length) for length in lengths[::step]]
 
     def cross_entropy(self, pair: VocabularyPair, form: SourceForm, sample: Sequence[Symbols]) -> float:
-        """The model's nats per target symbol."""
+        """Returns the model's nats per target symbol."""
         return self.likelihood.cross_entropy(Candidate(pair.source, pair.target, form), sample)
 
     def check_learnt(self, result: SearchResult, what: str) -> SearchResult:
-        """Refuses ids under which the model is hardly better than the unigram baseline; else adds a note.
+        """Adds a note on the cross-entropy.
 
         Raises:
-            AdoptionError: the ids are not those of training, or the model has learnt nothing.
+            AdoptionError: it is hardly below the unigram baseline: the ids are wrong, or the model has learnt nothing.
 
         """
         sample = self.texts.sample(result.segmentations, result.rows, MANY)
@@ -236,13 +236,13 @@ class VocabularySearch:
         if not result.cross_entropy < LEARNT * baseline:
             raise AdoptionError(
                 "the data: expected a numbering under which the model's predictions are likely, got "
-                f"{result.cross_entropy:.2f} nats a symbol with {what} (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+                f"{result.cross_entropy:.2f} nats per symbol with {what} (unigram baseline: {baseline:.2f}); {WAY_OUT}"
             )
-        note = f"nats of a target symbol: {result.cross_entropy:.3f} (unigram baseline: {baseline:.2f})"
+        note = f"nats per target symbol: {result.cross_entropy:.3f} (unigram baseline: {baseline:.2f})"
         return replace(result, notes=(*result.notes, note))
 
     def no_rule_fits(self, target_fits: bool, source_fits: bool) -> str:
-        """Says why there is no candidate."""
+        """Returns the message for data that fits no rule."""
         counts = [
             len(set().union(*self.texts.cut(side, Segmentation(self.hints.separators[side], self.hints.lowercase))))
             for side in (0, 1)
@@ -251,7 +251,7 @@ class VocabularySearch:
         return (
             f"the data: expected {self.source.size} source and {self.likelihood.parts.classes} target symbols, as the "
             f"model has, from some number of first rows, got {counts[0]} and {counts[1]} from all "
-            f"{len(self.texts.pairs)}; no rule that people number by fits the {which}; give the file it was trained "
+            f"{len(self.texts.pairs)}; no usual numbering fits the {which}; give the file it was trained "
             "on (--source-sep and --target-sep for words, --lowercase, --reverse, --start and --end), "
             f"or {WAY_OUT}"
         )

@@ -1,4 +1,4 @@
-"""The rules by which people give ids to symbols: the texts of one side in, the id of each symbol out."""
+"""The usual rules that number symbols: from the texts of one side to the id of each symbol."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ PAD, UNK, START, END = "pad", "unk", "start", "end"
 
 @dataclass(frozen=True)
 class Numbering:
-    """The original's ids of one side's symbols, and its special ids; None: it has none that is known."""
+    """The original's ids of one side's symbols, and its special ids; None: none is known."""
 
     ids: Mapping[str, int]
-    how: str  # the rule, in words
+    how: str  # where the ids come from, in words
     pad: int | None = None  # NOTHING: padding is a row of zeros
     unk: int | None = None
     start: int | None = None  # NOTHING: a row of zeros
@@ -33,7 +33,7 @@ class Numbering:
 
     @cached_property
     def key(self) -> Hashable:
-        """Equal for numberings that give the same ids."""
+        """Returns a key that is equal for numberings with the same ids."""
         return frozenset(self.ids.items()), self.start, self.end, self.pad, self.unk
 
 
@@ -53,13 +53,13 @@ class Segmentation:
 
 
 def id_of(text: str, ids: Mapping[str, int]) -> int | None:
-    """Reads what a user calls an id: a symbol, or else a whole number from 0; None for any other text."""
+    """Reads an id that the user gave as a symbol or as a whole number from 0; None for any other text."""
     number = ids.get(text, whole_number(text))
     return number if number is not None and number >= 0 else None
 
 
 def by_code(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Sorts the symbols as sorted(set(...)) does."""
+    """Sorts the symbols as `sorted(set(...))` does."""
     return sorted(set(chain.from_iterable(rows)))
 
 
@@ -85,14 +85,14 @@ ORDERS: dict[str, Callable[[Iterable[Sequence[str]]], list[str]]] = {
     "by frequency": by_frequency,
     "by frequency as TextVectorization does": by_frequency_and_code,
 }
-# special ids before those of the symbols
+# special ids that stand before those of the symbols
 HEADS: tuple[tuple[str, ...], ...] = (
     (), (PAD,), (PAD, START, END), (PAD, UNK), (PAD, START, END, UNK), (PAD, UNK, START, END), (START, END),
     (UNK,), (PAD, START), (PAD, END), (START, END, PAD), (START, END, UNK), (UNK, START, END), (START, END, PAD, UNK),
 )  # fmt: skip
 AROUND_HEADS: tuple[tuple[str, ...], ...] = ((), (PAD,), (PAD, UNK), (UNK,))  # START and END are symbols there
 TAILS: tuple[tuple[str, ...], ...] = ((START, END), (START, END, PAD), (PAD, START, END), (PAD,))
-# START and END, as people write them into lines of characters, and of words
+# usual START and END in lines of characters, and in lines of words
 CHARACTERS = (("\t", "\n"), ("\n", "\n"), ("\t", "\t"), ("^", "$"), ("<", ">"), ("[", "]"), ("{", "}"), ("@", "$"))
 WORDS = (
     ("<start>", "<end>"), ("<s>", "</s>"), ("[start]", "[end]"), ("<sos>", "<eos>"), ("start_", "_end"),
@@ -110,7 +110,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class NumberingRule:
-    """One rule that people use, with the ids that START, END and padding get by it."""
+    """One usual rule, with the ids that it gives to START, END and padding."""
 
     order: str
     head: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class NumberingRule:
 
     @property
     def extra(self) -> int:
-        """How many special ids there are before and after the symbols."""
+        """Returns how many special ids stand before and after the symbols."""
         return len(self.head) + len(self.tail)
 
     def number(
@@ -129,9 +129,9 @@ class NumberingRule:
         """Gives ids to the symbols of rows.
 
         Args:
-            rows: symbols of one side, without START and END: they are added if they are symbols of the data.
+            rows: symbols of one side, without START and END, which are added if `around` has them.
             segmentation: how the rows were cut, for the description.
-            also: of a shared vocabulary, rows of the source, which have no START and END.
+            also: rows of the source, if the vocabulary is shared; they have no START and END.
 
         """
         start, end = (list(self.around[:1]), list(self.around[1:])) if self.around else ([], [])
@@ -148,7 +148,7 @@ class NumberingRule:
         return Numbering(ids, how, *(special.get(name) for name in (PAD, UNK, START, END)))
 
     def describe(self, count: int, segmentation: Segmentation) -> str:
-        """Says the rule in words; `count` is the number of symbols."""
+        """Returns the rule in words; `count` is the number of symbols."""
         case = " of lower-cased text" if segmentation.lowercase else ""
         what = f"{count} symbols{case} {self.order} from {len(self.head)}"
         if self.head:
@@ -173,7 +173,7 @@ def source_rules(separator: str) -> Iterator[NumberingRule]:
 
 
 def target_rules(separator: str, start: str | None, end: str | None) -> Iterator[NumberingRule]:
-    """Yields rules for a target, which needs START and END."""
+    """Yields rules for a target, which has START and END."""
     pairs = [(start or first, end or last) for first, last in (WORDS if separator else CHARACTERS)]
     for shared in (False, True):
         for order in ORDERS:
@@ -192,7 +192,7 @@ def target_rules(separator: str, start: str | None, end: str | None) -> Iterator
 
 
 def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
-    """How many different symbols the first 1, 2, ... rows hold, int (N,)."""
+    """Returns how many different symbols the first 1, 2, ... rows hold, int (N,)."""
     seen: set[str] = set()
     counts = np.zeros(len(rows), np.int64)
     for number, row in enumerate(rows):
@@ -202,13 +202,13 @@ def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def rows_of_size(counts: np.ndarray, size: int) -> tuple[int, int]:
-    """The least and the most first rows that hold `size` different symbols; the least is above the most: none do."""
+    """Returns the least and the most first rows with `size` different symbols; the least is the larger if none do."""
     first, last = np.searchsorted(counts, size, "left"), np.searchsorted(counts, size, "right")
     return int(first) + 1, int(last)
 
 
 def roundest(low: int, high: int) -> int:
-    """The number of a range that a person would write: the one with the fewest digits that are not zero."""
+    """Returns the roundest number of a range: the one with the fewest digits that are not zero."""
     for zeros in range(len(str(high)), -1, -1):
         step = 10**zeros
         if (candidate := high // step * step) >= max(low, 1):
@@ -217,5 +217,5 @@ def roundest(low: int, high: int) -> int:
 
 
 def shown(value: int | None) -> str:
-    """Writes an id."""
+    """Returns an id in words."""
     return "a row of zeros" if value == NOTHING else "none" if value is None else f"id {value}"
