@@ -8,6 +8,7 @@ from pathlib import Path
 from seq2seq.cli.options import add_options, choices_of, configured
 from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb, say
 from seq2seq.config import DataConfig
+from seq2seq.terminal import LiveLine
 
 EXAMPLE = (
     "  seq2seq adopt s2s_model.keras --data fra.txt --model runs/tutorial\n"
@@ -40,7 +41,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
     add_options(parser, DataConfig, leave_out=others)
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -49,17 +50,24 @@ def run(argv: Sequence[str]) -> int:
     config = configured(DataConfig, choices_of(args, sections=(DataConfig,)).data)
     from seq2seq.adoption.adopting import adopt_files
 
-    adopt_files(
-        [Path(path) for path in args.paths],
-        args.data,
-        Path(args.model),
-        allow_lambda=args.allow_lambda,
-        vocabularies=args.vocabulary,
-        config=config,
-        **{name: getattr(args, name) for name in HINTS},
-        overwrite=args.overwrite,
-        report=say,
-    )
+    with LiveLine() as line:
+
+        def report(text: str) -> None:
+            line.clear()
+            say(text)
+
+        adopt_files(
+            [Path(path) for path in args.paths],
+            args.data,
+            Path(args.model),
+            allow_lambda=args.allow_lambda,
+            vocabularies=args.vocabulary,
+            config=config,
+            **{name: getattr(args, name) for name in HINTS},
+            overwrite=args.overwrite,
+            report=report,
+            progress=line.show,
+        )
     say(f"adopted: {args.model}")
     return 0
 

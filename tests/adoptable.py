@@ -106,6 +106,14 @@ def backwards(size):
     return lively(keras.Model([source, target], layers.Dense(size, activation="softmax")(hidden)))
 
 
+def narrow(size, steps):
+    """A decoder that reads a fixed number of steps."""
+    source, target = keras.Input((None,), dtype="int32"), keras.Input((steps,), dtype="int32")
+    states = layers.LSTM(8, return_state=True)(layers.Embedding(size, 6)(source))[1:]
+    hidden = layers.LSTM(8, return_sequences=True)(layers.Embedding(size, 6)(target), initial_state=states)
+    return lively(keras.Model([source, target], layers.Dense(size, activation="softmax")(hidden)))
+
+
 def one_hot(arrays, *, masking=False, cell="lstm", **keywords):
     """The one-hot tutorial, with what a test changes about its layers."""
     layer = {"lstm": layers.LSTM, "gru": layers.GRU}[cell]

@@ -32,6 +32,7 @@ def adopt(
     overwrite: bool = False,
     record: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda line: None,
+    progress: Callable[..., None] = lambda share, *parts: None,
     **hints: Any,
 ) -> Any:
     """Writes a model folder that decodes as the model does; returns the Translator or LanguageModel in it.
@@ -47,6 +48,7 @@ def adopt(
         overwrite: replace a model folder.
         record: where the model came from, for the folder's config.json.
         report: called with each line of what was found out.
+        progress: called with the share that is done, 0 to 1 or None, and what is being done.
         hints: what the user knows: `rows`, `source_length`, `window`, `start`, `end` and `pad` of UserHints.
 
     Raises:
@@ -73,6 +75,7 @@ def adopt(
             config=config,
             record={**(record or {}), "data": {"name": path.name, "sha256": sha256_of(path)}},
             report=report,
+            progress=progress,
         )
         language = adoption.original.parts.source is None
         kind, other = (

@@ -10,9 +10,12 @@ import numpy as np
 
 from seq2seq.adoption.likelihood import Symbols
 from seq2seq.adoption.numbering_rules import (
+    NO_COUNTS,
     Numbering,
     NumberingRule,
     Segmentation,
+    SymbolCounts,
+    count_symbols,
     distinct_counts,
     roundest,
     rows_of_size,
@@ -71,6 +74,7 @@ class Adoption:
     config: DataConfig  # how the data is read, for the model folder
     record: Mapping[str, Any]  # where the model came from, for config.json
     report: Callable[[str], None]  # called with each line for the user
+    progress: Callable[..., None]  # called with the share that is done, and what is being done
 
 
 class FittingRule(NamedTuple):
@@ -105,6 +109,9 @@ class Texts:
         self.pairs = pairs
         self._cut: dict[tuple[int, Segmentation], list[list[str]]] = {}
         self._numbered: dict[Any, Numbering] = {}
+        self._counted: dict[tuple[int, Segmentation, int], SymbolCounts] = {}
+        self._sampled: set[int] = set()
+        self._order = np.random.default_rng(0).permutation(len(pairs))
 
     def cut(self, side: int, segmentation: Segmentation) -> list[list[str]]:
         """Cuts one side, 0 the source or 1 the target, into symbols."""
@@ -115,7 +122,23 @@ class Texts:
     def sample(self, segmentations: Segmentations, rows: int, count: int) -> list[Symbols]:
         """Draws at most `count` of the first rows, the same ones at each call."""
         sources, targets = (self.cut(side, segmentations[side]) for side in (0, 1))
-        return [(sources[row], targets[row]) for row in np.random.default_rng(0).permutation(rows)[:count]]
+        drawn = np.random.default_rng(0).permutation(rows)[:count].tolist()
+        self._sampled.update(drawn)
+        return [(sources[row], targets[row]) for row in drawn]
+
+    def short_sample(self, segmentations: Segmentations, rows: int, count: int) -> list[Symbols]:
+        """Draws at most `count` of the first rows whose targets are of median length or shorter."""
+        sources, targets = (self.cut(side, segmentations[side]) for side in (0, 1))
+        drawn = self._order[self._order < rows][: 8 * count].tolist()  # nearly the same ones for another number of rows
+        median = np.median([len(targets[row]) for row in drawn])
+        short = [row for row in drawn if len(targets[row]) <= median][:count]
+        self._sampled.update(short)
+        return [(sources[row], targets[row]) for row in short]
+
+    def held_back(self, rows: int) -> list[int]:
+        """Lists the first rows in random order, those that no sample held first."""
+        order = np.random.default_rng(1).permutation(rows).tolist()
+        return sorted(order, key=lambda row: row in self._sampled)
 
     def numbered(self, source: FittingRule, target: FittingRule) -> VocabularyPair:
         """Applies two rules to the first rows that fit both."""
@@ -127,10 +150,16 @@ class Texts:
     def _number(self, side: int, fitting: FittingRule, rows: int) -> Numbering:
         key = side, fitting.rule, fitting.segmentations, rows
         if key not in self._numbered:
-            own = self.cut(side, fitting.segmentations[side])[:rows]
-            also = self.cut(0, fitting.segmentations[0])[:rows] if fitting.rule.shared else []
+            own = self._count(side, fitting.segmentations[side], rows)
+            also = self._count(0, fitting.segmentations[0], rows).counts if fitting.rule.shared else NO_COUNTS
             self._numbered[key] = fitting.rule.number(own, fitting.segmentations[side], also=also)
         return self._numbered[key]
+
+    def _count(self, side: int, segmentation: Segmentation, rows: int) -> SymbolCounts:
+        key = side, segmentation, rows
+        if key not in self._counted:
+            self._counted[key] = count_symbols(self.cut(side, segmentation)[:rows])
+        return self._counted[key]
 
     def segmentations(self, hints: UserHints) -> Iterator[Segmentations]:
         """Yields the ways in which the file may have been read."""

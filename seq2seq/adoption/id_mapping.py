@@ -12,6 +12,8 @@ from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 
+PADDING = "<padding>"  # a symbol for the padding where the original has UNK, START and END
+
 
 class IdMapping(NamedTuple):
     """A translator's vocabularies, with the original's id for each of their ids."""
@@ -54,8 +56,9 @@ def ordered(ids: Mapping[str, int]) -> list[str]:
 
 
 def map_source(numbering: Numbering, form: SourceForm, *, clean: bool) -> tuple[list[str], Ids, SourceForm]:
-    """Lists a source's symbols, and the original's id for each of the folder's; padding gets a free special id."""
+    """Lists a source's symbols, and the original's id for each of the folder's; padding gets a free id."""
     symbols = ordered(numbering.ids)
+    ids: list[int | None] = [numbering.ids[symbol] for symbol in symbols]
     folder_ids: dict[int, int] = {numbering.ids[symbol]: SPECIAL_COUNT + place for place, symbol in enumerate(symbols)}
     special: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
     for place, number in ((UNK, numbering.unk), (START, numbering.start), (END, numbering.end)):
@@ -64,12 +67,17 @@ def map_source(numbering: Numbering, form: SourceForm, *, clean: bool) -> tuple[
             special[place] = number
     if form.fill not in folder_ids:
         # in a one-hot model an unknown character is a row of zeros, as the padding is
-        free = next(place for place in (UNK, START, END) if special[place] is None)
+        padding = None if form.fill == NOTHING else form.fill
+        free = next((place for place in (UNK, START, END) if special[place] is None), SPECIAL_COUNT + len(symbols))
         folder_ids[form.fill] = free
-        special[free] = None if form.fill == NOTHING else form.fill
+        if free < SPECIAL_COUNT:
+            special[free] = padding
+        else:
+            symbols.append(PADDING)
+            ids.append(padding)
     before, after = (tuple(folder_ids[number] for number in numbers) for numbers in (form.before, form.after))
     mapped = replace(form, before=before, after=after, fill=folder_ids[form.fill], clean=clean)
-    return symbols, [*special.values(), *(numbering.ids[symbol] for symbol in symbols)], mapped
+    return symbols, [*special.values(), *ids], mapped
 
 
 def map_target(numbering: Numbering, classes: int) -> tuple[list[str], Ids, Ids]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -11,27 +10,40 @@ from seq2seq.adoption.candidates import Adoption, UserHints
 from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.folder import write
 from seq2seq.adoption.id_mapping import map_target
-from seq2seq.adoption.known_vocabulary import from_table
+from seq2seq.adoption.known_vocabulary import LATER, from_table
+from seq2seq.adoption.language_agreement import (
+    COMPARED,
+    CONTEXT,
+    LanguageComparison,
+    check_arrays,
+    log_probs_of,
+    read,
+    windows,
+)
 from seq2seq.adoption.likelihood import FLOOR, unigram_baseline
 from seq2seq.adoption.model_parts import NUMBER, ModelParts
-from seq2seq.adoption.numbering_rules import HEADS, ORDERS, PAD, UNK, Numbering, NumberingRule, Segmentation
-from seq2seq.adoption.source_model import OriginalModel
+from seq2seq.adoption.numbering_rules import (
+    HEADS,
+    ORDERS,
+    PAD,
+    UNK,
+    Numbering,
+    NumberingRule,
+    Segmentation,
+    count_symbols,
+)
 from seq2seq.adoption.vocabulary_search import LEARNT
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.decoding import log_softmax
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.files import read_text
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.vocabularies import Table
-from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.numpy_language import NumpyLanguageModel
-from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.text.prose import EXCERPT_CHARACTERS, TRAIN_SHARE, TextForm
 from seq2seq.text.vocabulary import Vocabulary
 
-PLACES, COMPARED = 200, 100  # of the text: to score candidates at, and to compare both models at
-CONTEXT = 40  # symbols that a model without a window reads at each place
+PLACES = 200  # of the text, to score candidates at
 WAY_OUT = "pass its numbering with --vocabulary FILE.json (a list of symbols, or symbol to id)"
 
 
@@ -65,20 +77,26 @@ def adopt_language_model(adoption: Adoption) -> None:
     """
     parts, report, path = adoption.original.parts, adoption.report, adoption.data
     window = window_of(parts, adoption.hints.window, adoption.arrays)
-    result = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window).run()
+    search = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window)
+    if adoption.arrays is not None and adoption.tables:
+        numbering = from_table(adoption.tables[-1], adoption.hints, delimited=False)
+        check_arrays(adoption.arrays, numbering, [text.symbols for text in search.texts])
+    result = search.run()
     report(f"symbols: {result.numbering.how}")
     if parts.target.kind == NUMBER:
         report(f"an id is divided by {result.scale:g}")
     stateless = f"stateless: reads the last {window} symbols again at each step"
     report(stateless if window else "stateful: keeps its state from symbol to symbol")
     report(f"nats per symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
+    if adoption.arrays is not None:
+        check_arrays(adoption.arrays, result.numbering, [result.text.symbols])
     original = replace(adoption.original, scale=result.scale)
     write(
         adoption.folder,
         bundle_of(adoption, result, window),
         metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6)}},
         lines=[],
-        compare=lambda models: log_probs(original, result, window or CONTEXT, models),
+        compare=LanguageComparison(original, result.numbering, result.text.symbols, window),
         compared=f"at {COMPARED} places",
         report=adoption.report,
     )
@@ -187,9 +205,10 @@ class TextSearch:
         nats, text, numbering, scale = min(found, key=lambda entry: entry[0])
         baseline = unigram_baseline(text.symbols)
         if not nats < LEARNT * baseline:
+            which, way_out = ("the best one", WAY_OUT) if not self.tables else (self.tables[-1].name, LATER)
             raise AdoptionError(
                 f"the data: expected a numbering under which the model's predictions are likely, got {nats:.2f} nats "
-                f"per symbol with the best one (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+                f"per symbol with {which} (unigram baseline: {baseline:.2f}); {way_out}"
             )
         return TextResult(text, numbering, float(scale), nats, baseline)
 
@@ -199,10 +218,11 @@ class TextSearch:
             if self.tables:
                 yield text, from_table(self.tables[-1], self.hints, delimited=False)
                 continue
-            count = len(set(text.symbols))
+            counts = count_symbols([text.symbols])
+            count = len(counts.counts)
             heads = [head for head in HEADS if set(head) <= {PAD, UNK} and count + len(head) in self.sizes]
             for order, head in product(ORDERS, heads):
-                yield text, NumberingRule(order, head).number([text.symbols], Segmentation("", text.form.lowercase))
+                yield text, NumberingRule(order, head).number(counts, Segmentation("", text.form.lowercase))
 
     def cross_entropy(self, text: CutText, numbering: Numbering, scale: float) -> float:
         """Returns the mean nats of the symbols after some windows; infinity if the ids cannot encode the text."""
@@ -217,54 +237,8 @@ class TextSearch:
         return self._known[key]
 
 
-def windows(symbols: Sequence[str], numbering: Numbering, length: int, count: int) -> np.ndarray:
-    """Draws windows of a text: ids (at most `count`, length + 1), of which the last is to be predicted.
-
-    Raises:
-        AdoptionError: the text is not longer than a window.
-
-    """
-    ids = np.array([numbering.ids.get(symbol, -1 if numbering.unk is None else numbering.unk) for symbol in symbols])
-    if len(ids) <= length:
-        raise AdoptionError(
-            f"the data: expected a text longer than the model's window of {length} symbols, got {len(ids)}"
-        )
-    starts = np.random.default_rng(0).integers(0, len(ids) - length, 4 * count)
-    rows = ids[starts[:, None] + np.arange(length + 1)]
-    return rows[(rows >= 0).all(1)][:count]
-
-
 def numpy_model(parts: ModelParts) -> NumpyLanguageModel:
     """Builds the NumPy runtime of a model; id i of the original becomes id i + SPECIAL_COUNT."""
     sizes = sizes_of(parts)
     ids = [*[None] * SPECIAL_COUNT, *range(parts.classes)]
     return NumpyLanguageModel(sizes, weights_of(parts, sizes, [], ids, ids))
-
-
-def read(model: TextRuntime, ids: np.ndarray) -> np.ndarray:
-    """Feeds ids (B, T) to a model; returns the logits (B, V) of the symbol after them."""
-    state = model.start(len(ids))
-    if isinstance(model, RestartingLanguageModel):
-        # what stands before the window must make no difference
-        _, state = model.step(ids[:, -1], state)
-        return model.read(ids, state)[0]
-    for column in ids.T:
-        logits, state = model.step(column, state)
-    return logits
-
-
-def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Returns log-probabilities (nats) float64 (B,) of one id for each row of logits (B, V)."""
-    return log_softmax(logits)[np.arange(len(ids)), ids]
-
-
-def log_probs(
-    original: OriginalModel, result: TextResult, length: int, models: Sequence[Any]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Computes log-probabilities (nats) of the symbols at some places: the original's, and each adopted model's."""
-    rows = windows(result.text.symbols, result.numbering, length, COMPARED)
-    symbols = {number: symbol for symbol, number in result.numbering.ids.items()}
-    first: LanguageModel = models[0]
-    ids = np.array([[first.vocabulary.encode(symbols[number])[0] for number in row] for row in rows], np.int32)
-    adopted = [log_probs_of(read(model.runtime, ids[:, :-1]), ids[:, -1]) for model in models]
-    return original.log_probs(None, rows[:, :-1])[np.arange(len(rows)), -1, rows[:, -1]], adopted

@@ -10,6 +10,7 @@ from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.model_parts import ModelParts
 from seq2seq.adoption.numbering_rules import Numbering
 from seq2seq.adoption.source_model import padded
+from seq2seq.decoding import State
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.inference.forcing import forced_log_probs
 from seq2seq.inference.numpy_runtime import NumpyTranslator
@@ -18,6 +19,7 @@ from seq2seq.text.source_layout import SourceForm
 
 Symbols = tuple[list[str], list[str]]  # of source and target
 Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: those that the encoder reads, and START ... END
+MOST_REMEMBERED, MOST_BYTES = 32, 2**26  # rows of a batch whose state is remembered, and bytes of all such states
 FLOOR = -30.0  # nats; so that one impossible symbol does not decide alone
 
 
@@ -36,6 +38,27 @@ class Candidate(NamedTuple):
         return tuple(self.form.row(source)), (self.target.start, *target, self.target.end)
 
 
+class RememberingTranslator:
+    """A runtime that remembers the states after the last sources: other targets often follow the same ones."""
+
+    def __init__(self, runtime: NumpyTranslator) -> None:
+        self.runtime = runtime
+        self.step = runtime.step
+        self._states: dict[bytes, State] = {}
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Reads sources int64 (B, S), right-padded."""
+        if len(source_ids) > MOST_REMEMBERED:
+            return self.runtime.start(source_ids)
+        key = source_ids.tobytes() + bytes(str(source_ids.shape), "ascii")
+        state = self._states.pop(key, None) or self.runtime.start(source_ids)
+        self._states[key] = state
+        size = sum(array.nbytes for array in (*state.rows, *state.shared))
+        if len(self._states) * size > MOST_BYTES:
+            del self._states[next(iter(self._states))]
+        return state
+
+
 class Likelihood:
     """The model on the NumPy runtime, which reads the original's ids; no row is computed twice."""
 
@@ -49,7 +72,7 @@ class Likelihood:
         weights = weights_of(
             parts, config, [*special, *range(parts.source.size)], [*special, *range(count)], [*special, *classes]
         )
-        self.runtime = NumpyTranslator(config, weights)
+        self.runtime = RememberingTranslator(NumpyTranslator(config, weights))
         self._known: dict[Row, float] = {}
 
     def cross_entropy(self, candidate: Candidate, pairs: Sequence[Symbols]) -> float:

@@ -1,10 +1,12 @@
 """The usual rules that number symbols: from the texts of one side to the id of each symbol."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,30 +60,41 @@ def id_of(text: str, ids: Mapping[str, int]) -> int | None:
     return number if number is not None and number >= 0 else None
 
 
-def by_code(rows: Iterable[Sequence[str]]) -> list[str]:
+Counts = Mapping[str, int]  # of symbols, in the order in which they first appear
+NO_COUNTS: Counts = MappingProxyType({})
+
+
+class SymbolCounts(NamedTuple):
+    """How often each symbol stands in some rows."""
+
+    rows: int
+    first: Sequence[str]  # the first row's symbols
+    counts: Counts
+
+
+def count_symbols(rows: Sequence[Sequence[str]]) -> SymbolCounts:
+    """Counts the symbols of at least one row."""
+    return SymbolCounts(len(rows), rows[0], Counter(chain.from_iterable(rows)))
+
+
+def by_code(counts: Counts) -> list[str]:
     """Sorts the symbols as `sorted(set(...))` does."""
-    return sorted(set(chain.from_iterable(rows)))
+    return sorted(counts)
 
 
-def by_appearance(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lists the symbols as they first appear."""
-    return list(dict.fromkeys(chain.from_iterable(rows)))
-
-
-def by_frequency(rows: Iterable[Sequence[str]]) -> list[str]:
+def by_frequency(counts: Counts) -> list[str]:
     """Sorts by frequency, ties by first appearance, as Keras's Tokenizer and Counter do."""
-    return [symbol for symbol, _ in Counter(chain.from_iterable(rows)).most_common()]
+    return sorted(counts, key=lambda symbol: -counts[symbol])
 
 
-def by_frequency_and_code(rows: Iterable[Sequence[str]]) -> list[str]:
+def by_frequency_and_code(counts: Counts) -> list[str]:
     """Sorts by frequency, ties from the last by code point, as Keras's TextVectorization does."""
-    counts = Counter(chain.from_iterable(rows))
     return sorted(counts, key=lambda symbol: (counts[symbol], symbol.encode()), reverse=True)
 
 
-ORDERS: dict[str, Callable[[Iterable[Sequence[str]]], list[str]]] = {
+ORDERS: dict[str, Callable[[Counts], list[str]]] = {
     "sorted": by_code,
-    "in order of appearance": by_appearance,
+    "in order of appearance": list,
     "by frequency": by_frequency,
     "by frequency as TextVectorization does": by_frequency_and_code,
 }
@@ -123,26 +136,31 @@ class NumberingRule:
         """Returns how many special ids stand before and after the symbols."""
         return len(self.head) + len(self.tail)
 
-    def number(
-        self, rows: Sequence[Sequence[str]], segmentation: Segmentation, *, also: Sequence[Sequence[str]] = ()
-    ) -> Numbering:
+    def number(self, own: SymbolCounts, segmentation: Segmentation, *, also: Counts = NO_COUNTS) -> Numbering:
         """Gives ids to the symbols of rows.
 
         Args:
-            rows: symbols of one side, without START and END, which are added if `around` has them.
+            own: symbols of one side, without START and END, which are added if `around` has them.
             segmentation: how the rows were cut, for the description.
-            also: rows of the source, if the vocabulary is shared; they have no START and END.
+            also: symbols of the source, if the vocabulary is shared; it has no START and END.
 
         """
-        start, end = (list(self.around[:1]), list(self.around[1:])) if self.around else ([], [])
-        symbols = ORDERS[self.order](chain(also, ([*start, *row, *end] for row in rows)))
+        counts = Counter(also)
+        if self.around is not None:
+            start, end = self.around
+            counts[start] += own.rows
+            for symbol in own.first:
+                counts[symbol] += 0
+            counts[end] += own.rows
+        counts.update(own.counts)
+        symbols = ORDERS[self.order](counts)
         ids = {symbol: number for number, symbol in enumerate(symbols, len(self.head))}
         special = {name: number for number, name in enumerate(self.head)}
         special |= {name: number for number, name in enumerate(self.tail, len(self.head) + len(symbols))}
         if self.around is not None:
             special |= {name: ids[symbol] for name, symbol in zip((START, END), self.around, strict=True)}
             for symbol in set(self.around):
-                if not any(symbol in row for row in chain(rows, also)):
+                if symbol not in own.counts and symbol not in also:
                     del ids[symbol]
         how = self.describe(len(symbols), segmentation)
         return Numbering(ids, how, *(special.get(name) for name in (PAD, UNK, START, END)))

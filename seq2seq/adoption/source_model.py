@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,15 @@ from seq2seq.models.backend import keras
 BATCH = 128
 SAME = 1e-5  # difference of log-probabilities (nats) that rounding may make
 TINY = 1e-300
+MOST_ELEMENTS = 20_000_000  # of log-probabilities that are computed together
 Rows = Sequence[Sequence[int]]
+
+
+class Forced(NamedTuple):
+    """Teacher-forced predictions of N symbols, row after row, in nats."""
+
+    log_probs: np.ndarray  # float64 (N,), of the given symbols
+    best: np.ndarray  # float64 (N,), of the likeliest symbols
 
 
 @dataclass(frozen=True)
@@ -62,32 +70,37 @@ class OriginalModel:
             found.append(log_softmax(scores) if self.parts.logits else np.log(np.maximum(scores, TINY)))
         return np.concatenate(found)
 
-    def target_log_probs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool) -> np.ndarray:
-        """Computes the teacher-forced log-probabilities (nats) of all rows' targets.
+    def teacher_forced(
+        self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool, allowed: Sequence[int] | None = None
+    ) -> Forced:
+        """Computes the log-probabilities of all rows' targets, and of the likeliest symbols there.
 
         Args:
             rows: ids that the encoder reads, and START ... END.
             masked: whether the encoder masks its padding; else only rows of equal length are computed together.
-
-        Returns:
-            float64 (N,), row after row, where N is the number of symbols after START in all rows.
+            allowed: classes among which the likeliest symbol is chosen; None: all.
 
         """
         source, target = self.parts.source, self.parts.target
         assert source is not None
-        found: list[np.ndarray] = [np.zeros(0)] * len(rows)
+        found: list[np.ndarray] = [np.zeros((0, 2))] * len(rows)
         groups: dict[int, list[int]] = {}
         for number, (ids, _) in enumerate(rows):
             groups.setdefault(0 if masked else len(ids), []).append(number)
-        for members in groups.values():
-            sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
-            log_probs = self.log_probs(
-                padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
-                padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
-            )
-            for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
-                found[number] = log_probs[place, np.arange(len(ids) - 1), ids[1:]]
-        return np.concatenate(found)
+        steps = max(len(ids) for _, ids in rows)
+        size = max(1, MOST_ELEMENTS // (steps * self.parts.classes))
+        for group in groups.values():
+            for members in (group[begin : begin + size] for begin in range(0, len(group), size)):
+                sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
+                log_probs = self.log_probs(
+                    padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
+                    padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
+                )
+                best = (log_probs if allowed is None else log_probs[..., list(allowed)]).max(-1)
+                for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
+                    times = np.arange(len(ids) - 1)
+                    found[number] = np.stack([log_probs[place, times, ids[1:]], best[place, times]], -1)
+        return Forced(*np.concatenate(found).T)
 
     def padding_id(self, table: SymbolInput) -> int:
         """Returns the id to pad with where the model masks padding, or no prediction depends on it."""

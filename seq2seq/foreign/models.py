@@ -68,9 +68,8 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
 
 
 def shortened(error: Exception) -> str:
-    """Gives the first line of an error, at most 160 characters."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160]
+    """Gives an error's whole message, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def config_of(path: Path) -> str:
