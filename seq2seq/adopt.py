@@ -10,6 +10,7 @@ from pathlib import Path
 from seq2seq.cli.options import add_options, configured
 from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb, say
 from seq2seq.config import DataConfig
+from seq2seq.terminal import LiveLine
 
 EXAMPLE = (
     "  seq2seq adopt s2s_model.keras --data fra.txt --model runs/tutorial\n"
@@ -18,7 +19,7 @@ EXAMPLE = (
     "    --source-sep ' ' --target-sep ' ' --model runs/words\n"
     "  seq2seq adopt writer.keras --data nietzsche.txt --model runs/writer\n\n"
     "Give the model that was fitted and the file that it was trained on. The ids, padding and lengths that are\n"
-    "inferred are printed on stderr. The folder is written only if its log-probabilities agree with the original's."
+    "inferred are printed on stderr. The folder is written only if its predictions agree with the original's."
 )
 HINTS = ("start", "end", "pad", "rows", "source_length", "window")
 READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")
@@ -42,7 +43,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
     add_options(parser, DataConfig, leave_out=others)
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -51,17 +52,24 @@ def run(argv: Sequence[str]) -> int:
     config = configured(DataConfig, args)
     from seq2seq.adoption.adopting import adopt_files
 
-    adopt_files(
-        [Path(path) for path in args.paths],
-        args.data,
-        Path(args.model),
-        allow_lambda=args.allow_lambda,
-        vocabularies=args.vocabulary,
-        config=config,
-        **{name: getattr(args, name) for name in HINTS},
-        overwrite=args.overwrite,
-        report=say,
-    )
+    with LiveLine() as line:
+
+        def report(text: str) -> None:
+            line.clear()
+            say(text)
+
+        adopt_files(
+            [Path(path) for path in args.paths],
+            args.data,
+            Path(args.model),
+            allow_lambda=args.allow_lambda,
+            vocabularies=args.vocabulary,
+            config=config,
+            **{name: getattr(args, name) for name in HINTS},
+            overwrite=args.overwrite,
+            report=report,
+            progress=line.show,
+        )
     say(f"adopted: {args.model}")
     return 0
 

@@ -47,7 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--pairs", metavar="FILE.tsv", help="the texts: source, tab, target")
     parser.add_argument("--explain", metavar="CODE", help="explain a code with an example")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def run(argv: Sequence[str]) -> int:

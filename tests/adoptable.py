@@ -1,6 +1,6 @@
-"""Encoder-decoders and language models in the styles that people write them, for `adopt`; nothing here is ours.
+"""Encoder-decoders in the usual styles, for `adopt`; nothing here uses the package's own models.
 
-Most keep random weights, drawn large enough that predictions differ: what is tested is arithmetic, not learning.
+Most keep random weights, large enough that predictions differ: the tests are of arithmetic, not of learning.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ layers = keras.layers
 
 
 def lively(model, *, seed=0, scale=0.5):
-    """Draws all weights anew, so that rows and steps differ much."""
+    """Draws all weights at random, so that predictions differ much between rows and steps."""
     random = np.random.default_rng(seed)
     model.set_weights([random.normal(0, scale, weight.shape).astype("float32") for weight in model.get_weights()])
     return model
@@ -20,7 +20,7 @@ def lively(model, *, seed=0, scale=0.5):
 def stacked(
     size, *, cell="lstm", depth=2, units=(10, 7), embedding=(6, 5), mask=True, dropout=0.2, wiring="each", **gates
 ):
-    """Several layers; the decoder's start from the encoder's layer by layer, or all or the first from the last one."""
+    """Several layers; `wiring`: each decoder layer starts from its encoder layer, or all or the first from the last."""
     layer = {"lstm": layers.LSTM, "gru": layers.GRU}[cell]
     source, target = keras.Input((None,), name="q"), keras.Input((None,), name="a")
     hidden = layers.SpatialDropout1D(dropout)(layers.Embedding(size, embedding[0], mask_zero=mask)(source))
@@ -48,7 +48,7 @@ def mixed_directions(size):
     )
     _, h, c = layers.LSTM(8, return_sequences=True, return_state=True)(hidden)
     decoded = layers.Embedding(size, 4)(target)
-    # the other way round, as one may write it
+    # backward before forward
     decoded = layers.LSTM(10, return_sequences=True)(
         decoded, initial_state=[layers.Concatenate()([bh, fh]), layers.Concatenate()([bc, fc])]
     )
@@ -106,6 +106,14 @@ def backwards(size):
     """An encoder that reads from the end."""
     source, target = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")
     states = layers.LSTM(8, return_state=True, go_backwards=True)(layers.Embedding(size, 6)(source))[1:]
+    hidden = layers.LSTM(8, return_sequences=True)(layers.Embedding(size, 6)(target), initial_state=states)
+    return lively(keras.Model([source, target], layers.Dense(size, activation="softmax")(hidden)))
+
+
+def narrow(size, steps):
+    """A decoder that reads a fixed number of steps."""
+    source, target = keras.Input((None,), dtype="int32"), keras.Input((steps,), dtype="int32")
+    states = layers.LSTM(8, return_state=True)(layers.Embedding(size, 6)(source))[1:]
     hidden = layers.LSTM(8, return_sequences=True)(layers.Embedding(size, 6)(target), initial_state=states)
     return lively(keras.Model([source, target], layers.Dense(size, activation="softmax")(hidden)))
 

@@ -1,4 +1,4 @@
-"""Adoption: a folder of ours says what the original said, in every style that is understood; others are refused."""
+"""Adoption: the folder predicts what the original predicts, in every known style; other styles are refused."""
 
 import functools
 import json
@@ -67,8 +67,8 @@ def agrees(translator, model, arrays, pairs, *, start=START, end=END, symbols=No
     """Checks log-probabilities, the greedy output, beam and sampling on some rows; adopt itself checks Keras's too."""
     few, pairs = first(arrays), pairs[:ROWS]
     wanted = adoptable.teacher_forced(model, few, target_ids(few))
-    for (*_, ours), theirs, (_, target) in zip(translator.score(pairs), wanted, pairs, strict=True):
-        np.testing.assert_allclose(ours, theirs[: len(target) + 1], atol=1e-5)
+    for (*_, adopted), original, (_, target) in zip(translator.score(pairs), wanted, pairs, strict=True):
+        np.testing.assert_allclose(adopted, original[: len(target) + 1], atol=1e-5)
     sources = [source for source, _ in pairs]
     outputs = translator.translate(sources, max_length=length)
     symbols = symbols or dict(enumerate(LETTERS, 3))
@@ -100,7 +100,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_folder_says_what_the_original_says(style, tmp_path):
+def test_a_folder_predicts_what_the_original_predicts(style, tmp_path):
     arrays = id_arrays(PAIRS)
     model = adoptable.lively(STYLES[style]())
     translator = adopt(model, written(PAIRS, tmp_path), tmp_path / "model", arrays=arrays)
@@ -122,7 +122,7 @@ def test_padding_in_front(mask, tmp_path):
     [{"fill": " "}, {"fill": ""}, {"fill": "", "masking": True}, {"fill": " ", "cell": "gru"}],
     ids=str,
 )
-def test_one_hot_rows_filled_with_a_space_or_with_zeros(style, tmp_path):
+def test_one_hot_rows_padded_with_a_space_or_with_zeros(style, tmp_path):
     style = dict(style)
     arrays = tutorial_arrays(SPACED, fill=style.pop("fill"))
     model = adoptable.one_hot(arrays, **style)
@@ -142,7 +142,7 @@ def test_one_symbol_that_starts_and_ends(tmp_path):
     agrees(translator, model, arrays, PAIRS, start=END, symbols=symbols, unwritten=(0,))
 
 
-# numberings that are found out from the texts; these models have learnt
+# numberings that are found from the texts; these models have learnt
 
 
 @functools.cache
@@ -163,7 +163,7 @@ def test_the_tutorial_is_adopted_from_its_files_alone(fill, name, tmp_path, caps
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "target: 11 symbols sorted from 0, START '\\t' and END '\\n' among them" in captured.err
-    assert f"filled up to 8 symbols with {'rows of zeros' if not fill else repr(' ')}" in captured.err
+    assert f"padded to 8 symbols with {'rows of zeros' if not fill else repr(' ')}" in captured.err
     assert f"rows: the first {len(SPACED)} of" in captured.err
     translator = seq2seq.load(folder)
     symbols = dict(enumerate(sorted({"\t", "\n", " ", *LETTERS})))
@@ -174,7 +174,7 @@ def test_the_tutorial_is_adopted_from_its_files_alone(fill, name, tmp_path, caps
 
 
 def check_verbs(folder, data, tmp_path, capsys):
-    """Every verb works on an adopted folder, or says what it needs."""
+    """Checks that each verb works on an adopted folder, or names what it needs."""
     from seq2seq.__main__ import main as run
 
     assert run(["verify", "--model", str(folder), "--runtime", "keras"]) == 0
@@ -200,7 +200,7 @@ def test_ids_of_embeddings_are_found_out(tmp_path):
     translator = adopt(model, written(PAIRS, tmp_path), tmp_path / "model", report=said.append)
     agrees(translator, model, arrays, PAIRS)
     assert any("PAD" in line for line in said)
-    assert re.search(r"\nnats of a target symbol: \d\.\d{3} \(unigram baseline: 2\.16\)\n", "\n".join(said))
+    assert re.search(r"\nnats per target symbol: \d\.\d{3} \(unigram baseline: 2\.16\)\n", "\n".join(said))
 
 
 def test_no_row_is_scored_twice(tmp_path, monkeypatch):
@@ -236,8 +236,8 @@ def test_words_with_a_vocabulary_file(tmp_path, capsys):
     assert main([*options, "--vocabulary", str(tmp_path / "words.json"), *spaces]) == 0
     translator = seq2seq.load(tmp_path / "m")
     wanted = adoptable.teacher_forced(model, first(arrays), target_ids(first(arrays)))
-    for (*_, ours), theirs in zip(translator.score(words[:ROWS]), wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    for (*_, adopted), original in zip(translator.score(words[:ROWS]), wanted, strict=True):
+        np.testing.assert_allclose(adopted, original, atol=1e-5)
     assert all(" " in output for output in translator.translate([words[0][0]]))
     # another numbering of the same symbols is noticed
     shuffled = dict(zip(table, [1, 2, 10, 9, 8, 7, 6, 5, 4, 3], strict=True))
@@ -252,7 +252,7 @@ def test_words_with_a_vocabulary_file(tmp_path, capsys):
 
 @functools.cache
 def text_model(kind):
-    """A tutorials' language model and its windows."""
+    """Trains a language model as tutorials do; returns it with its windows."""
     arrays, size = others.windows(kind="next" if kind == "gru" else kind, step=1)
     layers = keras.layers
     keras.utils.set_random_seed(1)
@@ -279,8 +279,8 @@ def test_language_models_write_as_the_original_does(kind, tmp_path, capsys):
     adopted = adopt(model, data, tmp_path / "model", report=said.append, **extra)
     assert adopted.bundle.record["restarts"] == (0 if kind == "sequence" else 20)
     stateless = "stateless: reads the last 20 symbols again at each step"
-    assert ("its state is carried on from symbol to symbol" if kind == "sequence" else stateless) in said
-    assert re.fullmatch(r"nats of a symbol: \d\.\d{3} \(unigram baseline: 2\.26\)", said[-2])
+    assert ("stateful: keeps its state from symbol to symbol" if kind == "sequence" else stateless) in said
+    assert re.fullmatch(r"nats per symbol: \d\.\d{3} \(unigram baseline: 2\.26\)", said[-2])
     symbols = sorted(set(others.TEXT))
     prompt = others.TEXT[:30]
     text = prompt
@@ -388,7 +388,7 @@ def called(pair):
         ),
         (
             lambda: embedding_models(defect="decoder looks both ways")[0],
-            "reads them in both directions",
+            "reads its input in both directions",
         ),
         (lambda: called(others.autoencoder(PAIRS)), "reads the encoder's state at each step"),
         (lambda: embedding_models()[2], "expected|inputs"),

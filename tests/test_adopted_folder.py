@@ -1,4 +1,4 @@
-"""An adopted model's folder: written beside its name, checked, and put in place of an older model."""
+"""An adopted model's folder: written under another name, compared, and put in the place of an older model."""
 
 import shutil
 

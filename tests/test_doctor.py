@@ -86,7 +86,7 @@ def test_lambda_layers_are_refused_unless_allowed(tmp_path, arrays_file, capsys)
     path = str(tmp_path / "model.keras")
     model.save(path)
     assert main([arrays_file(), path]) == 2
-    assert "contains a Lambda layer, whose code would run" in capsys.readouterr().err
+    assert "holds a Lambda layer, whose code would run" in capsys.readouterr().err
     assert main([arrays_file(), path, "--allow-lambda"]) in (0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Takes over models that other programs trained: `adopt` writes a model folder that says what the original says."""
+"""Adopts models that other programs trained: `adopt` writes a model folder that predicts what the original predicts."""
 
 from seq2seq.adoption.adopting import adopt
 

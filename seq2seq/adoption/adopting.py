@@ -1,4 +1,4 @@
-"""Adopts a trained Keras model: the model and its data in, a model folder of ours out."""
+"""Turns a trained Keras model and its data into a model folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +32,7 @@ def adopt(
     overwrite: bool = False,
     record: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = lambda line: None,
+    progress: Callable[..., None] = lambda share, *parts: None,
     **hints: Any,
 ) -> Any:
     """Writes a model folder that decodes as the model does; returns the Translator or LanguageModel in it.
@@ -39,21 +40,22 @@ def adopt(
     Args:
         model: a trained functional or Sequential model of Keras 3 or of tf_keras, or its path.
         data: the file it was trained on: source, tab, target; or the text of a language model.
-        folder: receives the folder, which must not be there.
-        arrays: what it was fitted to, as a mapping of names or (inputs, targets); ids are read off them if their rows
+        folder: where the model folder is written; it must not exist.
+        arrays: what it was fitted to, as a mapping of names or (inputs, targets); ids are read from them if their rows
             are the data's first rows.
         vocabularies: of source and target: lists, or mappings from symbol to id.
         config: how the data is read: columns, separators, lowercase.
         overwrite: replace a model folder.
         record: where the model came from, for the folder's config.json.
-        report: receives what was found out, a line each.
+        report: called with each line of what was found out.
+        progress: called with the share that is done, 0 to 1 or None, and what is being done.
         hints: what the user knows: `rows`, `source_length`, `window`, `start`, `end` and `pad` of UserHints.
 
     Raises:
-        AdoptionError: the model or the data has something that does not fit; the message says what.
-        BundleError: the folder is there.
+        AdoptionError: something in the model or the data does not fit; the message names it.
+        BundleError: the folder exists already.
         DataError: the data cannot be read.
-        OptionError: a number is below 1, or is of no use to this kind of model.
+        OptionError: a number is below 1, or does not apply to this kind of model.
 
     """
     folder = Path(folder)
@@ -74,6 +76,7 @@ def adopt(
             config=config,
             record={**(record or {}), "data": {"name": path.name, "sha256": sha256_of(path)}},
             report=report,
+            progress=progress,
         )
         language = adoption.original.parts.source is None
         kind, other = (
@@ -87,18 +90,18 @@ def adopt(
 
 
 def adopt_files(paths: Sequence[Path], data: str, folder: Path, *, allow_lambda: bool = False, **options: Any) -> None:
-    """Adopts what is in files: a model, and beside it arrays and vocabularies.
+    """Adopts a model from files, with arrays and vocabularies.
 
     Args:
         paths: model, arrays and vocabularies, or a folder of these.
         data: a path, or the name of a data set.
-        folder: receives the model folder.
+        folder: where the model folder is written.
         allow_lambda: open models with Lambda layers.
-        options: those of `adopt`; `vocabularies` are paths, before those found.
+        options: those of `adopt`; `vocabularies` are paths, which come before those among `paths`.
 
     Raises:
         DataError: a file cannot be read.
-        OptionError: there is no model, or several that may be meant.
+        OptionError: there is no model, or more than one.
 
     """
     check_free(folder, overwrite=bool(options.get("overwrite")))
@@ -127,12 +130,12 @@ def adopt_files(paths: Sequence[Path], data: str, folder: Path, *, allow_lambda:
 
 
 def table_of(value: Any, number: int, name: str = "") -> Table:
-    """Reads a vocabulary; `number` 0 is the source's."""
+    """Reads a vocabulary; `number` 0 is that of the source."""
     return read_table(value, name or f"the {('source', 'target')[min(number, 1)]} vocabulary")
 
 
 def data_path(data: str) -> Path:
-    """Finds the file of a path or a data set's name.
+    """Returns the file that a path or the name of a data set stands for.
 
     Raises:
         DataError: there is none.

@@ -1,4 +1,4 @@
-"""What one adoption is given, its pairs cut into symbols, and the rules that give as many ids as the model has."""
+"""The inputs of one adoption, its pairs cut into symbols, and the rules that give as many ids as the model has."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.adoption.likelihood import Symbols
-from seq2seq.adoption.numbering import Numbering, NumberingRule, Segmentation, distinct_counts, roundest, rows_of_size
+from seq2seq.adoption.numbering_rules import (
+    NO_COUNTS,
+    Numbering,
+    NumberingRule,
+    Segmentation,
+    SymbolCounts,
+    count_symbols,
+    distinct_counts,
+    roundest,
+    rows_of_size,
+)
 from seq2seq.adoption.source_model import OriginalModel
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
@@ -23,7 +33,7 @@ Segmentations = tuple[Segmentation, Segmentation]  # of source and target
 
 @dataclass(frozen=True, kw_only=True)
 class UserHints:
-    """What the user knows about the training data; None: it must be found out.
+    """What the user states about the training data; None: adoption finds it out.
 
     Raises:
         OptionError: a number is below 1.
@@ -53,17 +63,18 @@ class UserHints:
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """All that one adoption is given."""
+    """The inputs of one adoption."""
 
     original: OriginalModel
     data: Path  # the file that the model was trained on
-    folder: Path  # receives the bundle
-    arrays: Data | None  # what the model was fitted to, if that is known
-    tables: Sequence[Table]  # vocabularies of source and target, if they are known
+    folder: Path  # where the model folder is written
+    arrays: Data | None  # what the model was fitted to, if the user gave it
+    tables: Sequence[Table]  # vocabularies of source and target, if the user gave them
     hints: UserHints
-    config: DataConfig  # how the data is read, for the bundle
+    config: DataConfig  # how the data is read, for the model folder
     record: Mapping[str, Any]  # where the model came from, for config.json
-    report: Callable[[str], None]  # receives lines for the user
+    report: Callable[[str], None]  # called with each line for the user
+    progress: Callable[..., None]  # called with the share that is done, and what is being done
 
 
 class FittingRule(NamedTuple):
@@ -87,17 +98,20 @@ class VocabularyPair:
 
     @property
     def rows(self) -> int:
-        """How many first rows the model was probably trained on."""
+        """Returns how many first rows the model was probably trained on."""
         return roundest(self.low, self.high)
 
 
 class Texts:
-    """The pairs of a file, cut into symbols in every way that is asked for; each way is computed once."""
+    """The pairs of a file, cut into symbols; each way of cutting is computed once."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.pairs = pairs
         self._cut: dict[tuple[int, Segmentation], list[list[str]]] = {}
         self._numbered: dict[Any, Numbering] = {}
+        self._counted: dict[tuple[int, Segmentation, int], SymbolCounts] = {}
+        self._sampled: set[int] = set()
+        self._order = np.random.default_rng(0).permutation(len(pairs))
 
     def cut(self, side: int, segmentation: Segmentation) -> list[list[str]]:
         """Cuts one side, 0 the source or 1 the target, into symbols."""
@@ -106,9 +120,25 @@ class Texts:
         return self._cut[side, segmentation]
 
     def sample(self, segmentations: Segmentations, rows: int, count: int) -> list[Symbols]:
-        """Draws at most `count` of the first rows, the same ones each time."""
+        """Draws at most `count` of the first rows, the same ones at each call."""
         sources, targets = (self.cut(side, segmentations[side]) for side in (0, 1))
-        return [(sources[row], targets[row]) for row in np.random.default_rng(0).permutation(rows)[:count]]
+        drawn = np.random.default_rng(0).permutation(rows)[:count].tolist()
+        self._sampled.update(drawn)
+        return [(sources[row], targets[row]) for row in drawn]
+
+    def short_sample(self, segmentations: Segmentations, rows: int, count: int) -> list[Symbols]:
+        """Draws at most `count` of the first rows whose targets are of median length or shorter."""
+        sources, targets = (self.cut(side, segmentations[side]) for side in (0, 1))
+        drawn = self._order[self._order < rows][: 8 * count].tolist()  # nearly the same ones for another number of rows
+        median = np.median([len(targets[row]) for row in drawn])
+        short = [row for row in drawn if len(targets[row]) <= median][:count]
+        self._sampled.update(short)
+        return [(sources[row], targets[row]) for row in short]
+
+    def held_back(self, rows: int) -> list[int]:
+        """Lists the first rows in random order, those that no sample held first."""
+        order = np.random.default_rng(1).permutation(rows).tolist()
+        return sorted(order, key=lambda row: row in self._sampled)
 
     def numbered(self, source: FittingRule, target: FittingRule) -> VocabularyPair:
         """Applies two rules to the first rows that fit both."""
@@ -120,10 +150,16 @@ class Texts:
     def _number(self, side: int, fitting: FittingRule, rows: int) -> Numbering:
         key = side, fitting.rule, fitting.segmentations, rows
         if key not in self._numbered:
-            own = self.cut(side, fitting.segmentations[side])[:rows]
-            also = self.cut(0, fitting.segmentations[0])[:rows] if fitting.rule.shared else []
+            own = self._count(side, fitting.segmentations[side], rows)
+            also = self._count(0, fitting.segmentations[0], rows).counts if fitting.rule.shared else NO_COUNTS
             self._numbered[key] = fitting.rule.number(own, fitting.segmentations[side], also=also)
         return self._numbered[key]
+
+    def _count(self, side: int, segmentation: Segmentation, rows: int) -> SymbolCounts:
+        key = side, segmentation, rows
+        if key not in self._counted:
+            self._counted[key] = count_symbols(self.cut(side, segmentation)[:rows])
+        return self._counted[key]
 
     def segmentations(self, hints: UserHints) -> Iterator[Segmentations]:
         """Yields the ways in which the file may have been read."""

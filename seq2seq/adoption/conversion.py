@@ -1,6 +1,7 @@
-"""Turns a model's parts into a bundle's sizes and weights; layers narrower than ours are padded with zeros.
+"""Turns a model's parts into the sizes and weights of a model folder.
 
-A unit whose weights are all zero stays at zero and moves nothing, so layers of several widths fit one hidden size.
+A folder has one hidden size. Narrower layers are padded with units whose weights are zero: such a unit stays at zero
+and changes no other.
 """
 
 from collections.abc import Sequence
@@ -13,23 +14,23 @@ from seq2seq.errors import AdoptionError
 
 NEVER = -1e9  # the score of a symbol that the model does not have
 GATES = {"lstm": 4, "gru": 3}
-Ids = Sequence[int | None]  # for each id of a vocabulary of ours, the original's; None: it has none
+Ids = Sequence[int | None]  # the original's id for each id of the folder's vocabulary; None: it has none
 
 Weights = dict[str, np.ndarray]
 
 
 def sizes_of(parts: ModelParts) -> ModelConfig:
-    """Chooses the smallest sizes of a bundle that hold the model.
+    """Chooses the smallest sizes that hold the model.
 
     Raises:
-        AdoptionError: LSTM and GRU layers are mixed, or a decoder layer and what it starts from differ in width.
+        AdoptionError: LSTM and GRU layers are mixed, or a decoder layer and its initial state differ in width.
 
     """
     cells = [layer.cell for layer in parts.decoder]
     cells += [cell for layer in parts.encoder for cell in layer.directions.values()]
     kinds = sorted({cell.kind for cell in cells})
     if len(kinds) > 1:
-        raise AdoptionError("expected LSTM layers or GRU layers, got both; a bundle has layers of one kind")
+        raise AdoptionError("expected LSTM layers or GRU layers, got both; a model folder has layers of one kind")
     gates = sorted({cell.gates for cell in cells})
     if len(gates) > 1:
         raise AdoptionError("expected LSTM layers with gates of one kind, got sigmoid and the hard_sigmoid of Keras 2")
@@ -61,14 +62,14 @@ def sizes_of(parts: ModelParts) -> ModelConfig:
 
 
 def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_ids: Ids, classes: Ids) -> Weights:
-    """Copies the weights into arrays of our names and sizes.
+    """Copies the weights into arrays with the folder's names and sizes.
 
     Args:
         parts: the model.
-        config: what `sizes_of` gave.
-        source_ids: rows of the source's table by our source ids; empty for a language model.
-        target_ids: rows of the target's table by our target ids.
-        classes: columns of the scores by our target ids.
+        config: the result of `sizes_of`.
+        source_ids: the original's id for each source id of the folder; empty for a language model.
+        target_ids: the original's id that the decoder reads for each target id of the folder.
+        classes: the original's class for each target id of the folder.
 
     """
     hidden, half = config.hidden_size, config.hidden_size // 2
@@ -112,7 +113,7 @@ def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_i
 
 
 def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.ndarray:
-    """Adds the encoder's layers; returns the places of the last layer's outputs among ours."""
+    """Adds the encoder's layers; returns the places of the last layer's outputs in the folder's."""
     if parts.source is None:
         return np.arange(0)
     hidden, half = config.hidden_size, config.hidden_size // 2
@@ -130,7 +131,7 @@ def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.
 
 
 def state_units(layer: EncoderLayer, directions: Sequence[str], half: int) -> np.ndarray:
-    """Places of some directions' units in our encoder's states and outputs."""
+    """Returns the places of some directions' units in the folder's encoder states and outputs."""
     return np.concatenate(
         [np.arange(layer.directions[direction].units) + half * (direction == BACKWARD) for direction in directions]
     )
@@ -139,7 +140,7 @@ def state_units(layer: EncoderLayer, directions: Sequence[str], half: int) -> np
 def add_cell(
     weights: Weights, name: str, cell: Cell, below: np.ndarray, units: np.ndarray, inputs: int, size: int
 ) -> None:
-    """Adds a recurrent layer: its inputs are at `below` of `inputs` places, its units at `units` of `size`."""
+    """Adds a recurrent layer with inputs at `below` of `inputs` places and units at `units` of `size`."""
     gates = GATES[cell.kind]
     columns = np.concatenate([gate * size + units for gate in range(gates)])
     weights[f"{name}.kernel"] = placed(cell.kernel, below, columns, (inputs, gates * size))
@@ -150,7 +151,7 @@ def add_cell(
 
 
 def add_scores(weights: Weights, attend: AttentionParts, top: np.ndarray, memory: np.ndarray, hidden: int) -> None:
-    """Adds the weights that attention scores with."""
+    """Adds the weights of attention's scores."""
     if attend.kind == "luong":
         weights["attention.kernel"] = placed(attend.kernel, top, memory, (hidden, hidden))
         return
@@ -163,11 +164,11 @@ def add_scores(weights: Weights, attend: AttentionParts, top: np.ndarray, memory
 
 
 def embedded(table: SymbolInput, ids: Ids, config: ModelConfig) -> np.ndarray:
-    """Puts embeddings in the order of our ids; an id that the original lacks is a row of zeros."""
+    """Puts embeddings in the order of the folder's ids; an id that the original lacks gets a row of zeros."""
     rows = np.zeros((len(ids), config.embedding_size), np.float32)
-    for ours, theirs in enumerate(ids):
-        if theirs is not None and theirs < table.size:
-            rows[ours, : table.vectors.shape[1]] = table.vectors[theirs]
+    for row, original in enumerate(ids):
+        if original is not None and original < table.size:
+            rows[row, : table.vectors.shape[1]] = table.vectors[original]
     return rows
 
 
@@ -179,7 +180,7 @@ def placed(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tup
 
 
 def empty_like(cell: Cell) -> Cell:
-    """A layer of one unit that always puts out zeros, for a direction that the original does not read."""
+    """Returns a layer of one unit that always outputs zero, for a direction that the original does not have."""
     gates = GATES[cell.kind]
     bias = np.zeros((2, gates) if cell.kind == "gru" else gates, np.float32)
     return Cell(cell.kind, np.zeros((len(cell.kernel), gates), np.float32), np.zeros((1, gates), np.float32), bias)

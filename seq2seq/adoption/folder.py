@@ -1,4 +1,4 @@
-"""Writes an adopted model's folder, compares it with the original, and only then gives it its name."""
+"""Writes an adopted model's folder under another name, compares it with the original, and renames it."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq import __version__
 from seq2seq.api import load
 from seq2seq.bundle import Bundle, kind_in, load_bundle, save_bundle
 from seq2seq.errors import AdoptionError, BundleError
@@ -18,9 +17,10 @@ from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import keras, tf
 from seq2seq.training.run_folder import remove_model_and_run
+from seq2seq.version import __version__
 
 TOLERANCE = 1e-4  # nats
-ROUNDED = 1e-30  # probabilities below this are rounded by a softmax in float32
+ROUNDED = 1e-30  # a softmax in float32 rounds probabilities below this
 RUNTIMES = ("numpy", "keras")
 Comparison = Callable[[Sequence[Any]], tuple[np.ndarray, list[np.ndarray]]]
 
@@ -29,7 +29,7 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     """Refuses a folder that must not be replaced.
 
     Raises:
-        BundleError: it exists, and is no model folder or is not to be overwritten.
+        BundleError: it exists, and is no model folder, or `overwrite` is False.
 
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -52,22 +52,22 @@ def write(
     compared: str,
     report: Callable[[str], None],
 ) -> None:
-    """Writes a whole folder beside its name, compares it with the original, and renames it.
+    """Writes a whole folder beside its final place, compares it with the original, and renames it.
 
     Args:
-        folder: where it goes.
-        parts: all but the path.
+        folder: the final place.
+        parts: all of the model folder but its path.
         metrics: for metrics.json.
-        lines: of a translator, sources for its canary.
+        lines: sources for the canary of a translator.
         compare: computes the original's log-probabilities (nats) of some symbols, and those of each given model.
         compared: what is compared, in words.
-        report: receives the differences, in a line.
+        report: called with a line on the differences.
 
     Raises:
         AdoptionError: the folder's log-probabilities are not the original's.
 
     """
-    home = folder.resolve()  # a link to a folder stays one
+    home = folder.resolve()  # a link to a folder stays a link
     beside = fresh_folder(home)
     try:
         bundle = replace(parts, path=beside, record={**parts.record, "versions": versions()})
@@ -77,18 +77,18 @@ def write(
             canary = choose_canary(Translator(bundle), lines)
         save_bundle(bundle, metrics=metrics, history=[], canary=canary)
         load_bundle(beside)
-        theirs, ours = compare([load(beside, runtime=runtime) for runtime in RUNTIMES])
-        differences = {name: difference(theirs, values) for name, values in zip(RUNTIMES, ours, strict=True)}
+        original, adopted = compare([load(beside, runtime=runtime) for runtime in RUNTIMES])
+        differences = {name: difference(original, values) for name, values in zip(RUNTIMES, adopted, strict=True)}
         for runtime, largest in differences.items():
             if not largest <= TOLERANCE:
                 raise AdoptionError(
                     f"the {runtime} runtime: expected the original's log-probabilities, got ones that differ by up to "
-                    f"{largest:.2g} nats, more than {TOLERANCE:.0e}; something in the model was not understood, and "
+                    f"{largest:.2g} nats, more than {TOLERANCE:.0e}; adopt does not know a part of the model, and "
                     "nothing was written"
                 )
         replace_folder(beside, home, remove=remove_model_and_run)
     finally:
-        if beside.exists():  # nothing but what was written above
+        if beside.exists():  # holds only what was written above
             shutil.rmtree(beside)
     report(
         f"log-probabilities {compared} differ from the original's by at most "
@@ -96,13 +96,13 @@ def write(
     )
 
 
-def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
-    """The largest difference (nats) of two float64 (N,) arrays, without what the original's own softmax rounded."""
-    return float(np.abs(ours - theirs)[theirs > np.log(ROUNDED)].max(initial=0.0))
+def difference(original: np.ndarray, adopted: np.ndarray) -> float:
+    """Returns the largest difference (nats) of two float64 (N,) arrays where the original's softmax did not round."""
+    return float(np.abs(adopted - original)[original > np.log(ROUNDED)].max(initial=0.0))
 
 
 def versions() -> dict[str, str]:
-    """Names the versions that adopted a model."""
+    """Returns the versions of the packages that adopt a model."""
     return {
         "seq2seq": __version__,
         "keras": keras.__version__,

@@ -1,4 +1,4 @@
-"""Maps the original's ids to ours: vocabularies of ours, and for each of our ids the original's."""
+"""Makes the folder's vocabularies, and finds the original's id for each of their ids."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,22 +6,24 @@ from typing import NamedTuple
 
 from seq2seq.adoption.conversion import Ids
 from seq2seq.adoption.likelihood import Candidate
-from seq2seq.adoption.numbering import Numbering
+from seq2seq.adoption.numbering_rules import Numbering
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 
+PADDING = "<padding>"  # a symbol for the padding where the original has UNK, START and END
+
 
 class IdMapping(NamedTuple):
-    """A translator's vocabularies, with the original's id for each of our ids."""
+    """A translator's vocabularies, with the original's id for each of their ids."""
 
     source: Vocabulary
     target: Vocabulary
     source_ids: Ids
     target_ids: Ids  # that the decoder reads
     classes: Ids  # that it predicts
-    form: SourceForm  # in our ids
+    form: SourceForm  # in the folder's ids
 
 
 def map_ids(
@@ -34,8 +36,8 @@ def map_ids(
         separators: of source and target symbols.
         classes: how many symbols the original predicts.
         clean: whether special spaces and apostrophes become plain ones.
-        backwards: whether the original's encoder reads rows from the end. Ours reads from the beginning, so each row
-            is reversed before.
+        backwards: whether the original's encoder reads rows from the end. The folder's encoder reads from the
+            beginning: its rows are reversed instead.
 
     """
     symbols, source_ids, form = map_source(candidate.source, candidate.form, clean=clean)
@@ -54,38 +56,44 @@ def ordered(ids: Mapping[str, int]) -> list[str]:
 
 
 def map_source(numbering: Numbering, form: SourceForm, *, clean: bool) -> tuple[list[str], Ids, SourceForm]:
-    """Lists a source's symbols, and the original's ids by ours; padding gets an id that nothing else needs."""
+    """Lists a source's symbols, and the original's id for each of the folder's; padding gets a free id."""
     symbols = ordered(numbering.ids)
-    ours: dict[int, int] = {numbering.ids[symbol]: SPECIAL_COUNT + place for place, symbol in enumerate(symbols)}
+    ids: list[int | None] = [numbering.ids[symbol] for symbol in symbols]
+    folder_ids: dict[int, int] = {numbering.ids[symbol]: SPECIAL_COUNT + place for place, symbol in enumerate(symbols)}
     special: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
-    for place, theirs in ((UNK, numbering.unk), (START, numbering.start), (END, numbering.end)):
-        if theirs is not None and theirs not in ours and theirs != NOTHING:
-            ours[theirs] = place
-            special[place] = theirs
-    if form.fill not in ours:
-        # an unknown character of a one-hot model is a row of zeros, as its padding is
-        free = next(place for place in (UNK, START, END) if special[place] is None)
-        ours[form.fill] = free
-        special[free] = None if form.fill == NOTHING else form.fill
-    before, after = (tuple(ours[number] for number in numbers) for numbers in (form.before, form.after))
-    mapped = replace(form, before=before, after=after, fill=ours[form.fill], clean=clean)
-    return symbols, [*special.values(), *(numbering.ids[symbol] for symbol in symbols)], mapped
+    for place, number in ((UNK, numbering.unk), (START, numbering.start), (END, numbering.end)):
+        if number is not None and number not in folder_ids and number != NOTHING:
+            folder_ids[number] = place
+            special[place] = number
+    if form.fill not in folder_ids:
+        # in a one-hot model an unknown character is a row of zeros, as the padding is
+        padding = None if form.fill == NOTHING else form.fill
+        free = next((place for place in (UNK, START, END) if special[place] is None), SPECIAL_COUNT + len(symbols))
+        folder_ids[form.fill] = free
+        if free < SPECIAL_COUNT:
+            special[free] = padding
+        else:
+            symbols.append(PADDING)
+            ids.append(padding)
+    before, after = (tuple(folder_ids[number] for number in numbers) for numbers in (form.before, form.after))
+    mapped = replace(form, before=before, after=after, fill=folder_ids[form.fill], clean=clean)
+    return symbols, [*special.values(), *ids], mapped
 
 
 def map_target(numbering: Numbering, classes: int) -> tuple[list[str], Ids, Ids]:
-    """Lists a target's symbols, and the original's ids and classes by our ids; no class is lost: they sum to 1."""
+    """Lists a target's symbols, and the original's id and class for each of the folder's ids; every class has an id."""
     ids = {symbol: number for symbol, number in numbering.ids.items() if number != numbering.end}
     taken = set(ids.values())
     read: dict[int, int | None] = {PAD: None, UNK: numbering.unk, START: numbering.start, END: numbering.end}
     if read[START] == NOTHING:
         read[START] = None
     scored: dict[int, int | None] = dict.fromkeys(range(SPECIAL_COUNT))
-    for place, theirs in ((END, numbering.end), (START, numbering.start), (UNK, numbering.unk), (PAD, numbering.pad)):
-        if theirs is not None and theirs != NOTHING and theirs not in taken:
-            scored[place] = theirs
-            taken.add(theirs)
+    for place, number in ((END, numbering.end), (START, numbering.start), (UNK, numbering.unk), (PAD, numbering.pad)):
+        if number is not None and number != NOTHING and number not in taken:
+            scored[place] = number
+            taken.add(number)
     others = {f"<{number}>": number for number in range(classes) if number not in taken}
-    ids |= {symbol: number for symbol, number in others.items() if symbol not in ids}
+    ids = others | ids
     symbols = ordered(ids)
     columns = [*scored.values(), *(ids[symbol] for symbol in symbols)]
     return (

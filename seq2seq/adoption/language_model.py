@@ -1,9 +1,8 @@
-"""Adopts a language model of the tutorials: the model and its text in, a language model's folder out."""
+"""Turns a trained language model and its text into a model folder."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -11,33 +10,46 @@ from seq2seq.adoption.candidates import Adoption, UserHints
 from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.folder import write
 from seq2seq.adoption.id_mapping import map_target
-from seq2seq.adoption.known_vocabulary import from_table
+from seq2seq.adoption.known_vocabulary import LATER, from_table
+from seq2seq.adoption.language_agreement import (
+    COMPARED,
+    CONTEXT,
+    LanguageComparison,
+    check_arrays,
+    log_probs_of,
+    read,
+    windows,
+)
 from seq2seq.adoption.likelihood import FLOOR, unigram_baseline
 from seq2seq.adoption.model_parts import NUMBER, ModelParts
-from seq2seq.adoption.numbering import HEADS, ORDERS, PAD, UNK, Numbering, NumberingRule, Segmentation
-from seq2seq.adoption.source_model import OriginalModel
+from seq2seq.adoption.numbering_rules import (
+    HEADS,
+    ORDERS,
+    PAD,
+    UNK,
+    Numbering,
+    NumberingRule,
+    Segmentation,
+    count_symbols,
+)
 from seq2seq.adoption.vocabulary_search import LEARNT
 from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.decoding import log_softmax
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.files import read_text
 from seq2seq.foreign.layout import Data
 from seq2seq.foreign.vocabularies import Table
-from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.numpy_language import NumpyLanguageModel
-from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.text.prose import EXCERPT_CHARACTERS, TRAIN_SHARE, TextForm
 from seq2seq.text.vocabulary import Vocabulary
 
-PLACES, COMPARED = 200, 100  # of the text: that candidates are scored at, and that are compared with the original
-CONTEXT = 40  # symbols that a model without a window reads there
+PLACES = 200  # of the text, to score candidates at
 WAY_OUT = "pass its numbering with --vocabulary FILE.json (a list of symbols, or symbol to id)"
 
 
 @dataclass(frozen=True)
 class CutText:
-    """A text in the form that is read, and its symbols in order."""
+    """A normalised text and its symbols."""
 
     form: TextForm
     text: str
@@ -46,11 +58,11 @@ class CutText:
 
 @dataclass(frozen=True)
 class TextResult:
-    """What was found."""
+    """The reading of the text that was found."""
 
     text: CutText
     numbering: Numbering
-    scale: float  # what an id is divided by, where ids enter as magnitudes
+    scale: float  # the divisor of ids that enter as magnitudes
     cross_entropy: float  # nats per symbol
     baseline: float  # nats per symbol, of the unigram baseline
 
@@ -65,27 +77,33 @@ def adopt_language_model(adoption: Adoption) -> None:
     """
     parts, report, path = adoption.original.parts, adoption.report, adoption.data
     window = window_of(parts, adoption.hints.window, adoption.arrays)
-    result = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window).run()
+    search = TextSearch(parts, read_text(path), adoption.hints, adoption.tables, window)
+    if adoption.arrays is not None and adoption.tables:
+        numbering = from_table(adoption.tables[-1], adoption.hints, delimited=False)
+        check_arrays(adoption.arrays, numbering, [text.symbols for text in search.texts])
+    result = search.run()
     report(f"symbols: {result.numbering.how}")
     if parts.target.kind == NUMBER:
         report(f"an id is divided by {result.scale:g}")
     stateless = f"stateless: reads the last {window} symbols again at each step"
-    report(stateless if window else "its state is carried on from symbol to symbol")
-    report(f"nats of a symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
+    report(stateless if window else "stateful: keeps its state from symbol to symbol")
+    report(f"nats per symbol: {result.cross_entropy:.3f} (unigram baseline: {result.baseline:.2f})")
+    if adoption.arrays is not None:
+        check_arrays(adoption.arrays, result.numbering, [result.text.symbols])
     original = replace(adoption.original, scale=result.scale)
     write(
         adoption.folder,
         bundle_of(adoption, result, window),
         metrics={"adoption": {"nats_per_symbol": round(result.cross_entropy, 6)}},
         lines=[],
-        compare=lambda models: log_probs(original, result, window or CONTEXT, models),
+        compare=LanguageComparison(original, result.numbering, result.text.symbols, window),
         compared=f"at {COMPARED} places",
         report=adoption.report,
     )
 
 
 def bundle_of(adoption: Adoption, result: TextResult, window: int) -> Bundle:
-    """Puts the folder's parts together."""
+    """Builds the contents of the folder."""
     parts = with_scale(adoption.original.parts, result.scale)
     symbols, target_ids, classes = map_target(result.numbering, parts.classes)
     sizes, path, text, form = sizes_of(parts), adoption.data, result.text.text, result.text.form
@@ -114,10 +132,10 @@ def bundle_of(adoption: Adoption, result: TextResult, window: int) -> Bundle:
 
 
 def window_of(parts: ModelParts, window: int | None, arrays: Data | None) -> int:
-    """Finds how many symbols the model reads before each prediction; 0: all.
+    """Returns how many symbols the model reads before each prediction; 0: all.
 
     Raises:
-        AdoptionError: the model predicts one symbol for a window, and nothing says how long that is.
+        AdoptionError: the model predicts one symbol for a window of unknown length.
 
     """
     own = parts.target.width
@@ -127,14 +145,14 @@ def window_of(parts: ModelParts, window: int | None, arrays: Data | None) -> int
     length = own or window or shown
     if not length and parts.single:
         raise AdoptionError(
-            "the model predicts one symbol for a window of any length: expected to know how many symbols it was "
-            "trained to read; give --window N, or the arrays (.npz)"
+            "the model predicts one symbol for a window: expected the number of symbols in a window, which its input "
+            "does not show; give --window N, or the arrays (.npz)"
         )
     return length
 
 
 def with_scale(parts: ModelParts, scale: float) -> ModelParts:
-    """Gives each id the magnitude that it enters with, where ids enter as magnitudes."""
+    """Adds the magnitude of each id, where ids enter as magnitudes."""
     if parts.target.kind != NUMBER:
         return parts
     vectors = (np.arange(parts.classes) / scale).astype(np.float32)[:, None]
@@ -142,13 +160,13 @@ def with_scale(parts: ModelParts, scale: float) -> ModelParts:
 
 
 class TextSearch:
-    """Searches the ids of a text's symbols under which the model's predictions are likely.
+    """Searches for the ids of a text's symbols under which the model predicts the text best.
 
     Args:
         parts: the model.
-        text: what it was trained on.
-        hints: what the user says.
-        tables: the vocabulary, if it is known.
+        text: the text that it was trained on.
+        hints: what the user states.
+        tables: the vocabulary, if the user gave one.
         window: symbols that the model reads before each prediction; 0: all.
 
     """
@@ -169,10 +187,10 @@ class TextSearch:
         self.texts = [CutText(form, text, form.tokens(text)) for form, text in zip(forms, normal, strict=True)]
 
     def run(self) -> TextResult:
-        """Finds the likeliest candidate.
+        """Finds the candidate with the lowest cross-entropy.
 
         Raises:
-            AdoptionError: no rule fits the model's size, or none makes its predictions likely.
+            AdoptionError: no rule fits the model's size, or the model predicts the text badly with each.
 
         """
         tried = product(self.candidates(), self.scales)
@@ -187,25 +205,27 @@ class TextSearch:
         nats, text, numbering, scale = min(found, key=lambda entry: entry[0])
         baseline = unigram_baseline(text.symbols)
         if not nats < LEARNT * baseline:
+            which, way_out = ("the best one", WAY_OUT) if not self.tables else (self.tables[-1].name, LATER)
             raise AdoptionError(
                 f"the data: expected a numbering under which the model's predictions are likely, got {nats:.2f} nats "
-                f"a symbol with the best one (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+                f"per symbol with {which} (unigram baseline: {baseline:.2f}); {way_out}"
             )
         return TextResult(text, numbering, float(scale), nats, baseline)
 
     def candidates(self) -> Iterator[tuple[CutText, Numbering]]:
-        """Yields the vocabulary, or ids by all rules that fit the model's size, the usual ones first."""
+        """Yields the user's vocabulary, or ids by all rules that fit the model's size, the usual rules first."""
         for text in self.texts:
             if self.tables:
                 yield text, from_table(self.tables[-1], self.hints, delimited=False)
                 continue
-            count = len(set(text.symbols))
+            counts = count_symbols([text.symbols])
+            count = len(counts.counts)
             heads = [head for head in HEADS if set(head) <= {PAD, UNK} and count + len(head) in self.sizes]
             for order, head in product(ORDERS, heads):
-                yield text, NumberingRule(order, head).number([text.symbols], Segmentation("", text.form.lowercase))
+                yield text, NumberingRule(order, head).number(counts, Segmentation("", text.form.lowercase))
 
     def cross_entropy(self, text: CutText, numbering: Numbering, scale: float) -> float:
-        """Mean nats of the symbol after some windows, computed once; infinite where the ids cannot write the text."""
+        """Returns the mean nats of the symbols after some windows; infinity if the ids cannot encode the text."""
         rows = windows(text.symbols, numbering, self.context, PLACES)
         if len(rows) < PLACES // 2 or rows.max() >= min(self.sizes):
             return np.inf
@@ -217,55 +237,8 @@ class TextSearch:
         return self._known[key]
 
 
-def windows(symbols: Sequence[str], numbering: Numbering, length: int, count: int) -> np.ndarray:
-    """Draws places of a text: ids (at most `count`, length + 1), the last one to be predicted.
-
-    Raises:
-        AdoptionError: the text is not longer than a window.
-
-    """
-    ids = np.array([numbering.ids.get(symbol, -1 if numbering.unk is None else numbering.unk) for symbol in symbols])
-    if len(ids) <= length:
-        raise AdoptionError(
-            f"the data: expected a text longer than the model's window of {length} symbols, got {len(ids)}"
-        )
-    starts = np.random.default_rng(0).integers(0, len(ids) - length, 4 * count)
-    rows = ids[starts[:, None] + np.arange(length + 1)]
-    return rows[(rows >= 0).all(1)][:count]
-
-
 def numpy_model(parts: ModelParts) -> NumpyLanguageModel:
-    """Builds the NumPy runtime of a model; id i of the original is our id i + SPECIAL_COUNT."""
+    """Builds the NumPy runtime of a model; id i of the original becomes id i + SPECIAL_COUNT."""
     sizes = sizes_of(parts)
     ids = [*[None] * SPECIAL_COUNT, *range(parts.classes)]
     return NumpyLanguageModel(sizes, weights_of(parts, sizes, [], ids, ids))
-
-
-def read(model: TextRuntime, ids: np.ndarray) -> np.ndarray:
-    """Feeds ids (B, T) to a model; returns the logits (B, V) of the symbol after them."""
-    state = model.start(len(ids))
-    if isinstance(model, RestartingLanguageModel):
-        # what comes before the window must make no difference
-        _, state = model.step(ids[:, -1], state)
-        return model.read(ids, state)[0]
-    for column in ids.T:
-        logits, state = model.step(column, state)
-    return logits
-
-
-def log_probs_of(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Log-probabilities (nats) float64 (B,) of one id for each row of logits (B, V)."""
-    return log_softmax(logits)[np.arange(len(ids)), ids]
-
-
-def log_probs(
-    original: OriginalModel, result: TextResult, length: int, models: Sequence[Any]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Computes log-probabilities (nats) of the symbols at some places: the original's, and each folder's model's."""
-    rows = windows(result.text.symbols, result.numbering, length, COMPARED)
-    symbols = {number: symbol for symbol, number in result.numbering.ids.items()}
-    first: LanguageModel = models[0]
-    ids = np.array([[first.vocabulary.encode(symbols[number])[0] for number in row] for row in rows], np.int32)
-    ours = [log_probs_of(read(model.runtime, ids[:, :-1]), ids[:, -1]) for model in models]
-    theirs = original.log_probs(None, rows[:, :-1])[np.arange(len(rows)), -1, rows[:, -1]]
-    return theirs, ours

@@ -1,4 +1,4 @@
-"""Scores candidates by the model itself: ids and a form of source rows in, nats per target symbol out."""
+"""Computes the model's cross-entropy on the data for a candidate: given ids and a given form of source rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,8 +8,9 @@ import numpy as np
 
 from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.model_parts import ModelParts
-from seq2seq.adoption.numbering import Numbering
+from seq2seq.adoption.numbering_rules import Numbering
 from seq2seq.adoption.source_model import padded
+from seq2seq.decoding import State
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.inference.forcing import forced_log_probs
 from seq2seq.inference.numpy_runtime import NumpyTranslator
@@ -17,12 +18,13 @@ from seq2seq.special import PAD, SPECIAL_COUNT, UNK
 from seq2seq.text.source_layout import SourceForm
 
 Symbols = tuple[list[str], list[str]]  # of source and target
-Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: what the encoder reads, and START ... END
-FLOOR = -30.0  # nats; one impossible symbol must not decide alone
+Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: those that the encoder reads, and START ... END
+MOST_REMEMBERED, MOST_BYTES = 32, 2**26  # rows of a batch whose state is remembered, and bytes of all such states
+FLOOR = -30.0  # nats; so that one impossible symbol does not decide alone
 
 
 class Candidate(NamedTuple):
-    """How the original may have read its data, in its own ids."""
+    """A reading of the data that the original may have had, in its own ids."""
 
     source: Numbering
     target: Numbering
@@ -36,8 +38,29 @@ class Candidate(NamedTuple):
         return tuple(self.form.row(source)), (self.target.start, *target, self.target.end)
 
 
+class RememberingTranslator:
+    """A runtime that remembers the states after the last sources: other targets often follow the same ones."""
+
+    def __init__(self, runtime: NumpyTranslator) -> None:
+        self.runtime = runtime
+        self.step = runtime.step
+        self._states: dict[bytes, State] = {}
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Reads sources int64 (B, S), right-padded."""
+        if len(source_ids) > MOST_REMEMBERED:
+            return self.runtime.start(source_ids)
+        key = source_ids.tobytes() + bytes(str(source_ids.shape), "ascii")
+        state = self._states.pop(key, None) or self.runtime.start(source_ids)
+        self._states[key] = state
+        size = sum(array.nbytes for array in (*state.rows, *state.shared))
+        if len(self._states) * size > MOST_BYTES:
+            del self._states[next(iter(self._states))]
+        return state
+
+
 class Likelihood:
-    """The model on the NumPy runtime, fed with the original's ids; no row is computed twice."""
+    """The model on the NumPy runtime, which reads the original's ids; no row is computed twice."""
 
     def __init__(self, parts: ModelParts) -> None:
         self.parts = parts
@@ -49,18 +72,18 @@ class Likelihood:
         weights = weights_of(
             parts, config, [*special, *range(parts.source.size)], [*special, *range(count)], [*special, *classes]
         )
-        self.runtime = NumpyTranslator(config, weights)
+        self.runtime = RememberingTranslator(NumpyTranslator(config, weights))
         self._known: dict[Row, float] = {}
 
     def cross_entropy(self, candidate: Candidate, pairs: Sequence[Symbols]) -> float:
-        """Mean nats per target symbol, END included; infinite if fewer than half of the pairs can be encoded."""
+        """Returns mean nats per target symbol, with END; infinity if fewer than half of the pairs can be encoded."""
         rows = [row for pair in pairs if (row := candidate.encode(pair)) is not None and fits(self.parts, row)]
         if len(rows) < 0.5 * len(pairs) or not rows:
             return np.inf
         return -sum(self.log_probs(rows)) / sum(len(target) - 1 for _, target in rows)
 
     def is_padded_with(self, candidate: Candidate, pairs: Sequence[Symbols], symbol: str) -> bool:
-        """Says whether the model repeats a symbol after END, because its targets were padded with it."""
+        """Returns whether the model repeats a symbol after END, because its targets were padded with it."""
         number = candidate.target.ids.get(symbol)
         rows = [row for pair in pairs if (row := candidate.encode(pair)) is not None]
         if number is None or not rows:
@@ -70,15 +93,15 @@ class Likelihood:
         return bool(np.exp(gained / 3).mean() > 0.8)
 
     def log_probs(self, rows: Sequence[Row]) -> list[float]:
-        """Log-probability (nats) of each row's targets, teacher-forced; each symbol's is at least FLOOR."""
+        """Returns the teacher-forced log-probability (nats) of each row's targets; each symbol's is at least FLOOR."""
         new = [row for row in dict.fromkeys(rows) if row not in self._known]
         if new:
             self._known.update(zip(new, np.maximum(self.forced(new), FLOOR).sum(1).tolist(), strict=True))
         return [self._known[row] for row in rows]
 
     def forced(self, rows: Sequence[Row]) -> np.ndarray:
-        """Log-probabilities (nats) of rows' targets, float64 (B, T), 0 after their ends."""
-        # every id moves up behind the special ones; a row of zeros is that of UNK
+        """Returns log-probabilities (nats) of rows' targets, float64 (B, T), 0 after their ends."""
+        # ids are moved up behind the special ones; UNK has a row of zeros
         sides = [[[UNK if i == NOTHING else i + SPECIAL_COUNT for i in row[side]] for row in rows] for side in (0, 1)]
         if self.parts.backwards:
             sides[0] = [row[::-1] for row in sides[0]]
@@ -87,7 +110,7 @@ class Likelihood:
 
 
 def fits(parts: ModelParts, row: Row) -> bool:
-    """Says whether the model's inputs are long enough for a row, and its tables for the ids."""
+    """Returns whether the model's inputs are long enough for a row, and its tables have its ids."""
     (sources, targets), source, target = row, parts.source, parts.target
     assert source is not None
     return (
@@ -100,7 +123,7 @@ def fits(parts: ModelParts, row: Row) -> bool:
 
 
 def unigram_baseline(symbols: Iterable[str | None]) -> float:
-    """Nats per symbol of a model that knows only how frequent each symbol is; None counts as a symbol, END."""
+    """Returns the unigram baseline, nats per symbol: the entropy of the symbols' frequencies; None stands for END."""
     counts = np.array(list(Counter(symbols).values()))
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())

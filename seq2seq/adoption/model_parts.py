@@ -1,4 +1,4 @@
-"""The parts of a model as plain arrays, and how single layers are read."""
+"""The parts of a model as plain arrays, and functions that read single layers."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,14 +18,14 @@ class SymbolInput(NamedTuple):
     """How symbols enter a model."""
 
     kind: str  # ONE_HOT, EMBEDDING or NUMBER (an id as a magnitude)
-    vectors: np.ndarray  # float32 (ids, E); of NUMBER (1, 1)
+    vectors: np.ndarray  # float32 (ids, E); (1, 1) for NUMBER
     masked: bool  # whether the graph masks id 0, or rows of zeros
     input: int  # which of the model's inputs
     width: int | None  # steps that the input must have
 
     @property
     def size(self) -> int:
-        """How many ids there are."""
+        """Returns how many ids there are."""
         return len(self.vectors)
 
 
@@ -35,12 +35,12 @@ class Cell(NamedTuple):
     kind: str  # "lstm" or "gru"
     kernel: np.ndarray  # (inputs, gates * units)
     recurrent: np.ndarray  # (units, gates * units)
-    bias: np.ndarray  # (gates * units,), of a GRU (2, gates * units)
+    bias: np.ndarray  # (gates * units,), or (2, gates * units) in a GRU
     gates: str = "sigmoid"  # the function of the gates; "hard_sigmoid": that of Keras 2
 
     @property
     def units(self) -> int:
-        """Its width."""
+        """Returns how many units it has."""
         return len(self.recurrent)
 
 
@@ -52,7 +52,7 @@ class EncoderLayer(NamedTuple):
 
     @property
     def directions(self) -> dict[str, Cell]:
-        """The cells by direction."""
+        """Returns the cells by direction."""
         return {FORWARD: self.forward} | ({BACKWARD: self.backward} if self.backward else {})
 
 
@@ -76,11 +76,11 @@ class AttentionParts:
 
     kind: str  # "luong" or "bahdanau"
     kernel: np.ndarray  # luong: (decoder units, memory width); bahdanau: (width,), the vector
-    scale: float  # bahdanau: what query and key are multiplied with
-    context: np.ndarray  # (memory width, N): the share of the context in what follows
-    outputs: np.ndarray  # (decoder units, N): the share of the decoder's outputs
+    scale: float  # bahdanau: the factor of query and key
+    context: np.ndarray  # (memory width, N): the kernel of the layer that follows, its rows for the context
+    outputs: np.ndarray  # (decoder units, N): its rows for the decoder's outputs
     bias: np.ndarray  # (N,)
-    combined: bool  # whether a tanh follows, and then the logits; else these are the logits
+    combined: bool  # whether that layer is a tanh layer before the logits; else it gives the logits
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ModelParts:
 
     @property
     def classes(self) -> int:
-        """How many symbols are predicted."""
+        """Returns how many symbols are predicted."""
         return len(self.bias)
 
 
@@ -108,7 +108,7 @@ def read_cell(layer: Any) -> Cell:
     """Reads a recurrent layer.
 
     Raises:
-        AdoptionError: it computes something else than the layers of a bundle.
+        AdoptionError: a model folder has no such layer.
 
     """
     kinds = {keras.layers.LSTM: "lstm", keras.layers.GRU: "gru"}
@@ -124,13 +124,13 @@ def read_cell(layer: Any) -> Cell:
             gates = "hard_sigmoid"
         elif got != wanted:
             raise AdoptionError(
-                f"{describe(layer)}: expected {name} {wanted!r}, the only one that a bundle's layers have, got "
+                f"{describe(layer)}: expected {name} {wanted!r}, the only one that a model folder can hold, got "
                 f"{got!r}; train with Keras's default activations to adopt the model"
             )
     if kind == "gru" and not layer.reset_after:
         raise AdoptionError(
             f"{describe(layer)}: expected a GRU with reset_after=True, Keras's default, got reset_after=False; the "
-            "reset gate stands elsewhere there, and weights cannot be turned into the other form: train with "
+            "two forms compute different functions, so that the weights cannot be converted: train with "
             "reset_after=True"
         )
     if layer.stateful:

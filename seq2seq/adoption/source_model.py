@@ -1,8 +1,8 @@
-"""The original model as a function: rows of its own ids in, log-probabilities out."""
+"""The original model as a function from rows of its own ids to log-probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,15 @@ from seq2seq.models.backend import keras
 BATCH = 128
 SAME = 1e-5  # difference of log-probabilities (nats) that rounding may make
 TINY = 1e-300
+MOST_ELEMENTS = 20_000_000  # of log-probabilities that are computed together
 Rows = Sequence[Sequence[int]]
+
+
+class Forced(NamedTuple):
+    """Teacher-forced predictions of N symbols, row after row, in nats."""
+
+    log_probs: np.ndarray  # float64 (N,), of the given symbols
+    best: np.ndarray  # float64 (N,), of the likeliest symbols
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class OriginalModel:
     Args:
         model: the Keras model.
         parts: what it consists of.
-        scale: of a model that reads ids as magnitudes, what an id is divided by.
+        scale: what an id is divided by, in a model that reads ids as magnitudes.
 
     """
 
@@ -42,7 +50,7 @@ class OriginalModel:
             targets: int64 ids (B, T) that the decoder reads, START first; NOTHING is a row of zeros.
 
         Returns:
-            float64 (B, T, V), of a model that predicts one symbol for a window (B, 1, V).
+            float64 (B, N, V), where N is T, or 1 in a model that predicts one symbol for a window.
 
         """
         steps = targets.shape[1]
@@ -62,39 +70,44 @@ class OriginalModel:
             found.append(log_softmax(scores) if self.parts.logits else np.log(np.maximum(scores, TINY)))
         return np.concatenate(found)
 
-    def target_log_probs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool) -> np.ndarray:
-        """Computes log-probabilities (nats) of all rows' targets, teacher-forced, one row after the other.
+    def teacher_forced(
+        self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], *, masked: bool, allowed: Sequence[int] | None = None
+    ) -> Forced:
+        """Computes the log-probabilities of all rows' targets, and of the likeliest symbols there.
 
         Args:
             rows: ids that the encoder reads, and START ... END.
-            masked: whether the encoder skips its padding; else only rows of equal length are computed together.
-
-        Returns:
-            float64 (N,), where N is the number of symbols after START in all rows.
+            masked: whether the encoder masks its padding; else only rows of equal length are computed together.
+            allowed: classes among which the likeliest symbol is chosen; None: all.
 
         """
         source, target = self.parts.source, self.parts.target
         assert source is not None
-        found: list[np.ndarray] = [np.zeros(0)] * len(rows)
+        found: list[np.ndarray] = [np.zeros((0, 2))] * len(rows)
         groups: dict[int, list[int]] = {}
         for number, (ids, _) in enumerate(rows):
             groups.setdefault(0 if masked else len(ids), []).append(number)
-        for members in groups.values():
-            sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
-            log_probs = self.log_probs(
-                padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
-                padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
-            )
-            for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
-                found[number] = log_probs[place, np.arange(len(ids) - 1), ids[1:]]
-        return np.concatenate(found)
+        steps = max(len(ids) for _, ids in rows)
+        size = max(1, MOST_ELEMENTS // (steps * self.parts.classes))
+        for group in groups.values():
+            for members in (group[begin : begin + size] for begin in range(0, len(group), size)):
+                sources, targets = ([rows[number][side] for number in members] for side in (0, 1))
+                log_probs = self.log_probs(
+                    padded(sources, source.width or max(map(len, sources)), self.padding_id(source)),
+                    padded([ids[:-1] for ids in targets], max(map(len, targets)) - 1, self.padding_id(target)),
+                )
+                best = (log_probs if allowed is None else log_probs[..., list(allowed)]).max(-1)
+                for place, (number, ids) in enumerate(zip(members, targets, strict=True)):
+                    times = np.arange(len(ids) - 1)
+                    found[number] = np.stack([log_probs[place, times, ids[1:]], best[place, times]], -1)
+        return Forced(*np.concatenate(found).T)
 
     def padding_id(self, table: SymbolInput) -> int:
-        """The id to pad with where a model skips its padding, or no prediction depends on it."""
+        """Returns the id to pad with where the model masks padding, or no prediction depends on it."""
         return NOTHING if table.kind == ONE_HOT else 0
 
     def encoded(self, ids: np.ndarray, table: SymbolInput) -> np.ndarray:
-        """Turns ids (B, T) into what an input takes: ids, magnitudes or one-hot vectors."""
+        """Turns ids (B, T) into the form of an input: ids, magnitudes or one-hot vectors."""
         if table.kind == EMBEDDING:
             return np.maximum(ids, 0).astype(np.int32)
         if table.kind == NUMBER:
@@ -105,10 +118,10 @@ class OriginalModel:
         return hot
 
     def ignores_padding(self) -> bool:
-        """Says whether the encoder skips its padding: id 0, or rows of zeros.
+        """Returns whether the encoder masks its padding: id 0, or rows of zeros.
 
         Raises:
-            AdoptionError: part of the model skips it and part reads it.
+            AdoptionError: part of the model masks it and part reads it.
 
         """
         source = self.parts.source
@@ -124,18 +137,18 @@ class OriginalModel:
         filling = np.full((4, width - real), self.padding_id(source))
         right = self.log_probs(np.concatenate([rows, filling], 1), targets)
         left = self.log_probs(np.concatenate([filling, rows], 1), targets)
-        # padding on the left and on the right gives the same only if it is skipped
+        # left and right padding give the same only if they are masked
         ignored = bool(np.abs(right - left).max() < SAME)
         if source.masked and not ignored:
             raise AdoptionError(
-                "the encoder's layers skip the padding (mask_zero or Masking) and attention or another part reads it: "
-                "a bundle does one or the other; pass the mask on to attention, or train without it"
+                "the encoder's layers mask the padding (mask_zero or Masking), and attention or another part reads it; "
+                "a model folder does one or the other: pass the mask on to attention, or train without it"
             )
         return ignored
 
 
 def padded(rows: Rows, width: int, fill: int) -> np.ndarray:
-    """Puts rows into an array, int64 (N, width), right-padded."""
+    """Puts rows into an array int64 (N, width), right-padded."""
     found = np.full((len(rows), width), fill, np.int64)
     for number, row in enumerate(rows):
         found[number, : len(row)] = row

@@ -1,10 +1,10 @@
-"""Reads the parts of a functional model off its graph: a Keras model in, plain arrays out."""
+"""Reads the parts of a Keras model from its graph of layers, as plain arrays."""
 
 from typing import Any
 
 import numpy as np
 
-from seq2seq.adoption.attending import read_attention
+from seq2seq.adoption.attention_forms import read_attention
 from seq2seq.adoption.model_parts import (
     BACKWARD,
     EMBEDDING,
@@ -32,10 +32,10 @@ def trace(model: Any, name: str) -> ModelParts:
 
     Args:
         model: a functional or sequential Keras model, of one input (a language model) or of two (source and target).
-        name: what to call it in messages.
+        name: its name in messages.
 
     Raises:
-        AdoptionError: something in it has no place in a bundle; the message names it.
+        AdoptionError: a model folder cannot hold a part of it; the message names the part.
 
     """
     if isinstance(model, keras.Sequential) and not model.built:
@@ -49,14 +49,14 @@ def trace(model: Any, name: str) -> ModelParts:
         raise AdoptionError(
             f"{name}: expected the model that was fitted, with the inputs source and target (or one, of a text), got "
             f"{len(model.inputs)} inputs: {', '.join(tensor.name for tensor in model.inputs)}; an inference decoder "
-            "holds only half of the model"
+            "is only half of the model"
         )
     outputs = [Place(tensor) for tensor in model.outputs if tensor is not None]
     if len(outputs) > 1 and len(model.inputs) == 1:
         outputs = [place for place in outputs if call_of(place).kind not in RECURRENT] or outputs
     if call_of(outputs[0]).kind in RECURRENT:
         raise AdoptionError(
-            f"{name}: expected a model that predicts symbols, got one that puts out "
+            f"{name}: expected a model that predicts symbols, got one that returns "
             f"{describe(call_of(outputs[0]).layer)}; give the model that was fitted, not the inference encoder"
         )
     return trace_output(model, outputs[0])
@@ -71,8 +71,8 @@ def trace_output(model: Any, place: Place) -> ModelParts:
     activation = activation_of(dense)
     if activation not in ("softmax", "linear"):
         raise AdoptionError(
-            f"{describe(dense)}: expected a softmax over the symbols, got activation {activation!r}; only "
-            "probabilities that sum to 1 can be searched"
+            f"{describe(dense)}: expected a softmax over the symbols, got activation {activation!r}; "
+            "decoding needs probabilities that sum to 1"
         )
     if len(softmax) > 1:
         raise AdoptionError(f"{describe(dense)}: a softmax is applied twice; remove one and train again")
@@ -96,7 +96,7 @@ def trace_output(model: Any, place: Place) -> ModelParts:
         return ModelParts(None, target, [], layers, None, kernel, bias, not softmax, single=single)
     if not top.layer.return_sequences:
         raise AdoptionError(
-            f"{describe(top.layer)}: expected a decoder with return_sequences=True, got one output a row"
+            f"{describe(top.layer)}: expected a decoder with return_sequences=True, got one output per row"
         )
     chain = encoder_chain(reading, memory)
     source = read_symbol_input(model, chain[0].inputs[0])
@@ -112,19 +112,19 @@ def trace_output(model: Any, place: Place) -> ModelParts:
 
 
 def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None]], Place]:
-    """Follows the decoder to its input: its layers with their initial states, the lowest first, and the input."""
+    """Follows the decoder to its input; returns its layers with their initial states, lowest first, and the input."""
     layers: list[tuple[Any, list[Place | None] | None]] = []
     while True:
         layer = call.layer
         if call.kind == "Bidirectional":
             raise AdoptionError(
-                f"{describe(layer)}: what predicts symbols reads them in both directions, that is also those that "
-                "it is to predict; such a model cannot write: train it without Bidirectional there"
+                f"{describe(layer)}: the decoder reads its input in both directions, and so the symbols that it "
+                "is to predict; such a model cannot generate: train it without Bidirectional there"
             )
         if call.kind not in RECURRENT:
             raise AdoptionError(
-                f"expected LSTM or GRU layers between the symbols and their scores, got {describe(layer)}; a bundle "
-                "has no place for it: train without it to adopt the model"
+                f"expected LSTM or GRU layers between the symbols and their scores, got {describe(layer)}; a model "
+                "folder cannot hold it: train without it to adopt the model"
             )
         read_cell(layer)
         if layer.go_backwards:
@@ -142,13 +142,13 @@ def decoder_stack(call: Call) -> tuple[list[tuple[Any, list[Place | None] | None
         if below.kind == "RepeatVector":
             raise AdoptionError(
                 f"{describe(below.layer)}: the decoder reads the encoder's state at each step, not the symbols before; "
-                "a bundle's decoder reads what it has written: train with teacher forcing to adopt the model"
+                "a model folder's decoder reads the symbol that it wrote last: train with teacher forcing to adopt it"
             )
         call = below
 
 
 def read_symbol_input(model: Any, place: Place) -> SymbolInput:
-    """Reads how symbols enter: an Embedding of ids, or vectors that are one-hot or a magnitude."""
+    """Reads how symbols enter: by an Embedding of ids, as one-hot vectors or as magnitudes."""
     call, masked = peeled(place)
     vectors = None
     if call.kind == "Embedding":
@@ -159,7 +159,7 @@ def read_symbol_input(model: Any, place: Place) -> SymbolInput:
     if call.kind != "InputLayer":
         raise AdoptionError(
             f"expected symbols to enter by an Embedding or one-hot, got {describe(call.layer)} after the input; a "
-            "bundle has no place for it: train without it to adopt the model"
+            "model folder cannot hold it: train without it to adopt the model"
         )
     tensor = call.place.tensor
     number = next((i for i, given in enumerate(model.inputs) if given is tensor), None)
@@ -177,7 +177,7 @@ def read_symbol_input(model: Any, place: Place) -> SymbolInput:
 
 
 def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
-    """Finds the encoder's layers, from the one that reads the symbols to the last."""
+    """Returns the calls of the encoder's layers, first the one that reads the symbols."""
     calls = [memory] if memory is not None else []
     for place in states:
         calls += [call for call, _, _ in state_parts(place)]
@@ -200,13 +200,13 @@ def encoder_chain(states: list[Place], memory: Call | None) -> list[Call]:
     for call in longest:
         if call.states and any(state is not None for state in call.states):
             raise AdoptionError(
-                f"{describe(call.layer)}: expected an encoder that starts from zeros, got initial_state"
+                f"{describe(call.layer)}: expected an encoder whose initial state is zeros, got initial_state"
             )
     return longest
 
 
 def state_parts(place: Place) -> list[tuple[Call, str, int]]:
-    """Lists the encoder states that a state consists of: the call, the direction, and 0 for h or 1 for c."""
+    """Lists the encoder states in a state, each as its call, its direction, and 0 for h or 1 for c."""
     call, _ = peeled(place)
     layer = call.layer
     if call.kind == "Concatenate":
@@ -222,7 +222,7 @@ def state_parts(place: Place) -> list[tuple[Call, str, int]]:
         return [(call, FORWARD, max(call.output - 1, 0))]
     raise AdoptionError(
         f"expected a decoder that starts from the encoder's states, got one that starts from {describe(layer)}; a "
-        "bundle passes states on as they are, of two directions concatenated"
+        "model folder passes states on unchanged, those of two directions concatenated"
     )
 
 
@@ -238,7 +238,7 @@ def start_of(states: list[Place | None] | None, chain: list[Call], layer: Any) -
         if any(which != number for _, _, which in parts):
             raise AdoptionError(
                 f"{describe(layer)}: expected initial_state=[h, c] of the encoder, got them in another order or one of "
-                "them twice; a bundle passes h on as h and c as c"
+                "them twice; a model folder passes h on as h and c as c"
             )
         found.append([(call.layer, direction) for call, direction, _ in parts])
     if any(parts != found[0] for parts in found) or len({id(source) for source, _ in found[0]}) > 1:
@@ -252,12 +252,14 @@ def encoder_layer(call: Call, number: int, count: int, attended: bool) -> Encode
     layer = call.layer
     if call.kind != "Bidirectional":
         if layer.go_backwards and (number or count > 1):
-            raise AdoptionError(f"{describe(layer)}: go_backwards=True is understood of an encoder's only layer")
+            raise AdoptionError(
+                f"{describe(layer)}: expected go_backwards=False in an encoder of several layers, got True"
+            )
         return EncoderLayer(read_cell(layer), None)
     if layer.merge_mode != "concat" and (number + 1 < count or attended):
         raise AdoptionError(
-            f"{describe(layer)}: expected merge_mode 'concat', got {layer.merge_mode!r}; a bundle sets the two "
-            "directions side by side"
+            f"{describe(layer)}: expected merge_mode 'concat', got {layer.merge_mode!r}; a model folder "
+            "concatenates the two directions"
         )
     if layer.forward_layer.go_backwards:
         raise AdoptionError(f"{describe(layer)}: expected a forward layer that reads forwards, got go_backwards=True")

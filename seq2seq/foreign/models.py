@@ -65,13 +65,13 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
     try:
         model = keras.models.load_model(path, safe_mode=not allow_lambda)
     except Exception as first:  # Keras raises many kinds
-        failed = shortened(first)
+        failed = whole_message(first)
         try:
             model = keras.models.load_model(path, compile=False, safe_mode=not allow_lambda)
         except Exception as error:
             raise DataError(
-                f"{path}: Keras cannot load it ({shortened(error)}); a model with classes of its own can be examined "
-                "in Python: seq2seq.examine(train_model=model, arrays=...)"
+                f"{path}: Keras cannot load it ({whole_message(error)}); a model with classes of its own can be "
+                "examined in Python: seq2seq.examine(train_model=model, arrays=...)"
             ) from error
     if model.compiled or saved.settings is None:
         return model, ""
@@ -98,10 +98,9 @@ def open_model(value: Any, *, allow_lambda: bool = False) -> tuple[Any, str]:
     return value, ""
 
 
-def shortened(error: Exception) -> str:
-    """Returns the first line of an error, at most 160 characters."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160]
+def whole_message(error: Exception) -> str:
+    """Returns the whole message of an error, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def sort_models(models: Mapping[str, Any], given: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:

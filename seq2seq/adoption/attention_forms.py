@@ -1,4 +1,4 @@
-"""Recognises attention between the decoder's outputs and the encoder's, in the forms that people write it."""
+"""Recognises the usual forms of attention from the decoder's outputs to the encoder's."""
 
 from typing import Any, NamedTuple
 
@@ -9,20 +9,20 @@ from seq2seq.errors import AdoptionError
 from seq2seq.foreign.graph import Call, Place, activation_of, call_of, describe, peeled, plain
 
 FORMS = (
-    "understood are keras.layers.Attention and AdditiveAttention, and Dot, softmax, Dot, between the decoder's outputs "
+    "adopt knows keras.layers.Attention and AdditiveAttention, and Dot, softmax, Dot, between the decoder's outputs "
     "and the encoder's, followed by Concatenate"
 )
 
 
 class Attention(NamedTuple):
-    """Attention, and the encoder call that makes its memory."""
+    """Attention, and the encoder call whose outputs it attends to."""
 
     attend: AttentionParts
     memory: Call
 
 
 class Scored(NamedTuple):
-    """Attention's scores and memory, without the layers that follow."""
+    """What attention's weights are computed from, without the layers that follow."""
 
     kind: str
     query: Place
@@ -35,14 +35,14 @@ def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[At
     """Reads the layers between the decoder's top layer and the logits.
 
     Args:
-        call: what the scores are computed from.
-        kernel, bias: of the scores.
+        call: the call that the logits' Dense layer reads.
+        kernel, bias: those of the logits.
 
     Returns:
         The attention and the call of the decoder's top layer; None and None where there is none.
 
     Raises:
-        AdoptionError: it is another kind of attention, or another layer stands there.
+        AdoptionError: there is another kind of attention, or another layer.
 
     """
     combined = type(plain(call)).__name__ == "Dense"
@@ -52,7 +52,7 @@ def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[At
         if below.kind != "Concatenate" or activation_of(dense) != "tanh":
             raise AdoptionError(
                 f"{describe(dense)}: expected the scores right after LSTM or GRU layers, got a layer with activation "
-                f"{activation_of(dense)!r} between; only after attention (Concatenate) is there a place for one, "
+                f"{activation_of(dense)!r} between; a model folder can hold one only after attention (Concatenate), "
                 "with tanh"
             )
         kernel, bias = read_dense(dense)
@@ -90,7 +90,7 @@ def read_attention(call: Call, kernel: np.ndarray, bias: np.ndarray) -> tuple[At
     if scored.kind == "luong":
         weights = from_query @ weights @ from_memory.T
     elif not (is_identity(from_query) and is_identity(from_memory)):
-        raise AdoptionError(f"attention: a Dense before additive attention is not understood; {FORMS}")
+        raise AdoptionError(f"attention: expected no Dense before additive attention, got one; {FORMS}")
     attend = AttentionParts(scored.kind, weights, scored.scale, parts["context"], parts["outputs"], bias, combined)
     return Attention(attend, memory), top
 
@@ -132,19 +132,19 @@ def read_dots(context: Call, softmax: Call, value: Place, value_last: bool) -> S
         )
     query, memory = scores.inputs
     if projected(memory)[0].layer is not peeled(value)[0].layer:
-        raise AdoptionError(f"{describe(context.layer)}: expected the same encoder outputs to be weighed and averaged")
+        raise AdoptionError(f"{describe(context.layer)}: expected the same encoder outputs in both Dot layers")
     width = query.tensor.shape[-1]
     return Scored("luong", query, memory, np.eye(width, dtype=np.float32), 1.0)
 
 
 def pair(axes: Any) -> list[int]:
-    """Gives the axes of a Dot of three-dimensional tensors as two numbers from 0."""
+    """Returns the axes of a Dot of three-dimensional tensors as two numbers from 0."""
     both = [axes, axes] if isinstance(axes, int) else list(axes)
     return [axis % 3 for axis in both]
 
 
 def projected(place: Place) -> tuple[Call, np.ndarray]:
-    """Finds what a Dense without activation and bias reads, and its kernel; without a Dense, the identity."""
+    """Returns the call below a Dense without activation and bias, and its kernel; without a Dense, the identity."""
     call, _ = peeled(place)
     layer = plain(call)
     if type(layer).__name__ != "Dense":
@@ -157,5 +157,5 @@ def projected(place: Place) -> tuple[Call, np.ndarray]:
 
 
 def is_identity(matrix: np.ndarray) -> bool:
-    """Says whether a projection changes nothing."""
+    """Returns whether a projection changes nothing."""
     return matrix.shape[0] == matrix.shape[1] and bool((matrix == np.eye(len(matrix))).all())

@@ -1,10 +1,12 @@
-"""The rules by which people give ids to symbols: the texts of one side in, the id of each symbol out."""
+"""The usual rules that number symbols: from the texts of one side to the id of each symbol."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +19,10 @@ PAD, UNK, START, END = "pad", "unk", "start", "end"
 
 @dataclass(frozen=True)
 class Numbering:
-    """The original's ids of one side's symbols, and its special ids; None: it has none that is known."""
+    """The original's ids of one side's symbols, and its special ids; None: none is known."""
 
     ids: Mapping[str, int]
-    how: str  # the rule, in words
+    how: str  # where the ids come from, in words
     pad: int | None = None  # NOTHING: padding is a row of zeros
     unk: int | None = None
     start: int | None = None  # NOTHING: a row of zeros
@@ -33,7 +35,7 @@ class Numbering:
 
     @cached_property
     def key(self) -> Hashable:
-        """Equal for numberings that give the same ids."""
+        """Returns a key that is equal for numberings with the same ids."""
         return frozenset(self.ids.items()), self.start, self.end, self.pad, self.unk
 
 
@@ -53,46 +55,57 @@ class Segmentation:
 
 
 def id_of(text: str, ids: Mapping[str, int]) -> int | None:
-    """Reads what a user calls an id: a symbol, or else a whole number from 0; None for any other text."""
+    """Reads an id that the user gave as a symbol or as a whole number from 0; None for any other text."""
     number = ids.get(text, whole_number(text))
     return number if number is not None and number >= 0 else None
 
 
-def by_code(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Sorts the symbols as sorted(set(...)) does."""
-    return sorted(set(chain.from_iterable(rows)))
+Counts = Mapping[str, int]  # of symbols, in the order in which they first appear
+NO_COUNTS: Counts = MappingProxyType({})
 
 
-def by_appearance(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lists the symbols as they first appear."""
-    return list(dict.fromkeys(chain.from_iterable(rows)))
+class SymbolCounts(NamedTuple):
+    """How often each symbol stands in some rows."""
+
+    rows: int
+    first: Sequence[str]  # the first row's symbols
+    counts: Counts
 
 
-def by_frequency(rows: Iterable[Sequence[str]]) -> list[str]:
+def count_symbols(rows: Sequence[Sequence[str]]) -> SymbolCounts:
+    """Counts the symbols of at least one row."""
+    return SymbolCounts(len(rows), rows[0], Counter(chain.from_iterable(rows)))
+
+
+def by_code(counts: Counts) -> list[str]:
+    """Sorts the symbols as `sorted(set(...))` does."""
+    return sorted(counts)
+
+
+def by_frequency(counts: Counts) -> list[str]:
     """Sorts by frequency, ties by first appearance, as Keras's Tokenizer and Counter do."""
-    return [symbol for symbol, _ in Counter(chain.from_iterable(rows)).most_common()]
+    return sorted(counts, key=lambda symbol: -counts[symbol])
 
 
-def by_frequency_and_code(rows: Iterable[Sequence[str]]) -> list[str]:
+def by_frequency_and_code(counts: Counts) -> list[str]:
     """Sorts by frequency, ties from the last by code point, as Keras's TextVectorization does."""
-    counts = Counter(chain.from_iterable(rows))
     return sorted(counts, key=lambda symbol: (counts[symbol], symbol.encode()), reverse=True)
 
 
-ORDERS: dict[str, Callable[[Iterable[Sequence[str]]], list[str]]] = {
+ORDERS: dict[str, Callable[[Counts], list[str]]] = {
     "sorted": by_code,
-    "in order of appearance": by_appearance,
+    "in order of appearance": list,
     "by frequency": by_frequency,
     "by frequency as TextVectorization does": by_frequency_and_code,
 }
-# special ids before those of the symbols
+# special ids that stand before those of the symbols
 HEADS: tuple[tuple[str, ...], ...] = (
     (), (PAD,), (PAD, START, END), (PAD, UNK), (PAD, START, END, UNK), (PAD, UNK, START, END), (START, END),
     (UNK,), (PAD, START), (PAD, END), (START, END, PAD), (START, END, UNK), (UNK, START, END), (START, END, PAD, UNK),
 )  # fmt: skip
 AROUND_HEADS: tuple[tuple[str, ...], ...] = ((), (PAD,), (PAD, UNK), (UNK,))  # START and END are symbols there
 TAILS: tuple[tuple[str, ...], ...] = ((START, END), (START, END, PAD), (PAD, START, END), (PAD,))
-# START and END, as people write them into lines of characters, and of words
+# usual START and END in lines of characters, and in lines of words
 CHARACTERS = (("\t", "\n"), ("\n", "\n"), ("\t", "\t"), ("^", "$"), ("<", ">"), ("[", "]"), ("{", "}"), ("@", "$"))
 WORDS = (
     ("<start>", "<end>"), ("<s>", "</s>"), ("[start]", "[end]"), ("<sos>", "<eos>"), ("start_", "_end"),
@@ -110,7 +123,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class NumberingRule:
-    """One rule that people use, with the ids that START, END and padding get by it."""
+    """One usual rule, with the ids that it gives to START, END and padding."""
 
     order: str
     head: tuple[str, ...] = ()
@@ -120,35 +133,40 @@ class NumberingRule:
 
     @property
     def extra(self) -> int:
-        """How many special ids there are before and after the symbols."""
+        """Returns how many special ids stand before and after the symbols."""
         return len(self.head) + len(self.tail)
 
-    def number(
-        self, rows: Sequence[Sequence[str]], segmentation: Segmentation, *, also: Sequence[Sequence[str]] = ()
-    ) -> Numbering:
+    def number(self, own: SymbolCounts, segmentation: Segmentation, *, also: Counts = NO_COUNTS) -> Numbering:
         """Gives ids to the symbols of rows.
 
         Args:
-            rows: symbols of one side, without START and END: they are added if they are symbols of the data.
+            own: symbols of one side, without START and END, which are added if `around` has them.
             segmentation: how the rows were cut, for the description.
-            also: of a shared vocabulary, rows of the source, which have no START and END.
+            also: symbols of the source, if the vocabulary is shared; it has no START and END.
 
         """
-        start, end = (list(self.around[:1]), list(self.around[1:])) if self.around else ([], [])
-        symbols = ORDERS[self.order](chain(also, ([*start, *row, *end] for row in rows)))
+        counts = Counter(also)
+        if self.around is not None:
+            start, end = self.around
+            counts[start] += own.rows
+            for symbol in own.first:
+                counts[symbol] += 0
+            counts[end] += own.rows
+        counts.update(own.counts)
+        symbols = ORDERS[self.order](counts)
         ids = {symbol: number for number, symbol in enumerate(symbols, len(self.head))}
         special = {name: number for number, name in enumerate(self.head)}
         special |= {name: number for number, name in enumerate(self.tail, len(self.head) + len(symbols))}
         if self.around is not None:
             special |= {name: ids[symbol] for name, symbol in zip((START, END), self.around, strict=True)}
             for symbol in set(self.around):
-                if not any(symbol in row for row in chain(rows, also)):
+                if symbol not in own.counts and symbol not in also:
                     del ids[symbol]
         how = self.describe(len(symbols), segmentation)
         return Numbering(ids, how, *(special.get(name) for name in (PAD, UNK, START, END)))
 
     def describe(self, count: int, segmentation: Segmentation) -> str:
-        """Says the rule in words; `count` is the number of symbols."""
+        """Returns the rule in words; `count` is the number of symbols."""
         case = " of lower-cased text" if segmentation.lowercase else ""
         what = f"{count} symbols{case} {self.order} from {len(self.head)}"
         if self.head:
@@ -173,7 +191,7 @@ def source_rules(separator: str) -> Iterator[NumberingRule]:
 
 
 def target_rules(separator: str, start: str | None, end: str | None) -> Iterator[NumberingRule]:
-    """Yields rules for a target, which needs START and END."""
+    """Yields rules for a target, which has START and END."""
     pairs = [(start or first, end or last) for first, last in (WORDS if separator else CHARACTERS)]
     for shared in (False, True):
         for order in ORDERS:
@@ -192,7 +210,7 @@ def target_rules(separator: str, start: str | None, end: str | None) -> Iterator
 
 
 def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
-    """How many different symbols the first 1, 2, ... rows hold, int (N,)."""
+    """Returns how many different symbols the first 1, 2, ... rows hold, int (N,)."""
     seen: set[str] = set()
     counts = np.zeros(len(rows), np.int64)
     for number, row in enumerate(rows):
@@ -202,13 +220,13 @@ def distinct_counts(rows: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def rows_of_size(counts: np.ndarray, size: int) -> tuple[int, int]:
-    """The least and the most first rows that hold `size` different symbols; the least is above the most: none do."""
+    """Returns the least and the most first rows with `size` different symbols; the least is the larger if none do."""
     first, last = np.searchsorted(counts, size, "left"), np.searchsorted(counts, size, "right")
     return int(first) + 1, int(last)
 
 
 def roundest(low: int, high: int) -> int:
-    """The number of a range that a person would write: the one with the fewest digits that are not zero."""
+    """Returns the roundest number of a range: the one with the fewest digits that are not zero."""
     for zeros in range(len(str(high)), -1, -1):
         step = 10**zeros
         if (candidate := high // step * step) >= max(low, 1):
@@ -217,5 +235,5 @@ def roundest(low: int, high: int) -> int:
 
 
 def shown(value: int | None) -> str:
-    """Writes an id."""
+    """Returns an id in words."""
     return "a row of zeros" if value == NOTHING else "none" if value is None else f"id {value}"
