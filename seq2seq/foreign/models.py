@@ -61,7 +61,7 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
     if saved.is_keras_2:
         model, compiled = load_keras_2(path, saved, allow_lambda=allow_lambda)
         return model, compiled.lost and f"{path.name}: {compiled.lost}"
-    failed = "it was not compiled"
+    failed = ""
     try:
         model = keras.models.load_model(path, safe_mode=not allow_lambda)
     except Exception as first:  # Keras raises many kinds
@@ -73,11 +73,11 @@ def load_model(path: Path, *, allow_lambda: bool = False) -> tuple[Any, str]:
                 f"{path}: Keras cannot load it ({whole_message(error)}); a model with classes of its own can be "
                 "examined in Python: seq2seq.examine(train_model=model, arrays=...)"
             ) from error
-    if model.compiled or saved.settings is None:
+    if model.compiled or not saved.settings:
         return model, ""
     compiled = compile_from(model, saved.settings)
-    lost = compiled.lost or ("" if compiled.loss else f"its compiled loss could not be restored ({failed})")
-    return model, lost and f"{path.name}: {lost}"
+    lost = compiled.lost or (failed and not compiled.loss and f"its compiled loss could not be restored ({failed})")
+    return model, f"{path.name}: {lost}" if lost else ""
 
 
 def open_model(value: Any, *, allow_lambda: bool = False) -> tuple[Any, str]:
