@@ -13,6 +13,7 @@ from seq2seq.diagnosis import Report, examine
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.diagnosis.explain import explain
 from seq2seq.errors import OptionError
+from seq2seq.fields import flag_of
 from seq2seq.foreign.files import collect
 
 EXAMPLE = (
@@ -75,6 +76,11 @@ def examine_paths(args: argparse.Namespace) -> Report:
 
         if len(args.paths) > 1:
             raise OptionError("a model folder of this package is examined by itself; leave the other paths out")
+        for name in (*named, "vocabulary", "start", "end", "pad", "inputs", "validation", "validation_split"):
+            if getattr(args, name):
+                raise OptionError(
+                    f"{flag_of(name)}: a model folder of this package records what it needs; leave it out"
+                )
         return examine(**open_bundle(found.bundles[0], args.pairs))
     given = {str(Path(path).resolve()) for path in named.values() if path}
     options: dict[str, Any] = {

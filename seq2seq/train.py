@@ -10,6 +10,7 @@ from seq2seq.bundle import RUNS
 from seq2seq.cli.options import add_config_option, add_options, choices_of
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.errors import OptionError
 from seq2seq.fields import to_toml
 from seq2seq.presets import PRESETS
 from seq2seq.training.run import describe_run, train_into
@@ -34,6 +35,8 @@ def run(argv: Sequence[str]) -> int:
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config)
     args = parser.parse_args(argv)
+    if args.model == "":
+        raise OptionError(f"--model: expected a folder, got ''; leave it out for {RUNS}/DATA-NAME")
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
     asked = Run.of(
         chosen,

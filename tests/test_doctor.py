@@ -176,3 +176,9 @@ def test_a_mistake_at_the_first_step_is_no_symptom():
     references = [[[row, 2 * row, 3, 4, 5]] for row in range(10)]
     outputs = [[row, 9, 9, row + 3] for row in range(10)]
     assert symptoms(sources, references, outputs, forced_accuracy=0.8, before_mistake=0.2) == []
+
+
+def test_options_about_models_of_others_are_refused_for_a_model_folder(tiny_bundle, capsys):
+    assert main([str(tiny_bundle()), "--pad", "²"]) == 2
+    message = "seq2seq doctor: error: --pad: a model folder of this package records what it needs; leave it out\n"
+    assert capsys.readouterr().err == message

@@ -356,3 +356,11 @@ def test_standard_output_is_flushed_at_each_chunk(monkeypatch):
         file.write("one\n", LINE)
         assert Out.buffer.raw.getvalue() == b"one\n"
     assert not Out.buffer.closed
+
+
+def test_an_empty_name_is_refused_and_nothing_is_written_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OptionError, match="--output: expected a file name, got ''; leave it out for standard output"):
+        OutputFile("", resume=False, settings={})
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]

@@ -1,5 +1,6 @@
 """A run in its folder is started, interrupted, continued, trained for longer and overwritten, and nothing is lost."""
 
+import errno
 import json
 import os
 import re
@@ -101,6 +102,48 @@ def same_weights(one, other):
 # files of other programs
 
 
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_a_name_that_is_no_folder_is_refused_with_the_way_out(command, tmp_path, kind):
+    if kind == "file":
+        (tmp_path / "model").write_text("mine")
+    else:
+        (tmp_path / "model").symlink_to(tmp_path / "nowhere")
+    code, said = command()
+    assert code == 2
+    assert "model: expected a folder, or a name for a new one: File exists; give another --model" in said
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(command, tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    code, said = command()
+    assert code == 2
+    assert "model: cannot be written: Permission denied; change its permissions, make room, or give another" in said
+    assert "pairs:" not in said  # no data was read
+
+
+def test_an_error_before_the_first_checkpoint_leaves_no_new_folder(command, tmp_path):
+    code, said = command("--target-col", "7")
+    assert code == 2 and "no usable pair" in said
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_empty_name_for_the_model_is_refused(command, capsys):
+    assert train.main(["--data", "dates", "--model", ""]) == 2
+    assert "--model: expected a folder, got ''; leave it out for runs/DATA-NAME" in capsys.readouterr().err
+
+
+def test_files_are_named_before_folders_and_the_runs_own_checkpoint_is_none_of_them(tmp_path):
+    (tmp_path / CURRENT).write_text("checkpoint-2\n")
+    for name in ("checkpoint-2", "checkpoint-7", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    (tmp_path / "notes.txt").touch()
+    assert foreign_names(tmp_path) == ["notes.txt", "a", "checkpoint-7"]
+
+
 @pytest.mark.parametrize("name", ["current", "config.toml"])
 def test_a_file_beside_a_model_without_a_run_is_not_taken_for_the_runs(tiny_bundle, name):
     folder = tiny_bundle()  # as adopt writes one: neither run.json nor the record of a run
@@ -139,7 +182,7 @@ def test_overwriting_reports_files_of_other_programs_and_leaves_them(command, fo
         (folder / name).write_text(content)
     code, said = command("--epochs", "1", "--overwrite")
     assert code == 0
-    assert f"{folder}: checkpoint-500, notes.txt, thesis: not written by this program, left alone\n" in said
+    assert f"{folder}: notes.txt, checkpoint-500, thesis: not written by this program, left alone\n" in said
     assert {name: (folder / name).read_text() for name in theirs} == theirs
     assert len(load_bundle(folder).record["trained_on"]["pairs"]) == 3
 

@@ -53,6 +53,8 @@ class OutputFile:
         self.expected: str | None = None  # digest of the first `done` lines, until the input is found to agree with it
         self.path: Path | None = None  # None: written to directly
         self.opened = contextlib.ExitStack()
+        if path == "":
+            raise OptionError("--output: expected a file name, got ''; leave it out for standard output")
         with self.refusals():
             direct = self.open_directly(path, resume=resume)
         if direct is not None:

@@ -198,5 +198,5 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, symbols: int)
         dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
     return (
         dataclasses.replace(model, dropout=dropout, bidirectional=False, attention="none"),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric="loss"),
     )

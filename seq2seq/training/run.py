@@ -1,7 +1,11 @@
 """Trains into a folder: starts a new run, continues an interrupted or a finished one. Imports no TensorFlow itself."""
 
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from seq2seq.errors import BundleError
 from seq2seq.training.checkpoints import locked
 from seq2seq.training.run_folder import check_folder, foreign_names
 from seq2seq.training.run_record import FINISHED, finished_as_asked
@@ -21,17 +25,50 @@ def train_into(run: Run) -> Path:
     """
     if run.dataset.notice:
         run.report(run.dataset.notice)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with locked(run.folder):
+    with made(run.folder), locked(run.folder):
         check_folder(run.folder, overwrite=run.overwrite)
         if not run.overwrite and finished_as_asked(run):
             run.report(f"{run.folder}: {FINISHED}")
             return run.folder
+        check_writable(run.folder)
         report_foreign_names(run)
         from seq2seq.training.trainer import train_in_folder
 
         train_in_folder(run)
     return run.folder
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Makes a folder if it is absent; removes it again if an error leaves it empty.
+
+    Raises:
+        BundleError: a file or a link to nothing has its name, or it cannot be made.
+
+    """
+    absent = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(
+            f"--model {folder}: expected a folder, or a name for a new one: {error.strerror}; give another --model"
+        ) from error
+    try:
+        yield
+    finally:
+        if absent and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def check_writable(folder: Path) -> None:
+    """Raises BundleError for a folder in which this process may write no file, before any time is spent on training."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BundleError(
+            f"{folder}: cannot be written: {error.strerror}; change its permissions, make room, or give another --model"
+        ) from error
 
 
 def describe_run(run: Run) -> None:

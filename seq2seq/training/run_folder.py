@@ -94,8 +94,13 @@ def is_written_name(path: Path) -> bool:
 
 
 def foreign_names(folder: Path) -> list[str]:
-    """Returns the names in a run's folder that this program did not write."""
-    return sorted(path.name for path in folder.iterdir() if not is_written_name(path))
+    """Returns the names in a run's folder that this program did not write, files first.
+
+    The checkpoint that `current` names is this run's, even if it is damaged: reading it says so.
+    """
+    own = (folder / CURRENT).read_text(errors="replace").strip() if (folder / CURRENT).is_file() else ""
+    paths = [path for path in folder.iterdir() if not is_written_name(path) and path.name != own]
+    return [path.name for path in sorted(paths, key=lambda path: (path.is_dir(), path.name))]
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
