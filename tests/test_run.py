@@ -29,7 +29,7 @@ from seq2seq.training.run_folder import (
     is_run,
     remove_model_and_run,
 )
-from seq2seq.training.run_record import finished_run, unfinished_run
+from seq2seq.training.run_record import FINISHED, finished_run, unfinished_run
 from seq2seq.training.task import Run, Start
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
@@ -92,6 +92,10 @@ def interrupted(monkeypatch, command):
 def contents(folder):
     """All files of a folder by name, with what they hold."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_finished_run_names_both_ways_to_train_again():
+    assert FINISHED == "is already finished; more --epochs train it further, --overwrite starts from the beginning"
 
 
 def same_weights(one, other):
@@ -306,7 +310,7 @@ def test_a_finished_model_is_trained_for_longer_and_stays_whole_meanwhile(comman
         *(f"checkpoint-2/{name}" for name in (PROGRESS, STATE, WEIGHTS)),
     }
     assert Translator(load_bundle(folder)).translate(["ab"])
-    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
+    assert command("--epochs", "2") == (0, f"{folder}: {FINISHED}\n")
     code, said = command("--epochs", "4")
     assert code == 0 and "continues after epoch 3\n" in said and "learning rate" not in said
     assert load_bundle(folder).record["train"]["epochs"] == 4
@@ -342,7 +346,7 @@ def test_a_finished_model_without_its_checkpoint_says_why_it_cannot_continue(com
         f"seq2seq train: error: {folder}: cannot continue with more --epochs: it is finished and keeps no checkpoint, "
         f"since an earlier version wrote it or its checkpoint was removed; {WAYS_OUT}"
     )
-    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
+    assert command("--epochs", "2") == (0, f"{folder}: {FINISHED}\n")
 
 
 def test_a_run_continues_with_more_steps_and_patience_that_ended_a_run_is_named(command, tmp_path):
@@ -374,7 +378,7 @@ def test_runs_are_compared_by_what_their_options_come_to(command, folder):
     # pairs below 5000 have dropout 0.5, scored by chrf
     same = ["--epochs", "2", "--dropout", "0.5", "--early-stop-metric", "chrf"]
     code, said = command(*same)
-    assert code == 0 and said.endswith(f"{folder}: is already finished; --overwrite starts from the beginning\n")
+    assert code == 0 and said.endswith(f"{folder}: {FINISHED}\n")
     code, said = command("--learning-rate", "0.01")
     assert code == 2
     assert said.splitlines()[-1] == (
@@ -388,7 +392,7 @@ def test_options_that_a_record_lacks_have_their_defaults(command, folder):
     for name in ("shards", "label_smoothing"):
         del record["signature"]["train"][name]
     write_json(folder / CONFIG, record)
-    assert command("--epochs", "2") == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
+    assert command("--epochs", "2") == (0, f"{folder}: {FINISHED}\n")
 
 
 def test_what_is_finished_needs_no_tensorflow(trained):
@@ -401,7 +405,7 @@ assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stderr == f"{trained / 'model'}: is already finished; --overwrite starts from the beginning\n"
+    assert result.stderr == f"{trained / 'model'}: {FINISHED}\n"
 
 
 def test_an_unfinished_run_of_the_first_version_continues(command, interrupted, folder, trained):

@@ -24,6 +24,7 @@ from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
 from seq2seq.training.fit import fit
 from seq2seq.training.run_folder import RUN
+from seq2seq.training.run_record import FINISHED
 from seq2seq.training.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
 from seq2seq.training.task import Run, Scores, Start
 
@@ -434,7 +435,7 @@ def test_a_run_is_interrupted_continued_finished_and_started_from_the_beginning(
     # what is finished is left as it is
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-3"]  # to be trained for longer
-    assert command() == (0, f"{folder}: is already finished; --overwrite starts from the beginning\n")
+    assert command() == (0, f"{folder}: {FINISHED}\n")
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert command("--epochs", "2")[0] == 2
     # another seed, from the beginning

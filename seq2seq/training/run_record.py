@@ -14,7 +14,7 @@ from seq2seq.training.task import Prepared, Run, Start
 from seq2seq.typed_json import damaged
 
 ENDS = ("epochs", "max_steps", "max_minutes")  # options that may be raised when a run continues
-FINISHED = "is already finished; --overwrite starts from the beginning"
+FINISHED = "is already finished; more --epochs train it further, --overwrite starts from the beginning"
 WAYS_OUT = "give another --model, or --overwrite to start from the beginning"
 
 
