@@ -254,7 +254,8 @@ def test_inference_models_of_another_training():
     _, encoder, decoder = embedding_models()
     report = seq2seq.examine(arrays=arrays, train_model=model, encoder=encoder, decoder=decoder)
     assert found(report)[0] == ("D07", "broken", None)
-    assert ("D06", "broken", "D07") in found(report)
+    # how severe the consequence is depends on the guesses of a model that was never trained
+    assert ("D06", "D07") in [(code, cause) for code, _, cause in found(report)]
 
 
 # D08
