@@ -3,15 +3,17 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from seq2seq.config import Config, DataConfig, ModelConfig
+from seq2seq.config import TRANSDUCER, Config, DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files import read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
+from seq2seq.text.edit_distance import EditDistance
+from seq2seq.text.edits import action_count
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, from_json
@@ -22,8 +24,8 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
     "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
 )  # fmt: skip
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
-EXCERPT = "validation.txt"
-MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT)
+EXCERPT, EDITS = "validation.txt", "edits.safetensors"
+MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS)
 Section = TypeVar("Section", bound=Config)
 
 
@@ -48,6 +50,7 @@ class Bundle:
     weights: Mapping[str, np.ndarray]
     record: Mapping[str, Any]  # all of config.json, with the data's sha256 and licence and the record of training
     excerpt: str = ""  # for a language model: a part of the validation text, for prompts
+    edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
 
 
 def save_bundle(
@@ -80,11 +83,13 @@ def save_bundle(
             write_json(path / name, vocabulary.to_json())
     if bundle.excerpt:
         write_atomically(path / EXCERPT, bundle.excerpt)
+    if bundle.edits:
+        write_arrays(path / EDITS, bundle.edits.tensors())
     write_arrays(path / WEIGHTS, bundle.weights)
     write_json(path / METRICS, metrics)
     write_atomically(path / HISTORY, table.getvalue())
     write_json(path / CANARY, list(canary))
-    names = part_names(bundle.kind) + ([EXCERPT] if bundle.excerpt else [])
+    names = part_names(bundle.kind) + [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits)
     write_json(
         path / CONFIG,
         {
@@ -113,10 +118,14 @@ def load_bundle(path: str | Path) -> Bundle:
     where = str(path / CONFIG)
     data = read_section(DataConfig, record["data"], where=where)
     model = read_section(ModelConfig, record["model"], where=where)
-    source = None
+    source, edits = None, None
     if record["kind"] == TRANSLATOR:
         source = read_vocabulary(path / SOURCE_VOCABULARY, weights, "source_embedding.embeddings")
-    target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
+    if model.architecture == TRANSDUCER:
+        target = read_vocabulary(path / TARGET_VOCABULARY, weights, "action_embedding.embeddings", action_count)
+        edits = read_edits(path, record)
+    else:
+        target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -127,6 +136,7 @@ def load_bundle(path: str | Path) -> Bundle:
         weights=weights,
         record=record,
         excerpt=(path / EXCERPT).read_bytes().decode() if EXCERPT in record["sha256"] else "",
+        edits=edits,
     )
 
 
@@ -197,21 +207,39 @@ def check_hash(path: Path, expected: str) -> None:
         )
 
 
-def read_vocabulary(path: Path, weights: Mapping[str, np.ndarray], embedding: str) -> Vocabulary:
+def read_vocabulary(
+    path: Path, weights: Mapping[str, np.ndarray], embedding: str, ids: Callable[[int], int] = int
+) -> Vocabulary:
     """Reads one vocabulary.
 
+    Args:
+        path: its file.
+        weights: of the model.
+        embedding: the name of the weights that have a row for each id.
+        ids: from the size of the vocabulary to the number of ids.
+
     Raises:
-        BundleError: the file is damaged, or the weights named `embedding` do not have one row for each id.
+        BundleError: the file is damaged, or the number of rows is another.
 
     """
     vocabulary = Vocabulary.from_json(read_json(path), where=str(path))
-    rows = weights[embedding].shape[0] if embedding in weights else 0
-    if rows != len(vocabulary):
+    rows, expected = weights[embedding].shape[0] if embedding in weights else 0, ids(len(vocabulary))
+    if rows != expected:
         raise BundleError(
-            f"{path.parent}: {embedding} has {rows} rows, its vocabulary {len(vocabulary)} ids; "
+            f"{path.parent}: {embedding} has {rows} rows, its vocabulary {expected} ids; "
             "the folder mixes parts of different models"
         )
     return vocabulary
+
+
+def read_edits(path: Path, record: Mapping[str, Any]) -> EditDistance:
+    """Reads what a transducer aligns with; raises BundleError where the folder's record does not list it."""
+    if EDITS not in record["sha256"]:
+        raise damaged(str(path / CONFIG), f"no sha256 of {EDITS}")
+    try:
+        return EditDistance.from_tensors(read_arrays(path / EDITS))
+    except KeyError as error:
+        raise damaged(str(path / EDITS), f"no {error.args[0]}") from error
 
 
 def kind_in(folder: Path) -> str | None:

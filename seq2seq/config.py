@@ -11,6 +11,8 @@ from typing import ClassVar, Self
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of, internal, option
 
+ATTENTION, TRANSDUCER = "attention", "transducer"  # architectures
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Config):
@@ -77,6 +79,12 @@ class ModelConfig(Config):
 
     section: ClassVar[str] = "model"
 
+    architecture: str = option(
+        "auto",
+        "how a target is written: attention: symbol by symbol, transducer: as edits of the source from left to right; "
+        "auto: the training data decides",
+        choices=("auto", ATTENTION, TRANSDUCER),
+    )
     hidden_size: int = option(
         256, "units of each decoder layer; a bidirectional encoder has half of them each way",
         at_least=2, aliases=("--latent-dim",),
@@ -110,6 +118,8 @@ class ModelConfig(Config):
 
 def decoder_starts(config: ModelConfig) -> list[int | None]:
     """Returns for each decoder layer the encoder layer whose states it starts with; None: zeros."""
+    if config.architecture == TRANSDUCER:
+        return [None] * config.layers
     named = config.wiring.split(",") if config.wiring else map(str, range(config.layers))
     return [None if name == "-" else int(name) for name in named]
 
@@ -137,7 +147,10 @@ class TrainingConfig(Config):
         at_least=1,
     )
     window: int = option(64, "symbols of a text between two updates; the state is kept", at_least=1)
-    learning_rate: float = option(0.008, "the highest learning rate", above=0.0)
+    learning_rate: float | None = option(
+        None, "the highest learning rate; default: 0.008 with attention, 0.004 for a transducer, 0.005 for a text",
+        above=0.0,
+    )  # fmt: skip
     optimizer: str = option("adam", "the optimiser", choices=("adam", "rmsprop", "sgd"))
     warmup_steps: int = option(200, "steps over which the learning rate rises from 0", at_least=0)
     schedule: str = option("cosine", "how the learning rate falls", choices=("cosine", "linear", "constant"))

@@ -158,7 +158,7 @@ def test_a_long_line_among_short_ones_makes_its_batch_alone_small(long_and_short
 @pytest.mark.parametrize("verb", ["score", "translate"])
 def test_the_padded_length_of_rows_bounds_their_batches(long_and_short, monkeypatch, verb):
     translator, pairs, shapes = long_and_short
-    translator.source_form = SourceForm(length=200)
+    translator.writer.form = SourceForm(length=200)
     monkeypatch.setattr(batches, "MEMORY_BYTES", 200 * 2 * batches.FEWEST_ROWS * translator.runtime.symbol_bytes)
     monkeypatch.setattr(inference, "core_count", lambda: 1)
     short = [pair for pair in pairs if len(pair.source) < 50 and len(pair.target) < 50]

@@ -4,7 +4,7 @@ from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
 from seq2seq.decoding.search import StepEvent, StepModel, search
 from seq2seq.decoding.state import State, select_rows, select_sources
-from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, strategy_of
+from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, penalties, strategy_of
 
 __all__ = [
     "Beam",
@@ -17,6 +17,7 @@ __all__ = [
     "Strategy",
     "decode",
     "log_softmax",
+    "penalties",
     "search",
     "select_rows",
     "select_sources",

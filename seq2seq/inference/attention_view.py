@@ -39,7 +39,8 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
     translator = Translator(bundle, runtime="keras")
     assert isinstance(translator.runtime, KerasTranslator)
     models = translator.runtime.models
-    read = translator.source_form.row(translator.encode(source, "map", 1, lambda *_: None))
+    encoded = translator.encode(source, "map", 1, lambda *_: None)
+    read = translator.source_form.row(encoded.tags + encoded.ids)
     written = [*(bundle.target_vocabulary.encode(target) if isinstance(target, str) else target), END]
     source_ids = tf.constant([read], tf.int32)
     inputs = tf.constant([[START, *written[:-1]]], tf.int32)

@@ -14,6 +14,7 @@ from seq2seq.inference.language_model import LanguageModel, Opening
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END, SPECIAL_COUNT, START
+from seq2seq.text.vocabulary import Reading
 
 MARGIN = 0.05  # nats between the best and the second-best symbol, at every step; less is a near-tie
 TOLERANCE = 1e-4  # nats
@@ -28,18 +29,18 @@ def margin(logits: np.ndarray, first_id: int) -> float:
     return float(ranked[-1] - ranked[-2]) if len(ranked) > 1 else math.inf
 
 
-def smallest_margin(translator: Translator, source: Sequence[int], target: Sequence[int]) -> float:
+def smallest_margin(translator: Translator, source: Reading, token_ids: Sequence[int]) -> float:
     """Returns the smallest margin (nats) over the steps of a greedy output, END included.
 
     Args:
         translator: the model.
-        source: ids of the line, without END and padding.
-        target: ids of the output, without START and END.
+        source: the line.
+        token_ids: of the output, without START and END.
 
     """
-    state = translator.runtime.start(np.array([translator.source_form.row(source)], np.int32))
+    state = translator.writer.start([source])
     smallest = math.inf
-    for token in [START, *target]:
+    for token in [START, *token_ids]:
         logits, state = translator.runtime.step(np.array([token], np.int32), state)
         smallest = min(smallest, margin(logits, END))
     return smallest

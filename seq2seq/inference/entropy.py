@@ -35,7 +35,7 @@ def output_entropy(translator: Translator, outputs: Sequence[Output], temperatur
     encoded = [translator.encode(output.source, "map", output.line, lambda *_: None) for output in outputs]
     targets = Ragged([[*output.token_ids, END] for output in outputs])
     each = np.arange(len(outputs))
-    state = translator.runtime.start(Ragged([translator.source_form.row(ids) for ids in encoded]).padded(each))
+    state = translator.writer.start(encoded)
     logits, state = translator.runtime.step(np.full(len(outputs), START, np.int32), state)
     bits = entropies(translator.runtime, logits, state, targets.padded(each), temperature, first_id=END)
     return mean_over(bits, targets.lengths)

@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from seq2seq.decoding import State, log_softmax
-from seq2seq.inference.runtimes import Runtime
+from seq2seq.decoding import State, StepModel, log_softmax
+from seq2seq.inference.protocols import Runtime
 from seq2seq.inference.threads import single_threaded_products
 from seq2seq.inference.window_model import TextRuntime
 from seq2seq.special import PAD
 
 
-@single_threaded_products()
 def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
     """Feeds given targets to a translator; returns log-probabilities, float64 (B, T), in nats, 0 on padding.
 
@@ -19,13 +18,25 @@ def forced_log_probs(runtime: Runtime, source_ids: np.ndarray, target_ids: np.nd
         target_ids: int32 (B, T + 1), START ... END, right-padded.
 
     """
-    state = runtime.start(source_ids)
-    rows = np.arange(len(target_ids))
+    return fed_log_probs(runtime, runtime.start(source_ids), target_ids)
+
+
+@single_threaded_products()
+def fed_log_probs(model: StepModel, state: State, target_ids: np.ndarray) -> np.ndarray:
+    """Feeds given ids to a model; returns log-probabilities, float64 (B, T), in nats, 0 on padding.
+
+    Args:
+        model: the step function.
+        state: before the first symbol, of B rows.
+        target_ids: int32 (B, T + 1), START first, right-padded.
+
+    """
     found = np.zeros((len(target_ids), target_ids.shape[1] - 1))
     for time in range(target_ids.shape[1] - 1):
-        logits, state = runtime.step(target_ids[:, time], state)
+        logits, state = model.step(target_ids[:, time], state)
         targets = target_ids[:, time + 1]
-        found[:, time] = np.where(targets != PAD, log_softmax(np.asarray(logits))[rows, targets], 0.0)
+        real = targets != PAD
+        found[real, time] = log_softmax(np.asarray(logits)[real])[np.arange(real.sum()), targets[real]]
     return found
 
 

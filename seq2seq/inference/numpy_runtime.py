@@ -1,12 +1,12 @@
 """Runs a model with NumPy only: it starts at once, and is an independent check of the Keras runtime."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.config import ModelConfig, decoder_starts
-from seq2seq.decoding import State, select_sources
+from seq2seq.decoding import State
 from seq2seq.inference.numpy_cells import Cell, Weights, cell_of
 from seq2seq.special import PAD
 
@@ -131,16 +131,20 @@ class NumpyDecoder:
         return np.tanh(context, out=context) if self.squashes else context
 
 
-class NumpyTranslator:
-    """A translator's step function, built from its weights."""
+class Encoded(NamedTuple):
+    """Sources as the encoder returns them; S is the length of the longest row."""
+
+    memory: np.ndarray  # float32 (B, S, M)
+    states: list[np.ndarray]  # float32 (B, H) each, the states that the decoder starts with
+    real: np.ndarray  # bool (B, S), False on padding
+
+
+class NumpyEncoder:
+    """The encoder of a translator or transducer."""
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.config = config
-        self.attends = config.attention != "none"
-        self.decoder = NumpyDecoder(config, weights, attends=self.attends)
-        # memory that a step reads for each symbol of a source: keys and values
-        self.symbol_bytes = self.decoder.memory_kernel[0].nbytes if self.attends else 0
-        self.bridges = weights
+        self.starts, self.bridges = decoder_starts(config), weights
         ways = ("_forward", "_backward") if config.bidirectional else ("",)
         self.ways = len(ways)  # W, directions that run together
         self.layers = [
@@ -150,13 +154,15 @@ class NumpyTranslator:
         # the first layer's input depends only on the symbol
         self.first_table = self.layers[0].project(weights["source_embedding.embeddings"])
 
-    def start(self, source_ids: np.ndarray) -> State:
+    def __call__(self, source_ids: np.ndarray) -> Encoded:
         """Encodes sources: int32 (B, S), the symbols of each source and END, right-padded."""
         lengths = (source_ids != PAD).sum(1)
         source_ids = source_ids[:, : lengths.max()]
         if (lengths[1:] > lengths[:-1]).any():
             order = np.argsort(-lengths, kind="stable")
-            return select_sources(self.start(source_ids[order]), np.argsort(order), 1)
+            memory, states, real = self(source_ids[order])
+            back = np.argsort(order)
+            return Encoded(memory[back], [state[back] for state in states], real[back])
         count, steps = source_ids.shape
         real = source_ids != PAD
         live_counts = real.sum(0).tolist()
@@ -176,21 +182,37 @@ class NumpyTranslator:
             after = run_layer(cell, table, lookups, live_counts, places, memory.reshape(-1, cell.units))
             by_layer.append([self._bridge(index, *pair) for pair in enumerate(after)])
         zeros = [np.zeros_like(state) for state in by_layer[0]]
-        chosen = [zeros if start is None else by_layer[start] for start in decoder_starts(self.config)]
+        chosen = [zeros if start is None else by_layer[start] for start in self.starts]
         states = [state for several in chosen for state in several]
-        if not self.attends:
-            return State(states, ())
-        bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
-        return State(states, (*self.decoder.remember(memory.reshape(count, steps, -1)), bias))
+        return Encoded(memory.reshape(count, steps, -1), states, real)
 
     def _bridge(self, layer: int, position: int, states: np.ndarray) -> np.ndarray:
         """Turns the last states of all directions, (W, B, H / W), into a state of the decoder, (B, H)."""
         both = np.concatenate(list(states), -1)
-        if self.config.bridge == "none" or not self.config.bidirectional:
+        if self.config.bridge == "none" or not self.config.bidirectional or layer not in self.starts:
             return both
         name = f"bridge_{layer}_{'hc'[position]}"
         state = both @ self.bridges[f"{name}.kernel"] + self.bridges[f"{name}.bias"]
         return np.tanh(state) if position == 0 else state
+
+
+class NumpyTranslator:
+    """A translator's step function, built from its weights."""
+
+    def __init__(self, config: ModelConfig, weights: Weights) -> None:
+        self.attends = config.attention != "none"
+        self.encoder = NumpyEncoder(config, weights)
+        self.decoder = NumpyDecoder(config, weights, attends=self.attends)
+        # memory that a step reads for each symbol of a source: keys and values
+        self.symbol_bytes = self.decoder.memory_kernel[0].nbytes if self.attends else 0
+
+    def start(self, source_ids: np.ndarray) -> State:
+        """Encodes sources: int32 (B, S), the symbols of each source and END, right-padded."""
+        memory, states, real = self.encoder(source_ids)
+        if not self.attends:
+            return State(states, ())
+        bias = np.where(real, np.float32(0), np.float32(-1e9))[:, None]
+        return State(states, (*self.decoder.remember(memory), bias))
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol, int32 (N,), to each hypothesis; returns logits float32 (N, V), as NumpyDecoder.step."""

@@ -1,25 +1,16 @@
-"""Builds the runtime of a loaded model of either kind."""
+"""Builds the runtime of a loaded model of any kind, and what writes a translator's targets with it."""
 
-from typing import Protocol
-
-import numpy as np
+from typing import Any
 
 from seq2seq.bundle import Bundle
-from seq2seq.decoding import State
 from seq2seq.errors import OptionError
+from seq2seq.inference.action_writer import ActionWriter
+from seq2seq.inference.protocols import ActionRuntime, Runtime
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
+from seq2seq.inference.writers import SymbolWriter, Writer
+from seq2seq.text.source_layout import SourceForm
 
 RUNTIMES = ("auto", "numpy", "keras")
-
-
-class Runtime(Protocol):
-    """A translator's step function, and the function that returns its first state."""
-
-    def start(self, source_ids: np.ndarray) -> State:
-        """Encodes sources int32 (B, S)."""
-
-    def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Feeds one symbol to each hypothesis; returns logits (N, V) and the next state."""
 
 
 def check_runtime(runtime: str) -> None:
@@ -29,22 +20,51 @@ def check_runtime(runtime: str) -> None:
 
 
 def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
-    """Builds the runtime of a translator; raises OptionError for an unknown runtime."""
+    """Builds the runtime of a translator that writes symbols; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasTranslator
 
-        assert bundle.source_vocabulary is not None
-        return KerasTranslator.from_weights(
-            bundle.model,
-            bundle.weights,
-            source_size=len(bundle.source_vocabulary),
-            target_size=len(bundle.target_vocabulary),
-            where=str(bundle.path),
-        )
+        return KerasTranslator.from_weights(bundle.model, bundle.weights, **sizes(bundle), where=str(bundle.path))
     from seq2seq.inference.numpy_runtime import NumpyTranslator
 
     return NumpyTranslator(bundle.model, bundle.weights)
+
+
+def make_action_runtime(bundle: Bundle, runtime: str) -> ActionRuntime:
+    """Builds the runtime of a transducer; raises OptionError for an unknown runtime."""
+    check_runtime(runtime)
+    if runtime == "keras":
+        from seq2seq.inference.keras_transducer import KerasTransducer
+
+        return KerasTransducer.from_weights(bundle.model, bundle.weights, **sizes(bundle), where=str(bundle.path))
+    from seq2seq.inference.numpy_transducer import NumpyTransducer
+
+    return NumpyTransducer(bundle.model, bundle.weights)
+
+
+def sizes(bundle: Bundle) -> dict[str, int]:
+    """Returns the sizes of a translator's vocabularies."""
+    assert bundle.source_vocabulary is not None
+    return {"source_size": len(bundle.source_vocabulary), "target_size": len(bundle.target_vocabulary)}
+
+
+def make_writer(bundle: Bundle, runtime: str, step_model: Any = None) -> Writer:
+    """Returns what writes a translator's targets.
+
+    Args:
+        bundle: the model.
+        runtime: "numpy", "keras" or "auto".
+        step_model: a Runtime or ActionRuntime to use; None: one is built from the weights.
+
+    Raises:
+        OptionError: the runtime is unknown.
+
+    """
+    if bundle.edits:
+        return ActionWriter(step_model or make_action_runtime(bundle, runtime), bundle.target_vocabulary, bundle.edits)
+    form = SourceForm.from_record(bundle.record)
+    return SymbolWriter(step_model or make_runtime(bundle, runtime), form, bundle.target_vocabulary)
 
 
 def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:

@@ -10,19 +10,20 @@ import numpy as np
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DecodingConfig
 from seq2seq.cores import core_count
-from seq2seq.decoding import Hypothesis, decode, strategy_of
+from seq2seq.decoding import strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
-from seq2seq.inference.forcing import forced_log_probs
 from seq2seq.inference.numpy_runtime import NumpyTranslator
+from seq2seq.inference.numpy_transducer import NumpyTransducer
+from seq2seq.inference.protocols import ActionRuntime, Runtime
 from seq2seq.inference.results import Output, Scored
-from seq2seq.inference.runtimes import Runtime, make_runtime
+from seq2seq.inference.runtimes import make_writer
 from seq2seq.inference.threads import single_threaded_products, spread
-from seq2seq.special import END, START
-from seq2seq.text.batches import cut_batches, padded
+from seq2seq.inference.writers import WritingLimits, Written
+from seq2seq.text.batches import cut_batches
 from seq2seq.text.lines import clean
 from seq2seq.text.pairs import Pair, normalise
 from seq2seq.text.source_layout import SourceForm
-from seq2seq.text.vocabulary import Replacement, Vocabulary
+from seq2seq.text.vocabulary import Reading, Replacement, Vocabulary
 
 CHUNK_BATCHES = 16  # batches of lines that are read together and sorted by length
 
@@ -37,13 +38,16 @@ class Translator:
 
     """
 
-    def __init__(self, bundle: Bundle, *, runtime: str = "auto", step_model: Runtime | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, runtime: str = "auto", step_model: Runtime | ActionRuntime | None = None
+    ) -> None:
         if bundle.kind != TRANSLATOR or bundle.source_vocabulary is None:
             raise BundleError(f"{bundle.path}: is a {bundle.kind}, expected a {TRANSLATOR}; use `generate` for it")
         self.bundle = bundle
         self.source_vocabulary: Vocabulary = bundle.source_vocabulary
         self.target_vocabulary: Vocabulary = bundle.target_vocabulary
-        self.runtime = step_model or make_runtime(bundle, runtime)
+        self.writer = make_writer(bundle, runtime, step_model)
+        self.runtime = self.writer.runtime
         self.source_form = SourceForm.from_record(bundle.record)
         lengths = bundle.record.get("lengths", {})
         self.longest_source = int(lengths.get("source", 100))
@@ -107,8 +111,7 @@ class Translator:
         strategy = strategy_of(
             config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
         )
-        ids = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
-        rows = [self.source_form.row(several) if several else [] for several in ids]
+        read = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
         prefix = self.encode_prefix(config, notice)
         drawn = config.seed if config.temperature else None
         # what an empty line gets
@@ -118,21 +121,24 @@ class Translator:
         ]
 
         def decode_batch(batch: np.ndarray) -> None:
-            decoded = decode(
-                self.runtime,
-                self.runtime.start(padded(rows, batch)),
+            most = np.array([self.length_limit(length(index), len(prefix), config) for index in batch])
+            decoded = self.writer.decode(
+                [read[index] for index in batch],
                 strategy=strategy,
                 line_numbers=batch + first_line,
-                max_length=np.array([self.length_limit(len(ids[index]), len(prefix), config) for index in batch]),
-                min_length=config.min_length,
-                prefix=[prefix] * len(batch) if prefix else None,
+                limits=WritingLimits(most, config.min_length, prefix),
             )
             for index, several in zip(batch.tolist(), decoded, strict=True):
                 kept = several[: config.n_best]
                 found[index] = [self.output(chunk[index], first_line + index, one, config) for one in kept]
 
-        filled = [index for index, row in enumerate(rows) if row]
-        self.in_batches(decode_batch, filled, lambda index: (len(rows[index]), len(ids[index])), config.batch_size)
+        def length(index: int) -> int:
+            return len(read[index].tags) + len(read[index].ids)
+
+        filled = [index for index, line in enumerate(read) if length(index)]
+        self.in_batches(
+            decode_batch, filled, lambda index: (self.writer.row_length(read[index]), length(index)), config.batch_size
+        )
         return found
 
     def in_batches(
@@ -155,7 +161,7 @@ class Translator:
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
         workers, symbol_bytes = 1, 0
-        if isinstance(self.runtime, NumpyTranslator):  # the Keras runtime uses all cores by itself
+        if isinstance(self.runtime, NumpyTranslator | NumpyTransducer):  # the Keras runtime uses all cores by itself
             workers, symbol_bytes = core_count(), self.runtime.symbol_bytes
         batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes)
         with single_threaded_products():
@@ -168,22 +174,20 @@ class Translator:
         line = line.rstrip("\r\n")
         return line.lower() if self.bundle.data.lowercase else line
 
-    def encode(self, line: str, oov: str, number: int, notice: Callable[[Replacement, int], None]) -> list[int]:
-        """Turns one source line into ids without END; an empty list for an empty line."""
+    def encode(self, line: str, oov: str, number: int, notice: Callable[[Replacement, int], None]) -> Reading:
+        """Turns one source line into ids without END; none for an empty line."""
         text = self.normalised(line)
-        if not text:
-            return []
-        if oov == "map":
+        if text and oov == "map":
             for replacement in self.source_vocabulary.replacements(text):
                 notice(replacement, number)
-        return self.source_vocabulary.encode(text, oov=oov, where=f"line {number}")
+        return self.source_vocabulary.read(text, oov=oov, where=f"line {number}")
 
-    def encode_target(self, target: str, oov: str, where: str) -> list[int]:
+    def encode_target(self, target: str, oov: str, where: str) -> Reading:
         """Turns a target into ids: unchanged if the model can write it, else normalised."""
         vocabulary = self.target_vocabulary
         if not all(symbol in vocabulary for symbol in vocabulary.segment(target)):
             target = self.normalised(target)
-        return vocabulary.encode(target, oov=oov, where=where)
+        return vocabulary.read(target, oov=oov, where=where)
 
     def encode_prefix(self, config: DecodingConfig, notice: Callable[[Replacement, int], None]) -> list[int]:
         """Turns the prefix into ids; spaces at its ends are kept. `notice` gets the line number 0."""
@@ -212,20 +216,19 @@ class Translator:
         scale = max(1.0, source_length / max(self.longest_source, 1))
         return prefix_length + max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
 
-    def output(self, line: str, number: int, hypothesis: Hypothesis, config: DecodingConfig) -> Output:
-        """Turns a hypothesis into an output."""
-        vocabulary = self.target_vocabulary
+    def output(self, line: str, number: int, written: Written, config: DecodingConfig) -> Output:
+        """Turns what the model wrote into an output."""
         return Output(
             number,
             line,
-            vocabulary.decode(hypothesis.token_ids),
-            vocabulary.symbols_of(hypothesis.token_ids),
-            hypothesis.log_probs,
-            hypothesis.score,
-            hypothesis.rank_score,
-            hypothesis.finished,
+            self.target_vocabulary.separator.join(written.symbols),
+            written.symbols,
+            written.log_probs,
+            written.score,
+            written.rank_score,
+            written.finished,
             config.seed if config.temperature else None,
-            hypothesis.token_ids,
+            written.token_ids,
         )
 
     def score(
@@ -246,18 +249,18 @@ class Translator:
 
         """
         numbered = list(enumerate(pairs, first_line))
-        targets = [[START, *self.encode_target(target, oov, f"line {line}"), END] for line, (_, target) in numbered]
-        ids = [self.encode(source, oov, line, lambda *_: None) for line, (source, _) in numbered]
-        sources = [self.source_form.row(one) for one in ids]
+        targets = [self.encode_target(target, oov, f"line {line}") for line, (_, target) in numbered]
+        sources = [self.encode(source, oov, line, lambda *_: None) for line, (source, _) in numbered]
         found: list[list[float]] = [[] for _ in pairs]
 
         def score_batch(batch: np.ndarray) -> None:
-            log_probs = forced_log_probs(self.runtime, padded(sources, batch), padded(targets, batch))
-            for index, values in zip(batch.tolist(), log_probs.tolist(), strict=True):
-                found[index] = values[: len(targets[index]) - 1]
+            log_probs = self.writer.log_probs([sources[index] for index in batch], [targets[index] for index in batch])
+            for index, values in zip(batch.tolist(), log_probs, strict=True):
+                found[index] = values
 
         def size(index: int) -> tuple[int, int]:
-            return max(len(sources[index]), len(targets[index])), len(targets[index])
+            length = len(targets[index].ids) + 2
+            return max(self.writer.row_length(sources[index]), length), length
 
         self.in_batches(score_batch, range(len(pairs)), size, batch_size)
         return [Scored(source, target, values) for (source, target), values in zip(pairs, found, strict=True)]

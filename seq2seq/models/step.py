@@ -99,13 +99,16 @@ def symbol_nats(logits: Any, targets: Any) -> Any:
 
 
 def smoothed_nats(nats: Any, logits: Any, label_smoothing: float) -> Any:
-    """Mixes the nats of the target, from `symbol_nats`, with the mean nats of all symbols.
+    """Mixes the nats of the target, from `symbol_nats`, with the mean nats of all possible symbols.
 
     Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
     if not label_smoothing:
         return nats
-    mean = -tf.reduce_mean(tf.nn.log_softmax(tf.cast(logits, tf.float32)), -1)
+    log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    possible = tf.math.is_finite(log_probs)  # an action of a transducer may be impossible
+    count = tf.reduce_sum(tf.cast(possible, tf.float32), -1)
+    mean = -tf.reduce_sum(tf.where(possible, log_probs, 0.0), -1) / count
     return (1 - label_smoothing) * nats + label_smoothing * mean
 
 
@@ -125,7 +128,7 @@ def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
         "rmsprop": keras.optimizers.RMSprop,
         "sgd": keras.optimizers.SGD,
     }
-    return kinds[config.optimizer](learning_rate=config.learning_rate)
+    return kinds[config.optimizer](learning_rate=config.learning_rate or 0.0)
 
 
 def make_train_step(

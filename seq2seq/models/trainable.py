@@ -1,4 +1,4 @@
-"""The models as training uses them: a translator, and a language model with states carried between windows."""
+"""The models as training uses them: translator, transducer, and language model with states carried between windows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.decoder import build_decoder, state_count
 from seq2seq.models.step import Forward
+from seq2seq.models.transducer import TransducerModels, training_transducer
 from seq2seq.models.translator import TranslatorModels, training_model
 
 
@@ -25,6 +26,26 @@ class TrainableTranslator:
         source_ids, inputs, targets, weights = arrays
         logits = self.joined([source_ids, inputs], training=training)
         return Forward(logits, targets, weights, [])
+
+
+class TrainableTransducer:
+    """A transducer whose batches are [source_ids (B, S), tag_ids (B, F), inputs, targets, weights (B, T) each]."""
+
+    def __init__(self, models: TransducerModels) -> None:
+        self.models: list[keras.Model] = [models.encoder, models.decoder]
+        self.joined = training_transducer(models)
+        self.has_tags = models.has_tags
+        ids = tf.TensorSpec((None, None), tf.int32)
+        self.signature = [ids, ids, ids, ids, tf.TensorSpec((None, None), tf.float32)]
+        self.carry_signature: list[tf.TensorSpec] = []
+
+    def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
+        """Predicts every action from the source and the actions before it."""
+        source_ids, tag_ids, inputs, targets, weights = arrays
+        tags = [tag_ids] if self.has_tags else []
+        logits = self.joined([source_ids, inputs, *tags], training=training)
+        # padding has no action: it needs finite logits, since infinity times a weight of 0 is no number
+        return Forward(tf.where(weights[..., None] > 0, logits, 0.0), targets, weights, [])
 
 
 class TrainableLanguageModel:

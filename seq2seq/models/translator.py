@@ -36,6 +36,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
         source_ids
     )
     memory = keras.layers.Dropout(config.dropout or 0.0, name="encoder_0_dropout")(memory)
+    starts = decoder_starts(config)
     states: list[list[Any]] = []
     for index in range(config.encoder_layers or config.layers):
         if index:
@@ -55,7 +56,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
         states.append([])
         for position, (one, other) in enumerate(zip(ahead, behind, strict=True)):
             both = ops.concatenate([one, other], axis=-1)
-            if config.bridge == "none":
+            if config.bridge == "none" or index not in starts:
                 states[-1].append(both)
                 continue
             # a hidden state is between -1 and 1, a cell has no bounds
@@ -66,7 +67,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
             )
             states[-1].append(bridge(both))
     zeros = [ops.zeros_like(state) for state in states[0]]
-    chosen = [zeros if start is None else states[start] for start in decoder_starts(config)]
+    chosen = [zeros if start is None else states[start] for start in starts]
     return keras.Model(source_ids, [memory, *itertools.chain.from_iterable(chosen)], name="encoder")
 
 

@@ -27,6 +27,7 @@ class Batch(NamedTuple):
 
     source_ids: np.ndarray  # int32 (B, S), each row's symbols and END, right-padded
     target_ids: np.ndarray  # int32 (B, T + 1), START ... END, right-padded
+    tag_ids: list[np.ndarray]  # int32 (B, F), one array where tags are apart from the source, else none
 
 
 def shift(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +76,17 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def rows(self) -> list[list[int]]:
+        """Returns all rows as lists."""
+        ends = (self.starts + self.lengths).tolist()
+        return [self.flat[start:end].tolist() for start, end in zip(self.starts.tolist(), ends, strict=True)]
+
+    def mapped(self, table: np.ndarray) -> "Ragged":
+        """Returns rows of the same lengths with an entry of the table, int (V,), for each id."""
+        other = Ragged(())
+        other.lengths, other.starts, other.flat = self.lengths, self.starts, table[self.flat].astype(np.int32)
+        return other
+
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """Returns int32 (R, L): the rows of the given numbers, int (R,), right-padded with PAD to the longest."""
         lengths = self.lengths[rows]
@@ -93,11 +105,13 @@ class EncodedPairs(NamedTuple):
     """A part of a corpus as ids."""
 
     sources: Ragged  # symbols and END
-    targets: Ragged  # START, symbols, END
+    targets: Ragged  # START, symbols or edit actions, END
+    tags: Ragged | None = None  # of each source, where they are apart from it
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Returns the rows with the given numbers, int (B,), padded to the longest of them."""
-        return Batch(self.sources.padded(rows), self.targets.padded(rows))
+        tag_ids = [] if self.tags is None else [self.tags.padded(rows)]
+        return Batch(self.sources.padded(rows), self.targets.padded(rows), tag_ids)
 
 
 def encode_pairs(sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> EncodedPairs:

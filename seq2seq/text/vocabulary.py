@@ -23,6 +23,14 @@ class Replacement(NamedTuple):
     becomes: str | None  # None: UNK
 
 
+class Reading(NamedTuple):
+    """A line as a model reads it."""
+
+    tags: list[int]
+    ids: list[int]  # of the text, without END
+    symbols: list[str]  # one for each id: what is written where a model copies it, also if the model never saw it
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The symbols of one side in the order of their ids, which begin at SPECIAL_COUNT.
@@ -87,14 +95,23 @@ class Vocabulary:
 
     def segment(self, line: str) -> list[str]:
         """Splits a line into symbols: first the tags, each as `<TAG>`, then those of the text."""
+        tags, symbols = self._split(line)
+        return tags + symbols
+
+    def _split(self, line: str) -> tuple[list[str], list[str]]:
         if not self.features_sep or "\t" not in line:
-            return self._segment_text(line)
+            return [], self._segment_text(line)
         text, _, tags = line.partition("\t")
         named = (tag.strip() for tag in tags.split(self.features_sep))
-        return [f"<{tag}>" for tag in named if tag] + self._segment_text(text)
+        return [f"<{tag}>" for tag in named if tag], self._segment_text(text)
 
     def encode(self, line: str, *, oov: str = "map", where: str = "") -> list[int]:
-        """Returns the ids of a line's symbols, without START and END.
+        """Returns the ids of a line's symbols, without START and END; the arguments and errors are those of `read`."""
+        found = self.read(line, oov=oov, where=where)
+        return found.tags + found.ids
+
+    def read(self, line: str, *, oov: str = "map", where: str = "") -> Reading:
+        """Splits a line into symbols and finds their ids.
 
         Args:
             line: normalised text, with features `text<TAB>tags`.
@@ -111,20 +128,31 @@ class Vocabulary:
         if oov not in OOV_MODES:
             raise OptionError(f"expected --oov {', '.join(OOV_MODES[:-1])} or {OOV_MODES[-1]}, got {oov!r}")
         ids = self._ids
+        tags, symbols = self._split(line)
         try:
-            return [ids[symbol] for symbol in self.segment(line)]
+            return Reading([ids[tag] for tag in tags], [ids[symbol] for symbol in symbols], symbols)
         except KeyError:
             pass
         if oov == "error":
             raise DataError(self._unknown_message(line, where))
-        encoded: list[int] = []
-        for symbol in self.segment(line):
-            if symbol in ids:
-                encoded.append(ids[symbol])
-                continue
-            mapped = self._map(symbol) if oov == "map" else None
-            encoded.extend([UNK] if mapped is None else [ids[known] for known in mapped])
-        return encoded
+        tag_ids = [id_ for tag in tags for id_, _ in self._replaced(tag, oov)]
+        read = [replaced for symbol in symbols for replaced in self._replaced(symbol, oov)]
+        return Reading(tag_ids, [id_ for id_, _ in read], [symbol for _, symbol in read])
+
+    def _replaced(self, symbol: str, oov: str) -> list[tuple[int, str]]:
+        """Returns the ids that a symbol becomes; each with what a copy of it is."""
+        if symbol in self._ids:
+            return [(self._ids[symbol], symbol)]
+        mapped = self._map(symbol) if oov == "map" else None
+        if mapped is None:
+            return [(UNK, symbol)]
+        if len(mapped) == 1:
+            return [(self._ids[mapped[0]], symbol)]
+        return [(self._ids[known], known) for known in mapped]
+
+    def ids_of(self, symbols: Iterable[str]) -> list[int]:
+        """Returns the id of each symbol, UNK for an unknown one."""
+        return [self._ids.get(symbol, UNK) for symbol in symbols]
 
     def replacements(self, line: str) -> list[Replacement]:
         """Lists the unknown symbols of a line by column, and what "map" makes of each."""

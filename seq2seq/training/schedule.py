@@ -46,6 +46,7 @@ def learning_rate(config: TrainingConfig, *, step: int, progress: float) -> floa
 
     Source: cosine: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
     """
+    assert config.learning_rate is not None
     warm_up = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     decay = {
         "cosine": 0.5 * (1 + math.cos(math.pi * progress)),

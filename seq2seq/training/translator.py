@@ -8,24 +8,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.bundle import TRANSLATOR, Bundle
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.config import ATTENTION, TRANSDUCER, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator
+from seq2seq.inference.keras_transducer import KerasTransducer
+from seq2seq.inference.protocols import ActionRuntime, Runtime
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import tf
-from seq2seq.models.step import make_validation_step
-from seq2seq.models.trainable import TrainableTranslator
+from seq2seq.models.step import Trainable, make_validation_step
+from seq2seq.models.trainable import TrainableTransducer, TrainableTranslator
+from seq2seq.models.transducer import build_transducer
 from seq2seq.models.translator import build_translator
 from seq2seq.scoring.degeneration import symptoms
 from seq2seq.scoring.evaluation import metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
-from seq2seq.text.batches import EncodedPairs, encode_pairs, epoch, teacher_force
+from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
 from seq2seq.text.pairs import Pair
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.splits import References, group_references
 from seq2seq.text.vocabulary import Vocabulary
+from seq2seq.training.architecture import LARGEST_SHARE, encode_actions, uncertainty_left
 from seq2seq.training.checkpoints import Progress
 from seq2seq.training.schedule import UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
@@ -51,7 +55,11 @@ class PreparedPairs(NamedTuple):
         return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
-        """Fills in the options that depend on the number of training pairs."""
+        """Fills in the options that depend on the training pairs."""
+        if model.architecture == "auto":
+            left = uncertainty_left(self.splits.train, self.source_vocabulary, self.target_vocabulary)
+            chosen = TRANSDUCER if left <= LARGEST_SHARE else ATTENTION
+            model = dataclasses.replace(model, architecture=chosen)
         return resolved_options(model, train, pairs=len(self.splits.train))
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
@@ -60,6 +68,12 @@ class PreparedPairs(NamedTuple):
             "source": int(self.train.sources.lengths.max()) - 1,
             "target": int(self.train.targets.lengths.max()) - 2,
         }
+        data = self
+        edits = None
+        if run.model.architecture == TRANSDUCER:
+            vocabularies = self.source_vocabulary, self.target_vocabulary
+            edits, train, validation = encode_actions(self.splits.train, self.splits.validation, *vocabularies)
+            data = self._replace(train=train, validation=validation)
         bundle = Bundle(
             path=run.folder,
             kind=TRANSLATOR,
@@ -69,8 +83,9 @@ class PreparedPairs(NamedTuple):
             target_vocabulary=self.target_vocabulary,
             weights={},
             record={"lengths": lengths, **record},
+            edits=edits,
         )
-        return TranslationTask(bundle, self, run.train)
+        return TranslationTask(bundle, data, run.train)
 
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
@@ -108,6 +123,7 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -
     Less data gets more dropout, smaller batches and more epochs. With --max-steps or --max-minutes alone, the number of
     epochs is unlimited.
     """
+    transduces = model.architecture == TRANSDUCER
     batch_size = train.batch_size or (16 if pairs < FEW else 32)
     epochs, dropout = train.epochs, model.dropout
     if epochs is None and (train.max_minutes is not None or train.max_steps is not None):
@@ -116,12 +132,34 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -
         steps = math.ceil(pairs / batch_size)
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
     if dropout is None:
-        dropout = 0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1
-    metric = train.early_stop_metric or "chrf"
+        few = 0.4 if transduces else 0.5
+        dropout = few if pairs < FEW else 0.3 if pairs < SOME else 0.1
     return (
         dataclasses.replace(model, dropout=dropout),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric=metric),
+        dataclasses.replace(
+            train,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stop_metric=train.early_stop_metric or ("exact" if transduces else "chrf"),
+            learning_rate=train.learning_rate or (0.004 if transduces else 0.008),
+        ),
     )
+
+
+def build_models(bundle: Bundle, *, has_tags: bool) -> tuple[Trainable, Runtime | ActionRuntime]:
+    """Builds the models of a bundle without weights, as training and as decoding use them."""
+    assert bundle.source_vocabulary is not None
+    sizes = {"source_size": len(bundle.source_vocabulary), "target_size": len(bundle.target_vocabulary)}
+    if bundle.edits:
+        transducer = build_transducer(bundle.model, **sizes, has_tags=has_tags)
+        return TrainableTransducer(transducer), KerasTransducer(transducer)
+    translator = build_translator(bundle.model, **sizes)
+    return TrainableTranslator(translator), KerasTranslator(translator)
+
+
+def arrays_of(batch: Batch) -> list[np.ndarray]:
+    """Returns the arrays of a batch as the model takes them, the last three shifted for teacher forcing."""
+    return [batch.source_ids, *batch.tag_ids, *teacher_force(batch.target_ids)]
 
 
 class TranslationTask:
@@ -129,14 +167,12 @@ class TranslationTask:
 
     def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig) -> None:
         """`bundle` has no weights yet; `config` is resolved."""
-        sizes = len(data.source_vocabulary), len(data.target_vocabulary)
-        models = build_translator(bundle.model, source_size=sizes[0], target_size=sizes[1])
         self.bundle = bundle
-        self.model = TrainableTranslator(models)
+        self.model, step_model = build_models(bundle, has_tags=bool(data.source_vocabulary.features_sep))
         self.data = data
         assert config.batch_size is not None
         self.batch_size = config.batch_size
-        self.scorer = Translator(bundle, step_model=KerasTranslator(models))
+        self.scorer = Translator(bundle, step_model=step_model)
         self.steps_per_epoch = math.ceil(len(data.train.sources) / self.batch_size)
         self.validation_step = make_validation_step(self.model)
 
@@ -145,21 +181,21 @@ class TranslationTask:
         yield from self.data.splits.warnings
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
         parameters = sum(model.count_params() for model in self.model.models)
+        yield f"architecture: {self.bundle.model.architecture}"
         yield (
             f"pairs: {counts}; symbols: {len(self.data.source_vocabulary)} source, "
             f"{len(self.data.target_vocabulary)} target; parameters: {parameters:,}"
         )
 
     def epoch(self, generator: np.random.Generator | None) -> Iterator[list[np.ndarray]]:
-        """Yields [source_ids, inputs, targets, weights] of each batch of one pass."""
+        """Yields [source_ids, (tag_ids,) inputs, targets, weights] of each batch of one pass."""
         for batch in epoch(self.data.train, self.batch_size, generator):
-            yield [batch.source_ids, *teacher_force(batch.target_ids)]
+            yield arrays_of(batch)
 
     @staticmethod
     def check(arrays: list[np.ndarray]) -> None:
         """Raises DataError if the arrays are not correctly shifted."""
-        _, inputs, targets, weights = arrays
-        check_shift(inputs, targets, weights)
+        check_shift(*arrays[-3:])
 
     def initial_carry(self) -> list[np.ndarray]:
         """Returns no states: a translator carries none from batch to batch."""
@@ -169,8 +205,7 @@ class TranslationTask:
         """Computes the loss of the validation part, and translates up to VALIDATION_SOURCES of its sources."""
         nats = count = right = before = 0.0
         for batch in epoch(self.data.validation, 4 * self.batch_size, None):
-            arrays = [tf.constant(array) for array in (batch.source_ids, *teacher_force(batch.target_ids))]
-            result = self.validation_step(arrays, [])
+            result = self.validation_step([tf.constant(array) for array in arrays_of(batch)], [])
             nats, count = nats + float(result.nats), count + float(result.count)
             right, before = right + float(result.right), before + float(result.before)
         sources = [several.source for several in self.data.references]

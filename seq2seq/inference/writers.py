@@ -1,0 +1,92 @@
+"""How a translator writes targets: symbol by symbol, or (in `action_writer`) as edits of the source."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from seq2seq.decoding import State, StepModel, Strategy, decode
+from seq2seq.inference.forcing import fed_log_probs
+from seq2seq.inference.protocols import Runtime
+from seq2seq.special import END, START
+from seq2seq.text.batches import Ragged
+from seq2seq.text.source_layout import SourceForm
+from seq2seq.text.vocabulary import Reading, Vocabulary
+
+
+class Written(NamedTuple):
+    """One output of the search."""
+
+    symbols: list[str]  # with a forced prefix
+    token_ids: list[int]  # what the model was fed, without START and END
+    log_probs: list[float]  # nats, untempered: one for each symbol, END included; none for a forced prefix
+    score: float  # nats, the sum of `log_probs`
+    rank_score: float  # score / max(len(log_probs), 1) ** length_penalty
+    finished: bool  # END was reached; otherwise the output was cut off
+
+
+class WritingLimits(NamedTuple):
+    """Limits of the outputs for B sources, in target symbols with the prefix, without END."""
+
+    max_lengths: np.ndarray  # int (B,)
+    min_length: int
+    prefix: list[int]  # target ids
+
+
+class Writer(Protocol):
+    """What a translator needs of the way in which its model writes."""
+
+    @property
+    def runtime(self) -> StepModel:
+        """The step function."""
+
+    def start(self, sources: Sequence[Reading]) -> State:
+        """Encodes sources."""
+
+    def row_length(self, source: Reading) -> int:
+        """Returns the number of ids that the encoder reads."""
+
+    def decode(
+        self, sources: Sequence[Reading], *, strategy: Strategy, line_numbers: np.ndarray, limits: WritingLimits
+    ) -> list[list[Written]]:
+        """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
+
+    def log_probs(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[float]]:
+        """Returns the log-probability of each symbol of given targets and of END, in nats."""
+
+
+class SymbolWriter:
+    """Writes one target symbol in each step."""
+
+    def __init__(self, runtime: Runtime, form: SourceForm, vocabulary: Vocabulary) -> None:
+        self.runtime, self.form, self.vocabulary = runtime, form, vocabulary
+
+    def start(self, sources: Sequence[Reading]) -> State:
+        """Encodes sources; tags are read before the text."""
+        rows = Ragged([self.form.row(source.tags + source.ids) for source in sources])
+        return self.runtime.start(rows.padded(np.arange(len(sources))))
+
+    def row_length(self, source: Reading) -> int:
+        """Returns the number of ids that the encoder reads."""
+        return len(self.form.row(source.tags + source.ids))
+
+    def decode(
+        self, sources: Sequence[Reading], *, strategy: Strategy, line_numbers: np.ndarray, limits: WritingLimits
+    ) -> list[list[Written]]:
+        """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
+        decoded = decode(
+            self.runtime,
+            self.start(sources),
+            strategy=strategy,
+            line_numbers=line_numbers,
+            max_length=limits.max_lengths,
+            min_length=limits.min_length,
+            prefix=[limits.prefix] * len(sources) if limits.prefix else None,
+        )
+        return [[Written(self.vocabulary.symbols_of(one.token_ids), *one) for one in several] for several in decoded]
+
+    def log_probs(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[float]]:
+        """Returns the log-probability of each symbol of given targets and of END, in nats."""
+        rows = [[START, *target.ids, END] for target in targets]
+        found = fed_log_probs(self.runtime, self.start(sources), Ragged(rows).padded(np.arange(len(rows))))
+        return [values[: len(row) - 1] for values, row in zip(found.tolist(), rows, strict=True)]

@@ -1,0 +1,118 @@
+"""Edit actions: a learnt edit distance aligns pairs, and each pair becomes a row of actions that rewrites its source.
+
+The actions walk through the source from left to right. COPY writes the symbol at the position, SUB c writes c; both go
+one symbol on. DELETE goes on and writes nothing, INS c writes c and stays. END comes after the last symbol.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seq2seq.special import END, SPECIAL_COUNT, START, UNK
+from seq2seq.text.batches import Ragged
+from seq2seq.text.edit_distance import DELETED, INSERTED, EditDistance, batches_of
+from seq2seq.text.vocabulary import Reading
+
+COPY, DELETE = SPECIAL_COUNT, SPECIAL_COUNT + 1
+FIRST_SUB = SPECIAL_COUNT + 2  # SUB of the target id UNK; the other ids follow in their order
+
+
+def action_count(target_size: int) -> int:
+    """Returns the number of action ids for a target vocabulary of `target_size` ids, special ids included.
+
+    The target ids that can be written are UNK, and those from SPECIAL_COUNT up.
+    """
+    return FIRST_SUB + 2 * (target_size - SPECIAL_COUNT + 1)
+
+
+def _slot(target_ids: np.ndarray) -> np.ndarray:
+    """Returns the place of target ids, int (...), among those that can be written; int (...)."""
+    return np.where(target_ids == UNK, 0, target_ids - SPECIAL_COUNT + 1)
+
+
+def substitute(target_ids: np.ndarray) -> np.ndarray:
+    """Returns the actions that write target ids, int (...), for the symbol at the position; int (...)."""
+    return FIRST_SUB + _slot(target_ids)
+
+
+def insert(target_ids: np.ndarray, target_size: int) -> np.ndarray:
+    """Returns the actions that write target ids, int (...), and stay; int (...)."""
+    return substitute(target_ids) + target_size - SPECIAL_COUNT + 1
+
+
+def first_insertion(actions: int) -> int:
+    """Returns the first action that writes and stays, of `actions` ids; from COPY up to it, all go one symbol on."""
+    return FIRST_SUB + (actions - FIRST_SUB) // 2
+
+
+def apply(actions: Sequence[int], source: Sequence[str], target_symbols: Sequence[str]) -> list[str]:
+    """Writes the target that actions make of a source.
+
+    Args:
+        actions: action ids, without START and END; the source need not be read to its end.
+        source: the symbols of the source, as COPY writes them.
+        target_symbols: the symbol of each target id, special ids included.
+
+    """
+    half = len(target_symbols) - SPECIAL_COUNT + 1
+    written: list[str] = []
+    position = 0
+    for action in actions:
+        if action == COPY:
+            written.append(source[position])
+        elif action >= FIRST_SUB:
+            slot = (action - FIRST_SUB) % half
+            written.append(target_symbols[slot + SPECIAL_COUNT - 1 if slot else UNK])
+        position += action < FIRST_SUB + half
+    return written
+
+
+def symbol_numbers(sources: Sequence[Reading], targets: Sequence[Reading]) -> tuple[Ragged, Ragged]:
+    """Numbers the symbols of pairs: equal symbols have equal numbers, whether a model knows them or not."""
+    numbers: dict[str, int] = {}
+
+    def numbered(readings: Sequence[Reading]) -> Ragged:
+        return Ragged([[numbers.setdefault(symbol, len(numbers) + 1) for symbol in one.symbols] for one in readings])
+
+    return numbered(sources), numbered(targets)
+
+
+def canonical_paths(
+    distance: EditDistance,
+    source_ids: Ragged,
+    target_ids: Ragged,
+    source_keys: Ragged,
+    target_keys: Ragged,
+    *,
+    target_size: int,
+) -> Ragged:
+    """Returns the most probable actions of each pair, with START first and END last.
+
+    Args:
+        distance: of source and target ids.
+        source_ids: of each source, without END.
+        target_ids: of each target, without START and END.
+        source_keys, target_keys: a number for each symbol; a source symbol is copied where its number is the target's.
+        target_size: the number of target ids, special ids included.
+
+    """
+    found: list[list[int]] = [[]] * len(source_ids)
+    for rows in batches_of(source_ids, target_ids):
+        written = target_ids.padded(rows)
+        edits = distance.best_edits(source_ids.padded(rows), written)
+        # the number of symbols read and written before each edit
+        read_before, written_before = (np.cumsum(each, 1) - each for each in (edits != INSERTED, edits != DELETED))
+        written_id = _taken(written, written_before)
+        same = _taken(source_keys.padded(rows), read_before) == _taken(target_keys.padded(rows), written_before)
+        substituted = np.where(same, COPY, substitute(written_id))
+        actions = np.choose(np.maximum(edits, 0), [substituted, DELETE, insert(written_id, target_size)])
+        for row, ids, count in zip(rows.tolist(), actions.tolist(), (edits >= 0).sum(1).tolist(), strict=True):
+            found[row] = [START, *ids[:count], END]
+    return Ragged(found)
+
+
+def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Returns int (B, A): the values, int (B, N), at places, int (B, A), which may be beyond the end."""
+    if not values.shape[1]:
+        return np.zeros(places.shape, np.int64)
+    return np.take_along_axis(values, np.minimum(places, values.shape[1] - 1), 1)
