@@ -12,12 +12,14 @@ import pytest
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
 from seq2seq.bundle import TRANSLATOR, Bundle, save_bundle
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
+from seq2seq.config import TRANSDUCER, DataConfig, DecodingConfig, ModelConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
+from seq2seq.training.architecture import encode_actions
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
@@ -93,6 +95,8 @@ def random_bundle(folder, data, model, seed):
             },
         },
     )
+    if model.architecture == TRANSDUCER:
+        bundle = dataclasses.replace(bundle, edits=encode_actions(splits.train, [], source, target).edits)
     bundle = lively(bundle, sources, seed)
     canary = choose_canary(Translator(bundle), sources)
     save_bundle(bundle, metrics={}, history=[{"epoch": 1, "loss": 1.0}], canary=canary)
@@ -103,7 +107,8 @@ def lively(bundle, sources, seed):
     """Draws weights until several outputs differ, end by themselves and are not empty."""
     sizes = len(bundle.source_vocabulary), len(bundle.target_vocabulary)
     for attempt in range(1000):
-        weights = random_weights(bundle.model, *sizes, np.random.default_rng([seed, attempt]))
+        random, tags = np.random.default_rng([seed, attempt]), bool(bundle.source_vocabulary.features_sep)
+        weights = random_weights(bundle.model, *sizes, random, tags=tags)
         candidate = dataclasses.replace(bundle, weights=weights)
         found = [best[0] for best in Translator(candidate).outputs(sources, DecodingConfig())]
         if len({output.text for output in found if output.finished and output.text}) >= min(4, len(sources)):
@@ -111,7 +116,7 @@ def lively(bundle, sources, seed):
     raise AssertionError("no weights gave several different outputs")
 
 
-def random_weights(model, source_size, target_size, random):
+def random_weights(model, source_size, target_size, random, *, tags=False):
     """Draws weights under the names that the runtimes read; large enough that outputs differ and end."""
     shapes = {}
     hidden, gates = model.hidden_size, {"lstm": 4, "gru": 3}[model.rnn]
@@ -126,22 +131,33 @@ def random_weights(model, source_size, target_size, random):
         shapes[f"{name}.bias"] = (units,)
 
     shapes["source_embedding.embeddings"] = (source_size, model.embedding_size)
-    shapes["target_embedding.embeddings"] = (target_size, model.embedding_size)
+    transduces = model.architecture == TRANSDUCER
+    written, written_size = ("action", action_count(target_size)) if transduces else ("target", target_size)
+    shapes[f"{written}_embedding.embeddings"] = (written_size, model.embedding_size)
+    # a transducer reads the memory at its position, and the tags, beside the action
+    beside = transduces * (hidden + tags * model.embedding_size)
+    if transduces and tags:
+        shapes["tag_embedding.embeddings"] = (source_size, model.embedding_size)
     for index in range(model.layers):
-        inputs = hidden if index else model.embedding_size
+        inputs = hidden if index else model.embedding_size + beside
         cell(f"decoder_{index}", inputs, hidden)
+        inputs = hidden if index else model.embedding_size
         for way in ("_forward", "_backward") if model.bidirectional else ("",):
             cell(f"encoder_{index}{way}", inputs, hidden // 2 if way else hidden)
-        for state in ("hc" if model.rnn == "lstm" else "h") if model.bidirectional else "":
+        for state in ("hc" if model.rnn == "lstm" else "h") if model.bidirectional and not transduces else "":
             dense(f"bridge_{index}_{state}", hidden, hidden)
-    if model.attention == "luong":
-        shapes["attention.kernel"] = (hidden, hidden)
-    if model.attention == "bahdanau":
-        shapes.update({f"attention.{part}_kernel": (hidden, hidden) for part in ("query", "memory")})
-        shapes.update({"attention.bias": (hidden,), "attention.vector": (hidden, 1)})
-    if model.attention != "none":
-        dense("combine", 2 * hidden, hidden)
-    dense("logits", hidden, target_size)
+    if transduces:
+        dense("combine", hidden + beside, hidden)
+        dense("logits", hidden, written_size)
+    else:
+        if model.attention == "luong":
+            shapes["attention.kernel"] = (hidden, hidden)
+        if model.attention == "bahdanau":
+            shapes.update({f"attention.{part}_kernel": (hidden, hidden) for part in ("query", "memory")})
+            shapes.update({"attention.bias": (hidden,), "attention.vector": (hidden, 1)})
+        if model.attention != "none":
+            dense("combine", 2 * hidden, hidden)
+        dense("logits", hidden, target_size)
     weights = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
     weights["logits.bias"][END] = 2.0
     return weights

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2seq.decoding import Hypothesis, State, Strategy, decode, penalties
+from seq2seq.errors import OptionError
 from seq2seq.inference.forcing import fed_log_probs
 from seq2seq.inference.protocols import ActionRuntime
 from seq2seq.inference.writers import WritingLimits, Written
@@ -21,9 +22,10 @@ from seq2seq.text.edits import (
     DELETE,
     FIRST_SUB,
     action_count,
+    advances,
     apply,
     canonical_paths,
-    first_insertion,
+    insert,
     substitute,
     symbol_numbers,
 )
@@ -171,13 +173,18 @@ class LimitedActions:
         self.runtime, self.limits = runtime, limits
         ids = np.arange(actions)
         self.writes = (ids == COPY) | (ids >= FIRST_SUB)
-        self.moves = (ids >= COPY) & (ids < first_insertion(actions))
+        self.moves = advances(actions)
         prefix = [names[token] for token in limits.prefix]
         self.numbers = {symbol: number for number, symbol in enumerate(dict.fromkeys(prefix), 1)}
         self.wanted = np.array([self.numbers[symbol] for symbol in prefix], np.int64)
+        if UNK in limits.prefix:
+            raise OptionError(
+                f"--prefix: expected symbols that the model can write, got {names[UNK]} in {prefix!r}; leave out what "
+                "training never saw, or train with --architecture attention"
+            )
+        ids = np.array(limits.prefix, np.int64)
         # the substitution and the insertion that write each symbol of the prefix
-        slots = substitute(np.array(limits.prefix, np.int64))
-        self.writers = np.stack([slots, slots - FIRST_SUB + first_insertion(actions)], 1)
+        self.writers = np.stack([substitute(ids), insert(ids, len(names))], 1)
 
     def start(self, state: State, sources: Sequence[Reading]) -> State:
         """Adds what the limits need to the state of B sources: symbols written and read, and the sources' symbols."""

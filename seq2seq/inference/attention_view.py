@@ -34,6 +34,11 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
         OptionError: the model has no attention.
 
     """
+    if bundle.edits:
+        raise OptionError(
+            f"{bundle.path}: is a transducer, which reads the source at one position in each step and has no attention "
+            "to show; train with --architecture attention"
+        )
     if bundle.model.attention == "none":
         raise OptionError(f"{bundle.path}: has no attention to show; train with --attention luong or bahdanau")
     translator = Translator(bundle, runtime="keras")

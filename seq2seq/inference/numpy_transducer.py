@@ -9,7 +9,7 @@ from seq2seq.decoding import State
 from seq2seq.inference.numpy_cells import Weights, cell_of
 from seq2seq.inference.numpy_runtime import NumpyEncoder, product
 from seq2seq.special import END, PAD
-from seq2seq.text.edits import COPY, first_insertion
+from seq2seq.text.edits import advances
 
 
 class _Source(NamedTuple):
@@ -38,10 +38,10 @@ class NumpyTransducer:
         self.combine, self.beside_combine = np.split(weights["combine.kernel"], [size])
         self.combine_bias = weights["combine.bias"]
         self.output_kernel, self.output_bias = weights["logits.kernel"], weights["logits.bias"]
-        actions = np.arange(len(table))
-        self.moves = ((actions >= COPY) & (actions < first_insertion(len(table)))).astype(np.int64)
-        never = actions < END
-        self.impossible = np.where([never | (actions == END), never | (self.moves > 0)], -np.inf, 0).astype(np.float32)
+        ids, moves = np.arange(len(table)), advances(len(table))
+        self.moves = moves.astype(np.int64)
+        forbidden = [(ids == PAD) | (ids == END), (ids == PAD) | moves]  # before the end of the source, and at it
+        self.impossible = np.where(forbidden, -np.inf, 0).astype(np.float32)
 
     def start(self, source_ids: np.ndarray, tag_ids: np.ndarray) -> State:
         """Encodes sources.

@@ -8,7 +8,7 @@ from seq2seq.models.decoder import PAIRS_DEVIATION, embedding, state_count
 from seq2seq.models.recurrent import recurrent_layer
 from seq2seq.models.translator import build_encoder
 from seq2seq.special import END, PAD
-from seq2seq.text.edits import COPY, action_count, first_insertion
+from seq2seq.text.edits import action_count, advances
 
 
 class TransducerModels(NamedTuple):
@@ -45,7 +45,7 @@ class Position(keras.layers.Layer):
 
         """
         last = tf.reduce_sum(tf.cast(memory_mask, tf.int32), 1) - 1
-        moves = tf.cast((action_ids >= COPY) & (action_ids < first_insertion(self.actions)), tf.int32)
+        moves = tf.gather(tf.constant(advances(self.actions), tf.int32), action_ids)
         positions = tf.minimum(position[:, None] + tf.cumsum(moves, 1), last[:, None])
         return tf.gather(memory, positions, batch_dims=1), positions == last[:, None], positions[:, -1]
 
@@ -68,11 +68,8 @@ class PossibleActions(keras.layers.Layer):
 
     def call(self, logits: Any, at_end: Any) -> Any:
         """Masks logits float32 (B, T, A); at_end: bool (B, T)."""
-        actions = logits.shape[-1]
-        ids = tf.range(actions)
-        goes_on = (ids >= COPY) & (ids < first_insertion(actions))
-        never = ids < END
-        impossible = never | tf.where(at_end[..., None], goes_on, ids == END)
+        moves, ids = tf.constant(advances(logits.shape[-1])), tf.range(logits.shape[-1])
+        impossible = (ids == PAD) | tf.where(at_end[..., None], moves, ids == END)
         return tf.where(impossible, -float("inf"), logits)
 
     def compute_output_shape(self, logits_shape: Any, at_end_shape: Any = None) -> Any:

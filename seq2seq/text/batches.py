@@ -70,7 +70,7 @@ class Ragged:
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.lengths = np.array([len(row) for row in rows], np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+        self.starts = np.cumsum(self.lengths) - self.lengths
         self.flat = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(self.lengths.sum()))
 
     def __len__(self) -> int:

@@ -8,41 +8,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2seq.special import END, SPECIAL_COUNT, START, UNK
+from seq2seq.errors import DataError
+from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text.batches import Ragged
-from seq2seq.text.edit_distance import DELETED, INSERTED, EditDistance, batches_of
+from seq2seq.text.edit_distance import EditDistance, batches_of
+from seq2seq.text.edit_lattice import DELETED, INSERTED
 from seq2seq.text.vocabulary import Reading
 
 COPY, DELETE = SPECIAL_COUNT, SPECIAL_COUNT + 1
 FIRST_SUB = SPECIAL_COUNT + 2  # SUB of the target id UNK; the other ids follow in their order
 
 
+# A search never takes an action below END. These two only let `score` read targets with symbols that no source has.
+SUB_UNKNOWN, INS_UNKNOWN = UNK, START
+
+
 def action_count(target_size: int) -> int:
-    """Returns the number of action ids for a target vocabulary of `target_size` ids, special ids included.
-
-    The target ids that can be written are UNK, and those from SPECIAL_COUNT up.
-    """
-    return FIRST_SUB + 2 * (target_size - SPECIAL_COUNT + 1)
+    """Returns the number of action ids for a target vocabulary of `target_size` ids, special ids included."""
+    return FIRST_SUB + 2 * (target_size - SPECIAL_COUNT)
 
 
-def _slot(target_ids: np.ndarray) -> np.ndarray:
-    """Returns the place of target ids, int (...), among those that can be written; int (...)."""
-    return np.where(target_ids == UNK, 0, target_ids - SPECIAL_COUNT + 1)
+def first_insertion(actions: int) -> int:
+    """Returns the first action, of `actions` ids, that writes and stays."""
+    return FIRST_SUB + (actions - FIRST_SUB) // 2
+
+
+def advances(actions: int) -> np.ndarray:
+    """Returns bool (actions,): whether each action goes one symbol on in the source."""
+    ids = np.arange(actions)
+    return ((ids >= COPY) & (ids < first_insertion(actions))) | (ids == SUB_UNKNOWN)
 
 
 def substitute(target_ids: np.ndarray) -> np.ndarray:
     """Returns the actions that write target ids, int (...), for the symbol at the position; int (...)."""
-    return FIRST_SUB + _slot(target_ids)
+    return np.where(target_ids == UNK, SUB_UNKNOWN, FIRST_SUB - SPECIAL_COUNT + target_ids)
 
 
 def insert(target_ids: np.ndarray, target_size: int) -> np.ndarray:
     """Returns the actions that write target ids, int (...), and stay; int (...)."""
-    return substitute(target_ids) + target_size - SPECIAL_COUNT + 1
-
-
-def first_insertion(actions: int) -> int:
-    """Returns the first action that writes and stays, of `actions` ids; from COPY up to it, all go one symbol on."""
-    return FIRST_SUB + (actions - FIRST_SUB) // 2
+    first = first_insertion(action_count(target_size))
+    return np.where(target_ids == UNK, INS_UNKNOWN, first - SPECIAL_COUNT + target_ids)
 
 
 def apply(actions: Sequence[int], source: Sequence[str], target_symbols: Sequence[str]) -> list[str]:
@@ -54,17 +59,40 @@ def apply(actions: Sequence[int], source: Sequence[str], target_symbols: Sequenc
         target_symbols: the symbol of each target id, special ids included.
 
     """
-    half = len(target_symbols) - SPECIAL_COUNT + 1
+    symbols = target_symbols[SPECIAL_COUNT:]
     written: list[str] = []
     position = 0
     for action in actions:
         if action == COPY:
             written.append(source[position])
         elif action >= FIRST_SUB:
-            slot = (action - FIRST_SUB) % half
-            written.append(target_symbols[slot + SPECIAL_COUNT - 1 if slot else UNK])
-        position += action < FIRST_SUB + half
+            written.append(symbols[(action - FIRST_SUB) % len(symbols)])
+        elif action != DELETE:
+            written.append(target_symbols[UNK])
+        position += COPY <= action < FIRST_SUB + len(symbols) or action == SUB_UNKNOWN
     return written
+
+
+def check_paths(source_ids: np.ndarray, action_ids: np.ndarray, *, target_size: int) -> None:
+    """Refuses actions that do not belong to their sources.
+
+    Args:
+        source_ids: int32 (B, S), symbols and END, right-padded.
+        action_ids: int32 (B, T), actions and END, right-padded; without START.
+        target_size: the number of target ids, special ids included.
+
+    Raises:
+        DataError: a row reads fewer or more symbols than its source has.
+
+    """
+    reads, lengths = advances(action_count(target_size))[action_ids].sum(1), (source_ids != PAD).sum(1) - 1
+    wrong = np.flatnonzero(reads != lengths)
+    if wrong.size:
+        row = int(wrong[0])
+        raise DataError(
+            f"wrong actions (D02): those of row {row} read {int(reads[row])} source symbols, expected "
+            f"{int(lengths[row])}, all before END; each action must stand at the position that it was made for"
+        )
 
 
 def symbol_numbers(sources: Sequence[Reading], targets: Sequence[Reading]) -> tuple[Ragged, Ragged]:

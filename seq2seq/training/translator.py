@@ -25,6 +25,7 @@ from seq2seq.scoring.evaluation import metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
+from seq2seq.text.edits import check_paths
 from seq2seq.text.pairs import Pair
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.splits import References, group_references
@@ -192,10 +193,11 @@ class TranslationTask:
         for batch in epoch(self.data.train, self.batch_size, generator):
             yield arrays_of(batch)
 
-    @staticmethod
-    def check(arrays: list[np.ndarray]) -> None:
-        """Raises DataError if the arrays are not correctly shifted."""
+    def check(self, arrays: list[np.ndarray]) -> None:
+        """Raises DataError if the arrays are not correctly shifted, or actions do not fit their sources."""
         check_shift(*arrays[-3:])
+        if self.bundle.edits:
+            check_paths(arrays[0], arrays[-2], target_size=len(self.data.target_vocabulary))
 
     def initial_carry(self) -> list[np.ndarray]:
         """Returns no states: a translator carries none from batch to batch."""

@@ -1,0 +1,183 @@
+"""All ways to edit a pair, in a lattice: their sums, the expected counts of each edit, and the most probable way.
+
+A cell (i, j) stands for i symbols read and j symbols written. The diagonals i + j are computed in turn, for a whole
+batch of pairs together.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+GRAIN = 1e-4  # nats: differences of ways below it do not count, and substitutions come first, then deletions
+SUBSTITUTED, DELETED, INSERTED = 0, 1, 2
+
+
+class Lattice(NamedTuple):
+    """A batch of B pairs, with the probabilities of all edits; n <= N and m <= M are the lengths of a pair."""
+
+    lengths: np.ndarray  # int (B, 2): n and m
+    substitution: np.ndarray  # float64 (B, N, M), 0 on padding
+    deletion: np.ndarray  # float64 (B, N), 0 on padding
+    insertion: np.ndarray  # float64 (B, M), 0 on padding
+
+    @property
+    def last(self) -> np.ndarray:
+        """The number of the diagonal on which each pair ends, int (B,)."""
+        return self.lengths.sum(1)
+
+    def diagonals(self) -> list["Diagonal"]:
+        """Returns the edits that leave the cells (i, j) of each diagonal i + j = 0 ... N + M."""
+        count, height, width = self.substitution.shape
+        # one more row and column, which no edit leaves
+        substitution = np.zeros((count, height + 1, width + 1))
+        substitution[:, :height, :width] = self.substitution
+        deletion, insertion = np.zeros((count, height + 1)), np.zeros((count, width + 1))
+        deletion[:, :height], insertion[:, :width] = self.deletion, self.insertion
+        found = []
+        for number in range(height + width + 1):
+            i = np.arange(max(0, number - width), min(height, number) + 1)
+            found.append(Diagonal(i, substitution[:, i, number - i], deletion[:, i], insertion[:, number - i]))
+        return found
+
+
+class Diagonal(NamedTuple):
+    """The edits that leave the C cells of one diagonal, each float64 (B, C)."""
+
+    rows: np.ndarray  # int (C,): i of each cell
+    substitution: np.ndarray
+    deletion: np.ndarray
+    insertion: np.ndarray
+
+
+class Sums(NamedTuple):
+    """Sums over ways through the lattice, by diagonal; scaled, so that long pairs do not underflow."""
+
+    values: list[np.ndarray]  # float64 (B, R) each, by i
+    scales: np.ndarray  # float64 (D, B), nats: the logarithm of what the values must be multiplied by
+
+
+def forward_sums(diagonals: Sequence[Diagonal], count: int, height: int) -> Sums:
+    """Sums the ways from the first cell to each cell."""
+    sums = [np.zeros((count, height + 1)) for _ in diagonals]
+    sums[0][:, 0] = 1.0
+    scales = np.zeros((len(diagonals), count))
+    ratio = np.ones((count, 1))
+    for number, diagonal in enumerate(diagonals):
+        i = diagonal.rows
+        if number:
+            largest = sums[number].max(1)
+            ratio = np.where(largest > 0, largest, 1.0)[:, None]
+            sums[number] /= ratio
+            scales[number] = scales[number - 1] + np.log(ratio[:, 0])
+            # what substitutions of the diagonal before brought to the next one
+            if number + 1 < len(diagonals):
+                sums[number + 1] /= ratio
+        here = sums[number][:, i]
+        if number + 1 < len(diagonals):
+            after = sums[number + 1]
+            after[:, i] += here * diagonal.insertion
+            after[:, i[i < height] + 1] += (here * diagonal.deletion)[:, i < height]
+        if number + 2 < len(diagonals):
+            sums[number + 2][:, i[i < height] + 1] += (here * diagonal.substitution)[:, i < height]
+    return Sums(sums, scales)
+
+
+def backward_sums(diagonals: Sequence[Diagonal], last: np.ndarray, height: int, lengths: np.ndarray) -> Sums:
+    """Sums the ways from each cell to the last cell of its pair.
+
+    Args:
+        diagonals: of the lattice.
+        last: int (B,), the diagonal of each pair's last cell.
+        height: N.
+        lengths: int (B, 2), n and m of each pair.
+
+    """
+    count = len(last)
+    sums = [np.zeros((count, height + 2)) for _ in range(len(diagonals) + 2)]
+    scales = np.zeros((len(diagonals) + 2, count))
+    for number in reversed(range(len(diagonals))):
+        i, substitution, deletion, insertion = diagonals[number]
+        # the sums of two diagonals on have another scale
+        relative = np.exp(scales[number + 2] - scales[number + 1])[:, None]
+        sums[number][:, i] = (
+            deletion * sums[number + 1][:, i + 1]
+            + insertion * sums[number + 1][:, i]
+            + substitution * sums[number + 2][:, i + 1] * relative
+        )
+        largest = sums[number].max(1)
+        ratio = np.where(largest > 0, largest, 1.0)
+        sums[number] /= ratio[:, None]
+        scales[number] = scales[number + 1] + np.log(ratio)
+        ends = np.flatnonzero(last == number)
+        sums[number][ends, lengths[ends, 0]] = 1.0
+        scales[number][ends] = 0.0
+    return Sums(sums, scales)
+
+
+def log_totals(lattice: Lattice, forward: Sums) -> np.ndarray:
+    """Returns float64 (B,), nats: the log-probability of each pair over all ways to edit."""
+    sums, scales = forward
+    rows = np.arange(len(lattice.lengths))
+    final = np.stack(sums)[lattice.last, rows, lattice.lengths[:, 0]]
+    with np.errstate(divide="ignore"):
+        return np.log(final) + scales[lattice.last, rows]
+
+
+def expected_counts(lattice: Lattice) -> Lattice:
+    """Returns the expected number of times that each edit is used, in the form of the lattice."""
+    count, height, width = lattice.substitution.shape
+    diagonals = lattice.diagonals()
+    forward = forward_sums(diagonals, count, height)
+    totals = log_totals(lattice, forward)
+    backward, back_scales = backward_sums(diagonals, lattice.last, height, lattice.lengths)
+    found = Lattice(
+        lattice.lengths,
+        *(np.zeros((count, *shape)) for shape in ((height + 1, width + 1), (height + 1,), (width + 1,))),
+    )
+    for number, (i, substitution, deletion, insertion) in enumerate(diagonals):
+        here = forward[0][number][:, i]
+        scale = forward[1][number] - totals
+        one, two = (np.exp(scale + back_scales[number + step])[:, None] * here for step in (1, 2))
+        found.substitution[:, i, number - i] = two * substitution * backward[number + 2][:, i + 1]
+        found.deletion[:, i] += one * deletion * backward[number + 1][:, i + 1]
+        found.insertion[:, number - i] += one * insertion * backward[number + 1][:, i]
+    return found._replace(
+        substitution=found.substitution[:, :height, :width],
+        deletion=found.deletion[:, :height],
+        insertion=found.insertion[:, :width],
+    )
+
+
+def most_probable_edits(lattice: Lattice) -> np.ndarray:
+    """Returns the most probable edits of each pair, int8 (B, N + M), -1 after the last one."""
+    count, height, width = lattice.substitution.shape
+    diagonals = lattice.diagonals()
+    with np.errstate(divide="ignore"):
+        # whole numbers, so that their sums are exact, and equal paths are equal on every machine
+        logs = [Diagonal(each.rows, *(np.rint(np.log(values) / GRAIN) for values in each[1:])) for each in diagonals]
+    best = [np.full((count, height + 2), -np.inf) for _ in range(len(logs) + 2)]
+    choices = np.full((len(logs), count, height + 1), -1, np.int8)
+    for number in reversed(range(len(logs))):
+        i, substitution, deletion, insertion = logs[number]
+        ways = np.stack(
+            [
+                substitution + best[number + 2][:, i + 1],
+                deletion + best[number + 1][:, i + 1],
+                insertion + best[number + 1][:, i],
+            ]
+        )
+        choices[number][:, i] = ways.argmax(0)
+        best[number][:, i] = ways.max(0)
+        ends = np.flatnonzero(lattice.last == number)
+        best[number][ends, lattice.lengths[ends, 0]] = 0.0
+    rows = np.arange(count)
+    place = diagonal = np.zeros(count, np.int64)
+    edits = np.full((count, height + width), -1, np.int8)
+    for step in range(height + width):
+        live = diagonal < lattice.last
+        chosen = choices[np.minimum(diagonal, len(logs) - 1), rows, place]
+        edits[:, step] = np.where(live, chosen, -1)
+        place = place + (live & (chosen != INSERTED))
+        diagonal = diagonal + live * np.where(chosen == SUBSTITUTED, 2, 1)
+    return edits
