@@ -49,8 +49,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """Reads the columns of each line as they stand, repeated lines too."""
-    return [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line]
+    """Reads the columns of each line as they stand, repeated lines too, but not those without a source."""
+    lines = (line.split("\t") for line in path.read_text(encoding="utf-8").split("\n"))
+    return [columns for columns in lines if columns[0]]
 
 
 def environment() -> dict[str, str]:
