@@ -2,17 +2,13 @@
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
-from tests.benchmarks import decoding_rows, training_rows
-from tests.benchmarks.measure import Row, table
+from tests.benchmarks import cmudict, decoding_rows, tables, training_rows
+from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
 ROWS = {
@@ -27,9 +23,11 @@ ROWS = {
     "generation": decoding_rows.generation,
     "parity": decoding_rows.parity,
     "memory": decoding_rows.memory,
+    "tables": tables.row,
+    "cmudict": cmudict.row,
 }
-SLOW = {"memory"}  # only where it is named
-WITHOUT_MODEL = {"train-short", "train-attention", "generation"}
+SLOW = {"memory", "tables", "cmudict"}  # only where it is named
+WITHOUT_MODEL = {"train-short", "train-attention", "generation", "tables", "cmudict"}
 
 
 def parse(argv=None):
@@ -45,17 +43,6 @@ def parse(argv=None):
     parser.add_argument("--memory-lines", type=int, default=1_000_000, help="lines of the row memory")
     parser.add_argument("--json", type=Path, default=Path("runs/benchmarks.json"), help="default: %(default)s")
     return parser.parse_args(argv)
-
-
-def machine():
-    """What the figures were measured on, and how busy it was."""
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 def main(argv=None):

@@ -1,6 +1,8 @@
 """Takes turns between the sides of a row, and says what came out: medians with their spread, and a ratio."""
 
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -8,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +44,7 @@ class Figure:
 
 @dataclass
 class Row:
-    """One line of the table: our side first, then what it is compared with."""
+    """One line of the table: our side first, then what it is compared with; or notes alone."""
 
     name: str
     figures: dict[str, Figure]
@@ -50,6 +54,8 @@ class Row:
 
     def ratios(self) -> dict[str, float]:
         """How many times better our side is than each of the others."""
+        if not self.figures:
+            return {}
         (_, ours), *others = self.figures.items()
         return {
             name: theirs.median / ours.median if ours.smaller_is_better else ours.median / theirs.median
@@ -72,7 +78,7 @@ class Row:
         head = f"{self.name}" + (f"   [{self.target}]" if self.target else "")
         ratios = self.ratios()
         shown = [head + ("" if self.counts else "   DOES NOT COUNT: losses differ")]
-        width = max(map(len, self.figures))
+        width = max(map(len, self.figures), default=0)
         for name, figure in self.figures.items():
             ratio = f"   ratio {number(ratios[name])}" if name in ratios else ""
             shown.append(f"    {name:<{width}}  {figure}{ratio}{'   ' + figure.note if figure.note else ''}")
@@ -82,6 +88,17 @@ class Row:
 def number(value: float) -> str:
     """Three figures, thousands in full."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def machine():
+    """What the figures were measured on, and how busy it was."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
 
 
 def take_turns(sides: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:

@@ -17,6 +17,10 @@ def main() -> None:
         from tests.benchmarks.naive_keras import NaiveKeras as Kind
     elif kind == "decoding":
         from tests.benchmarks.decoding_side import Decoding as Kind
+    elif kind == "cmudict-ours":
+        from tests.benchmarks.cmudict_sides import Ours as Kind
+    elif kind == "cmudict-g2p_en":
+        from tests.benchmarks.cmudict_sides import G2pEn as Kind
     else:
         from tests.benchmarks.tutorial import KINDS
 
