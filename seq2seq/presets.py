@@ -4,12 +4,20 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from seq2seq.config import ATTENTION, TRANSDUCER
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of
 
 # defaults of a language model that differ from a translator's
 LANGUAGE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "model": {"hidden_size": 512, "embedding_size": 64, "layers": 1, "bidirectional": False, "attention": "none"},
+    "model": {
+        "architecture": ATTENTION,
+        "hidden_size": 512,
+        "embedding_size": 64,
+        "layers": 1,
+        "bidirectional": False,
+        "attention": "none",
+    },
     "train": {"learning_rate": 0.005, "warmup_steps": 50},
 }
 
@@ -34,6 +42,7 @@ NIETZSCHE: dict[str, Any] = {
     "learning_rate": 0.01,
 }
 TUTORIAL: dict[str, Any] = {
+    "architecture": ATTENTION,
     "hidden_size": 256,
     "embedding_size": 64,
     "layers": 1,
@@ -56,6 +65,7 @@ INAPPLICABLE: dict[str, set[str]] = {
     "text": {
         *("source_col", "target_col", "reverse", "features_col", "features_sep", "source_sep", "split_seed"),
         *("max_source_length", "max_target_length", "bidirectional", "attention"),
+        "architecture",
     },
     "pairs": {"unit", "vocabulary_limit", "window"},
 }
@@ -79,4 +89,11 @@ def with_defaults(kind: str, section: type[Config], chosen: Mapping[str, Any]) -
         if chosen[name] != defaults[name]:
             other = "pairs" if kind == "text" else "a text"
             raise OptionError(f"{flag_of(name)} {chosen[name]}: is for {other}, and --data is {kind}; leave it out")
+    if "attention" in chosen:  # who chooses among its kinds wants attention
+        own = {"architecture": ATTENTION, **own}
+    if chosen.get("architecture") == TRANSDUCER and chosen.get("attention", defaults.get("attention")) != "luong":
+        raise OptionError(
+            f"--attention {chosen['attention']} and --architecture transducer exclude each other: a transducer reads the "
+            "source at its position; give one of them"
+        )
     return {**own, **chosen}

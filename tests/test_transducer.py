@@ -11,6 +11,7 @@ from seq2seq.config import DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.translator import Translator
+from seq2seq.presets import with_defaults
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import teacher_force
 from seq2seq.text.edits import COPY, DELETE, first_insertion
@@ -240,6 +241,20 @@ def test_no_attention_to_show(tiny_bundle):
 
     with pytest.raises(OptionError, match="is a transducer, which reads the source at one position"):
         view_attention(load_bundle(tiny_bundle(architecture="transducer")), "abcd.", "cdab!")
+
+
+def test_the_doctor_names_what_checks_a_transducer(tiny_bundle, capsys):
+    from seq2seq import doctor
+
+    assert doctor.main([str(tiny_bundle(architecture="transducer"))]) == 2
+    assert "got a transducer" in capsys.readouterr().err
+
+
+def test_a_kind_of_attention_means_attention():
+    assert with_defaults("pairs", ModelConfig, {"attention": "bahdanau"})["architecture"] == "attention"
+    assert "architecture" not in with_defaults("pairs", ModelConfig, {"layers": 2})
+    with pytest.raises(OptionError, match="--attention none and --architecture transducer exclude each other"):
+        with_defaults("pairs", ModelConfig, {"attention": "none", "architecture": "transducer"})
 
 
 def test_dataclasses_of_options_know_the_architectures():

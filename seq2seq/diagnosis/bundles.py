@@ -38,6 +38,11 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
         raise DataError(
             f"{path}: expected a translator, got a {bundle.kind}; `seq2seq verify` checks its recorded outputs"
         )
+    if bundle.edits:
+        raise DataError(
+            f"{path}: expected a model that writes symbols, got a transducer, whose arrays the checks do not know; "
+            "training checked its arrays, `seq2seq verify` checks its recorded outputs, `seq2seq evaluate` scores it"
+        )
     source, target = bundle.source_vocabulary, bundle.target_vocabulary
     if pairs is not None:
         texts = read_pairs(Path(pairs))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.bundle import CONFIG, kind_in, read_record, read_section
-from seq2seq.config import DataConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig, flag_of
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
 from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
@@ -122,9 +122,11 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
     sha256 = record["sha256"]
     if not isinstance(sha256, dict):
         raise damaged(where, f"sha256 is {sha256!r}")
+    # before there was a transducer, all models had this architecture
+    model = {"architecture": ATTENTION, **record["model"]} if isinstance(record["model"], dict) else record["model"]
     return Recorded(
         read_section(DataConfig, record["data"], where=where),
-        read_section(ModelConfig, record["model"], where=where),
+        read_section(ModelConfig, model, where=where),
         read_section(TrainingConfig, record["train"], where=where),
         sha256,
     )

@@ -19,7 +19,7 @@ from seq2seq.training.checkpoints import check_names_free, current_checkpoint, r
 from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.profiling import preview
-from seq2seq.training.run_record import FINISHED, finished_run, start_of, unfinished_run
+from seq2seq.training.run_record import FINISHED, Recorded, finished_run, start_of, unfinished_run
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.training.translator import prepare_pairs
 from seq2seq.version import __version__
@@ -83,25 +83,29 @@ def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
         records = unfinished_run(run.folder), finished_run(run.folder)
         unfinished, finished = (record and record.resolved(prepared) for record in records)
         before = unfinished or finished
-        run = resolved(run, prepared, shards=before.train.shards if before else None)
+        run = resolved(run, prepared, before)
         start = start_of(run, unfinished, finished)
     check_names_free(run.folder, epochs=run.train.epochs or 0)
     return run, start
 
 
-def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
+def resolved(run: Run, prepared: Prepared, before: Recorded | None = None) -> Run:
     """Fills in every option that depends on the data or the machine.
 
     Args:
         run: as the user asked for it.
         prepared: its data.
-        shards: of the run that it continues; None: the machine decides.
+        before: the run that it continues, whose architecture and number of shards it keeps if none are given.
 
     Raises:
         OptionError: more shards than rows in a batch.
 
     """
-    model, train = prepared.resolved(run.model, run.train)
+    wanted = run.model
+    if before and wanted.architecture == "auto":
+        wanted = dataclasses.replace(wanted, architecture=before.model.architecture)
+    model, train = prepared.resolved(wanted, run.train)
+    shards = before.train.shards if before else None
     assert train.batch_size is not None
     if (train.shards or 1) > train.batch_size:
         raise OptionError(

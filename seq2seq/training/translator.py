@@ -1,9 +1,10 @@
 """Training of a translator: its pairs, the options that depend on the pairs, and its scores."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ FEW, SOME = 5000, 20_000  # training pairs
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
 
 
-class PreparedPairs(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class PreparedPairs:
     """A data set that was read, split and encoded for a translator."""
 
     splits: Splits
@@ -51,6 +53,11 @@ class PreparedPairs(NamedTuple):
     validation: EncodedPairs
     references: list[References]  # the validation sources that are translated after each epoch, with their references
 
+    @functools.cached_property
+    def left(self) -> float:
+        """The share of the targets' uncertainty that edits leave, which decides between the architectures."""
+        return uncertainty_left(self.splits.train, self.source_vocabulary, self.target_vocabulary)
+
     def sizes(self) -> dict[str, Any]:
         """Returns the number of pairs of each part."""
         return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
@@ -58,8 +65,7 @@ class PreparedPairs(NamedTuple):
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
         """Fills in the options that depend on the training pairs."""
         if model.architecture == "auto":
-            left = uncertainty_left(self.splits.train, self.source_vocabulary, self.target_vocabulary)
-            chosen = TRANSDUCER if left <= LARGEST_SHARE else ATTENTION
+            chosen = TRANSDUCER if self.left <= LARGEST_SHARE else ATTENTION
             model = dataclasses.replace(model, architecture=chosen)
         return resolved_options(model, train, pairs=len(self.splits.train))
 
@@ -74,7 +80,7 @@ class PreparedPairs(NamedTuple):
         if run.model.architecture == TRANSDUCER:
             vocabularies = self.source_vocabulary, self.target_vocabulary
             edits, train, validation = encode_actions(self.splits.train, self.splits.validation, *vocabularies)
-            data = self._replace(train=train, validation=validation)
+            data = dataclasses.replace(self, train=train, validation=validation)
         bundle = Bundle(
             path=run.folder,
             kind=TRANSLATOR,
@@ -86,7 +92,13 @@ class PreparedPairs(NamedTuple):
             record={"lengths": lengths, **record},
             edits=edits,
         )
-        return TranslationTask(bundle, data, run.train)
+        reason = ""
+        if run.signature["model"].get("architecture") == "auto":
+            reason = (
+                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
+                f"(transducer: up to {LARGEST_SHARE:.0%})"
+            )
+        return TranslationTask(bundle, data, run.train, reason)
 
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
@@ -166,8 +178,9 @@ def arrays_of(batch: Batch) -> list[np.ndarray]:
 class TranslationTask:
     """A translator and its data, in the form that the training loop uses."""
 
-    def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig) -> None:
-        """`bundle` has no weights yet; `config` is resolved."""
+    def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig, reason: str = "") -> None:
+        """`bundle` has no weights yet; `config` is resolved; `reason` says why the architecture was chosen."""
+        self.reason = reason
         self.bundle = bundle
         self.model, step_model = build_models(bundle, has_tags=bool(data.source_vocabulary.features_sep))
         self.data = data
@@ -182,7 +195,7 @@ class TranslationTask:
         yield from self.data.splits.warnings
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
         parameters = sum(model.count_params() for model in self.model.models)
-        yield f"architecture: {self.bundle.model.architecture}"
+        yield f"architecture: {self.bundle.model.architecture}{self.reason}"
         yield (
             f"pairs: {counts}; symbols: {len(self.data.source_vocabulary)} source, "
             f"{len(self.data.target_vocabulary)} target; parameters: {parameters:,}"
