@@ -93,7 +93,7 @@ def with_defaults(kind: str, section: type[Config], chosen: Mapping[str, Any]) -
         own = {"architecture": ATTENTION, **own}
     if chosen.get("architecture") == TRANSDUCER and chosen.get("attention", defaults.get("attention")) != "luong":
         raise OptionError(
-            f"--attention {chosen['attention']} and --architecture transducer exclude each other: a transducer reads the "
-            "source at its position; give one of them"
+            f"--attention {chosen['attention']} and --architecture transducer exclude each other: a transducer reads "
+            "the source at its position; give one of them"
         )
     return {**own, **chosen}
