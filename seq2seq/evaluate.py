@@ -221,12 +221,12 @@ def table_form(
         cells = [score_cell(result, name) for result in results]
         rows.append([shown, *cells, *([f"{comparison.p_values[name]:.4f}"] if comparison else [])])
     n = len(material.references)
-    for name in ("distinct", "copied"):
+    distinct = len({several.source for several in material.references})
+    for name, whole in (("distinct", distinct), ("copied", n)):
         shares = [getattr(result.scores, name) for result in results]
-        rows.append([name, *(f"{share:.4f} ({round(share * n)} of {n})" for share in shares)])
+        rows.append([name, *(f"{share:.4f} ({round(share * whole)} of {whole})" for share in shares)])
     count = sum(len(several.references) for several in material.references)
     widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]))]
-    distinct = len({several.source for several in material.references})
     items = f"{n} rows, {distinct} distinct sources" if material.by == "row" else f"{n} sources, {count} references"
     lines = [f"{material.name}: {items}", ""]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]

@@ -61,6 +61,8 @@ def test_perfect_outputs_of_several_references_score_the_best():
 def test_one_output_for_every_source_is_seen():
     scores = score_all(["same"] * 4, [["a"], ["b"], ["c"], ["same"]], ["1", "2", "3", "4"])
     assert (scores.distinct, scores.exact_match, scores.n) == (0.25, 0.25, 4)
+    # a row that repeats is one source
+    assert score_all(["a", "a", "b"], [["a"], ["c"], ["b"]], ["1", "1", "2"], by="row").distinct == 1
 
 
 def test_bleu_of_a_perfect_line_under_four_tokens_is_zero_and_its_chrf_is_not():

@@ -43,7 +43,7 @@ class Scores(NamedTuple):
     exact_match: float  # share of outputs that equal a reference
     cer: float  # edits per symbol of the nearest reference; above 1 where outputs are far too long
     n: int  # number of outputs: rows, or distinct sources
-    distinct: float  # share of distinct outputs
+    distinct: float  # distinct outputs per distinct source
     copied: float  # share of outputs that equal their source
     signatures: dict[str, str]  # for each of NAMES
     confidence: dict[str, Confidence]  # for the same names; empty without resamples
@@ -166,7 +166,7 @@ def score_all(
     return Scores(
         **{name: float(value) for name, value in values.items()},
         n=len(outputs),
-        distinct=len(set(outputs)) / len(outputs),
+        distinct=len(set(outputs)) / len(set(sources)),
         copied=copies / len(outputs),
         signatures=with_second_names(signatures),
         confidence=confidence,
