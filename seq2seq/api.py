@@ -81,7 +81,7 @@ class Translator(translator.Translator, Trained):
         Args:
             data: a .tsv file (all its rows), a folder, or a data set's name; None: the model's own data.
             split: "test" (default) or "validation": a part of the model's own data, of a folder or of a data set.
-            options: fields of DecodingConfig, such as beam_size=5; also tokenize and n_bootstrap.
+            options: fields of DecodingConfig, such as beam_size=5; also by, ignore_case, tokenize and n_bootstrap.
 
         Raises:
             DataError: the data cannot be used.

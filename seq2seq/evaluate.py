@@ -18,7 +18,9 @@ from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of
 from seq2seq.files import write_atomically
 from seq2seq.inference.translator import Translator
+from seq2seq.scoring.details import Details, details_of
 from seq2seq.scoring.evaluation import (
+    BY,
     N_BOOTSTRAP,
     PARTS,
     Evaluation,
@@ -37,14 +39,18 @@ EXAMPLE = (
     "  seq2seq evaluate --model runs/big --compare runs/small -o outputs.tsv\n\n"
     "Without --data the test part of the model's own data is scored. --data is read with the options that the model's\n"
     "own data was read with, not with the defaults above, unless you give others. Rows with the same source are\n"
-    "references of one sentence."
+    "references of one sentence, except in token lists, where many rows repeat: each of their rows is scored with its\n"
+    "own reference, so that accuracy is by token. --by chooses.\n\n"
+    "exact match: share of outputs that equal a reference. WER: share of outputs with any error, 1 - exact match, as\n"
+    "pronunciation and inflection tasks use the word (not the edits per word of speech recognition). CER: edits per\n"
+    "character of the nearest reference. PER: the same where --target-sep separates symbols such as phonemes."
 )
 # options of reading the file of --data
 LAYOUT = (
     *("encoding", "source_col", "target_col", "reverse", "features_col", "on_bad_line"),
     *("max_source_length", "max_target_length"),
 )
-NAMES = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "cer": "CER"}
+SHOWN = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "wer": "WER", "cer": "CER", "per": "PER"}
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict[str, Any]]:
@@ -64,10 +70,17 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
         "--bootstrap", type=int, metavar="N", default=N_BOOTSTRAP,
         help=f"resamples for the 95 %% intervals; 0: no intervals (default: {N_BOOTSTRAP})",
     )  # fmt: skip
+    parser.add_argument(
+        "--by", choices=BY, default="auto",
+        help="score each row, or each distinct source with all its targets (default: auto, by row where many repeat)",
+    )  # fmt: skip
+    parser.add_argument("--ignore-case", action="store_true", help="compare lower-cased outputs and references")
+    parser.add_argument("--by-length", action="store_true", help="also score sources of similar length together")
+    parser.add_argument("--confusions", action="store_true", help="also count which symbols are taken for which")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "-o", "--output", metavar="FILE.tsv",
-        help="write a line for each source: the source (and its tags), the output of each model, all references",
+        help="write a line for each item: the source (and its tags), the output of each model, all references",
     )  # fmt: skip
     add_config_option(parser)
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in LAYOUT]
@@ -93,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     translators = [Translator(load_bundle(folder), runtime=args.runtime) for folder in folders]
     if args.compare:
         check_comparable(*translators)
-    material = find_material(translators[0].bundle, args.data, args.split, **reading)
+    material = find_material(translators[0].bundle, args.data, args.split, by=args.by, **reading)
     for line in material.notes:
         say(line)
     if translators[0].bundle.data.lowercase:
@@ -108,15 +121,22 @@ def run(argv: Sequence[str]) -> int:
         comparison = compare(
             results[0].outputs, results[1].outputs, [several.references for several in material.references],
             test=args.significance or "bs", separator=translators[0].target_vocabulary.separator,
-            tokenize=args.tokenize,
+            tokenize=args.tokenize, by=material.by, ignore_case=args.ignore_case,
         )  # fmt: skip
+    asked = {name: getattr(args, name) for name in ("by_length", "confusions", "ignore_case")}
+    details = [details_of(*pair, **asked) for pair in zip(translators, results, strict=True)]
     if args.output:
         tagged = bool(translators[0].source_vocabulary.features_sep)
         write_atomically(Path(args.output), outputs_table(material.references, results, tagged=tagged))
     if args.json:
-        print(json_form(folders, material, config, results, comparison))
+        print(json_form(folders, material, config, results, details, comparison))
     else:
-        print(table_form(folders, material, results, comparison))
+        by_symbol = bool(translators[0].target_vocabulary.separator)
+        lines = table_form(folders, material, results, comparison, by_symbol=by_symbol)
+        for folder, several in zip(folders, details, strict=True):
+            title = f" of {folder}" if comparison else ""
+            lines += several.lines(title, "PER" if by_symbol else "CER")
+        print("\n".join(lines))
     return 0
 
 
@@ -125,19 +145,21 @@ def warn_of_overlap(translators: Sequence[Translator], material: Material, *, ow
     for translator in translators[1:] if own else translators:
         seen = seen_in_training(translator.bundle, material.references)
         if seen:
+            verb = "were" if material.by == "source" else "have sources that were"
             say(
-                f"warning: {seen} of {len(material.references)} sources of {material.name} were in the training part "
-                f"of {translator.bundle.path}; their scores show what the model remembers, not how it translates"
+                f"warning: {seen} of {len(material.references)} {material.by}s of {material.name} {verb} in the "
+                f"training part of {translator.bundle.path}; their scores show what the model remembers, not how it "
+                "translates"
             )
 
 
 def scored(translator: Translator, material: Material, config: DecodingConfig, args: argparse.Namespace) -> Evaluation:
     """Evaluates one model; reports unknown characters and outputs that were cut off."""
-    say(f"{translator.bundle.path}: translating {len(material.references)} sources of {material.name}")
+    say(f"{translator.bundle.path}: translating {len(material.references)} {material.by}s of {material.name}")
     unknown = UnknownCharacters(named=0)
     result = evaluate(
         translator, material, config,
-        tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
+        ignore_case=args.ignore_case, tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
     unknown.summary()
     if result.cut_off:
@@ -146,7 +168,7 @@ def scored(translator: Translator, material: Material, config: DecodingConfig, a
 
 
 def outputs_table(references: Sequence[References], results: Sequence[Evaluation], *, tagged: bool) -> str:
-    """Formats a line for each source: the source, its tags if the model has features, all outputs, all references."""
+    """Formats a line for each item: the source, its tags if the model has features, all outputs, all references."""
     lines = []
     for index, (source, several) in enumerate(references):
         text, _, tags = source.partition("\t")
@@ -160,6 +182,7 @@ def json_form(
     material: Material,
     config: DecodingConfig,
     results: Sequence[Evaluation],
+    details: Sequence[Details],
     comparison: Comparison | None,
 ) -> str:
     """Formats the scores of the first model as JSON, with the second model's scores and the comparison."""
@@ -168,50 +191,65 @@ def json_form(
         **results[0].scores.to_dict(),
         "model": str(folders[0]),
         "data": material.name,
+        "by": material.by,
         "references": sum(len(several.references) for several in material.references),
         "decoding": decoding,
+        **details[0].to_dict(),
     }
     if comparison is not None:
-        content["compared"] = {**results[1].scores.to_dict(), "model": str(folders[1])}
+        content["compared"] = {**results[1].scores.to_dict(), "model": str(folders[1]), **details[1].to_dict()}
         content["p_values"] = comparison.p_values
         content["significance"] = {"test": comparison.test, "signatures": comparison.signatures}
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 
 def table_form(
-    folders: Sequence[Path], material: Material, results: Sequence[Evaluation], comparison: Comparison | None
-) -> str:
-    """Formats the scores as aligned columns, one for each model, with the signatures below."""
+    folders: Sequence[Path],
+    material: Material,
+    results: Sequence[Evaluation],
+    comparison: Comparison | None,
+    *,
+    by_symbol: bool,
+) -> list[str]:
+    """Formats the scores as aligned columns, one for each model, with the signatures below; returns lines.
+
+    Where a target's symbols are separated, the edit rate is called PER, else CER.
+    """
+    names = {name: shown for name, shown in SHOWN.items() if name != ("cer" if by_symbol else "per")}
     rows = [["", *map(str, folders), *(["p"] if comparison else [])]]
-    for name, shown in NAMES.items():
+    for name, shown in names.items():
         cells = [score_cell(result, name) for result in results]
         rows.append([shown, *cells, *([f"{comparison.p_values[name]:.4f}"] if comparison else [])])
     n = len(material.references)
-    for name in ("distinct", "copied"):
+    distinct = len({several.source for several in material.references})
+    for name, whole in (("distinct", distinct), ("copied", n)):
         shares = [getattr(result.scores, name) for result in results]
-        rows.append([name, *(f"{share:.4f} ({round(share * n)} of {n})" for share in shares)])
+        rows.append([name, *(f"{share:.4f} ({round(share * whole)} of {whole})" for share in shares)])
     count = sum(len(several.references) for several in material.references)
     widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]))]
-    lines = [f"{material.name}: {n} sources, {count} references", ""]
+    items = f"{n} rows, {distinct} distinct sources" if material.by == "row" else f"{n} sources, {count} references"
+    lines = [f"{material.name}: {items}", ""]
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
     lines += [
         "",
-        "chrF and BLEU: 0 to 100; CER: edits per symbol of the nearest reference; ±: 95 % interval of the resamples.",
+        "chrF and BLEU: 0 to 100; ±: 95 % interval of the resamples.",
+        "WER: share of outputs with any error, 1 - exact match (not edits per word); "
+        f"{'PER' if by_symbol else 'CER'}: edits per symbol of the nearest reference.",
         "Prefer chrF: BLEU counts four words in a row, so lines under four words add nothing to it, even perfect ones.",
         "",
     ]
-    lines += signature_lines(results[0].scores.signatures)
+    lines += signature_lines(results[0].scores.signatures, names)
     if comparison is not None:
         test = {"bs": "paired bootstrap", "ar": "approximate randomisation"}[comparison.test]
         lines += ["", f"p: the probability of so large a difference between equally good models, by {test}:"]
-        lines += signature_lines(comparison.signatures)
-    return "\n".join(lines)
+        lines += signature_lines(comparison.signatures, names)
+    return lines
 
 
-def signature_lines(signatures: Mapping[str, str]) -> list[str]:
-    """Formats the signatures, with which the scores can be computed again."""
-    wide = max(map(len, NAMES.values()))
-    return [f"{shown.ljust(wide)}  {signatures[name]}" for name, shown in NAMES.items()]
+def signature_lines(signatures: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
+    """Formats the signatures, with which the scores can be computed again; that of WER is that of exact match."""
+    wide = max(map(len, names.values()))
+    return [f"{shown.ljust(wide)}  {signatures[name]}" for name, shown in names.items() if name != "wer"]
 
 
 def score_cell(result: Evaluation, name: str) -> str:

@@ -16,7 +16,7 @@ from seq2seq.config import GenerationConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
-from seq2seq.scoring.evaluation import given_material, own_material
+from seq2seq.scoring.evaluation import find_material
 from seq2seq.scoring.memorization import training_text
 from seq2seq.scoring.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
 from seq2seq.scoring.temperature_sweep import (
@@ -186,7 +186,7 @@ def sweep_translator(
                 f"--{name}: is for language models, and {model.bundle.path} is a translator; leave it out"
             )
     assert config.seed is not None
-    material = own_material(model.bundle) if args.data is None else given_material(model.bundle, args.data)
+    material = find_material(model.bundle, args.data, by="source")
     references = material.references[: args.lines]
     say(f"{material.name}: {len(references)} of {len(material.references)} sources, {args.samples} draws each")
     rows = sweep_pairs(

@@ -19,7 +19,7 @@ from seq2seq.special import END
 from seq2seq.text.datasets import load_pairs, resolve
 from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.training.architecture import encode_actions
+from seq2seq.training.architecture import learn_edits
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
@@ -96,7 +96,7 @@ def random_bundle(folder, data, model, seed):
         },
     )
     if model.architecture == TRANSDUCER:
-        bundle = dataclasses.replace(bundle, edits=encode_actions(splits.train, [], source, target).edits)
+        bundle = dataclasses.replace(bundle, edits=learn_edits(splits.train, source, target))
     bundle = lively(bundle, sources, seed)
     canary = choose_canary(Translator(bundle), sources)
     save_bundle(bundle, metrics={}, history=[{"epoch": 1, "loss": 1.0}], canary=canary)

@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START, UNK
-from seq2seq.text.batches import Ragged, cut_batches, encode_pairs, epoch, plan_epoch, shift, teacher_force
+from seq2seq.text.batches import (
+    Ragged,
+    cut_batches,
+    encode_pairs,
+    epoch,
+    plan_epoch,
+    shift,
+    teacher_force,
+    training_weights,
+)
 
 ROWS = st.lists(st.lists(st.integers(UNK, 99), max_size=6), min_size=1, max_size=20)
 
@@ -59,6 +68,30 @@ def test_pairs_get_their_delimiters():
     batch = encode_pairs([[4, 5], []], [[6], [7, 8]]).batch(np.array([0, 1]))
     assert batch.source_ids.tolist() == [[4, 5, END], [END, PAD, PAD]]
     assert batch.target_ids.tolist() == [[START, 6, END, PAD], [START, 7, 8, END]]
+
+
+def test_the_weight_of_a_row_is_that_of_its_targets():
+    pairs = encode_pairs([[4], [5]], [[6], [7, 8]], np.array([3.0, 0.5]))
+    batch = pairs.batch(np.array([1, 0]))
+    assert batch.weights.tolist() == [0.5, 3.0]
+    forced = teacher_force(batch.target_ids, batch.weights)
+    np.testing.assert_array_equal(forced.weights, [[0.5, 0.5, 0.5], [3, 3, 0]])
+    assert forced.weights.dtype == np.float32
+
+
+def test_without_repeated_rows_weights_change_no_bit():
+    pairs = encode_pairs([[4], [5]], [[6], [7, 8]], training_weights([1, 1]))
+    plain = encode_pairs([[4], [5]], [[6], [7, 8]])
+    assert pairs.weights.tobytes() == plain.weights.tobytes()
+    batch = pairs.batch(np.array([0, 1]))
+    pair = teacher_force(batch.target_ids, batch.weights), teacher_force(batch.target_ids)
+    for weighted, same in zip(*pair, strict=True):
+        assert (weighted.dtype, weighted.tobytes()) == (same.dtype, same.tobytes())
+
+
+def test_training_weights_by_hand():
+    """Of a row that occurs e times: 2, against 1; their mean is 1.5."""
+    np.testing.assert_allclose(training_weights([1, np.e]), [2 / 3, 4 / 3])
 
 
 def pairs_of(lengths):

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from seq2seq.scoring.edit_rate import edit_distance, nearest_edits
+from seq2seq.scoring.edit_rate import edit_distance, nearest_reference
 
 
 def table_distance(one, other):
@@ -40,12 +40,12 @@ def test_edits_equal_those_of_the_textbook_table():
 
 
 def test_the_nearest_reference_has_the_fewest_edits():
-    assert nearest_edits("abc", ["xyz", "abd", "abcdef"]) == (1, 3)
+    assert nearest_reference("abc", ["xyz", "abd", "abcdef"]) == (1, "abd")
 
 
 def test_of_equally_near_references_the_longest_counts():
-    assert nearest_edits("abc", ["ab", "abcd"]) == (1, 4)
+    assert nearest_reference("abc", ["ab", "abcd"]) == (1, "abcd")
 
 
 def test_an_equal_reference_costs_nothing():
-    assert nearest_edits("abc", ["ab", "abc"]) == (0, 3)
+    assert nearest_reference("abc", ["ab", "abc"]) == (0, "abc")

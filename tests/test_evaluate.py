@@ -7,7 +7,8 @@ import pytest
 import seq2seq
 from seq2seq.evaluate import main
 
-FIELDS = {"chrf", "bleu", "exact_match", "cer", "n", "distinct", "copied", "signatures"}
+SCORES = {"chrf", "bleu", "exact_match", "wer", "cer", "per"}
+FIELDS = {*SCORES, "n", "distinct", "copied", "signatures"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def test_json_has_the_agreed_names(tiny_bundle, capsys):
     content = json.loads(out)
     assert code == 0
     assert set(content) >= FIELDS
-    assert set(content["confidence"]) == {"chrf", "bleu", "exact_match", "cer"}
+    assert set(content["confidence"]) == SCORES
     assert content["n"] == 6
     assert all(0 <= content[name] <= 1 for name in ("exact_match", "distinct", "copied"))
     assert "bs:50" in content["signatures"]["chrf"]
@@ -37,8 +38,9 @@ def test_the_table_begins_with_chrf_and_ends_with_signatures(tiny_bundle, capsys
     _, out, _ = run(capsys, "--model", tiny_bundle())
     lines = out.splitlines()
     assert lines[0].startswith("tiny, test part: 6 sources, ")
-    assert [line.split("  ")[0] for line in lines[3:9]] == ["chrF", "BLEU", "exact match", "CER", "distinct", "copied"]
-    assert "(" in lines[7] and "of 6)" in lines[7]
+    assert [line.split("  ")[0] for line in lines[3:8]] == ["chrF", "BLEU", "exact match", "WER", "CER"]
+    assert [line.split("  ")[0] for line in lines[8:10]] == ["distinct", "copied"]
+    assert "(" in lines[8] and "of 6)" in lines[8]
     assert "Prefer chrF: BLEU counts four words in a row" in out
     assert lines[-4].startswith("chrF         nrefs:")
 
@@ -94,7 +96,7 @@ def test_two_models_are_compared(tiny_bundle, tmp_path, capsys):
     alone = json.loads(run(capsys, "--model", other, "--json")[1])
     assert code == 0
     assert {name: content["compared"][name] for name in FIELDS} == {name: alone[name] for name in FIELDS}
-    assert set(content["p_values"]) == {"chrf", "bleu", "exact_match", "cer"}
+    assert set(content["p_values"]) == SCORES
     assert content["significance"]["test"] == "bs"
     assert all(line.count("\t") >= 3 for line in outputs.read_text().splitlines())
 
@@ -162,3 +164,53 @@ def test_the_verb_loads_no_tensorflow(tiny_bundle):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "confidence" not in json.loads(result.stdout)
+
+
+def test_the_rows_of_a_token_list_are_scored_as_they_stand(tiny_bundle, tmp_path, capsys):
+    folder = tiny_bundle()
+    said = seq2seq.load(folder).translate(["zzab."])[0]
+    data, outputs = tmp_path / "tokens.tsv", tmp_path / "outputs.tsv"
+    data.write_text(f"zzab.\t{said.upper()}\nzzab.\t{said.upper()}\nzzab.\twrong\n")
+    assert said != said.upper()
+    arguments = ("--model", folder, "--data", data, "--json", "--bootstrap", 0)
+    content = json.loads(run(capsys, *arguments, "-o", outputs)[1])
+    assert (content["by"], content["n"], content["wer"]) == ("row", 3, 1)
+    assert outputs.read_text().splitlines()[2] == f"zzab.\t{said}\twrong"
+    content = json.loads(run(capsys, *arguments, "--ignore-case")[1])
+    assert (content["exact_match"], "case:lc|by:row" in content["signatures"]["exact_match"]) == (2 / 3, False)
+    assert "match:any|by:row|case:lc|" in content["signatures"]["exact_match"]
+    content = json.loads(run(capsys, *arguments, "--ignore-case", "--by", "source")[1])
+    assert (content["by"], content["n"], content["references"], content["exact_match"]) == ("source", 1, 2, 1)
+    code, out, err = run(capsys, "--model", folder, "--data", data)
+    assert code == 0
+    assert "1 of 3 rows repeat another row: each row is scored as it stands" in err
+    assert "translating 3 rows of" in err
+    assert out.splitlines()[0].endswith("tokens.tsv: 3 rows, 1 distinct sources")
+
+
+def test_lengths_and_confusions_stand_under_the_scores(tiny_bundle, tmp_path, capsys):
+    folder = tiny_bundle()
+    said = seq2seq.load(folder).translate(["zzab."])[0]
+    data = tmp_path / "data.tsv"
+    data.write_text(f"zzab.\t{said}Q\n")
+    arguments = ("--model", folder, "--data", data, "--by-length", "--confusions")
+    content = json.loads(run(capsys, *arguments, "--json")[1])
+    (row,) = content["by_length"]
+    assert (row["shortest"], row["longest"], row["n"], row["cer"]) == (5, 5, 1, 1 / (len(said) + 1))
+    (confusion,) = content["confusions"]["most_frequent"]
+    assert (confusion["kind"], confusion["reference"], confusion["count"], confusion["of"]) == ("deletion", "Q", 1, 1)
+    assert confusion["example"] == {"source": "zzab.", "output": said, "reference": f"{said}Q"}
+    _, out, _ = run(capsys, *arguments)
+    assert "by length of the source\n\n  symbols       n    chrF  exact match" in out
+    assert out.endswith(f"deletions: in the reference alone\n  Q  1 of 1  zzab.  ->  {said}  (reference {said}Q)\n")
+    _, out, _ = run(capsys, *arguments, "--compare", folder)
+    assert out.count(f"confusions of {folder}\n\n1 wrong outputs, 1 edits") == 2
+
+
+def test_the_rate_of_separated_symbols_is_called_per(tiny_bundle, capsys):
+    rows = [f"{a}{b}\t{a.upper()} {b.upper()}" for a in "abcdef" for b in "abcdef"]
+    folder = tiny_bundle(rows=rows, data={"target_sep": " "})
+    _, out, _ = run(capsys, "--model", folder, "--by-length")
+    assert [line.split("  ")[0] for line in out.splitlines()[3:8]] == ["chrF", "BLEU", "exact match", "WER", "PER"]
+    assert "PER: edits per symbol of the nearest reference" in out
+    assert "CER" not in out

@@ -5,6 +5,7 @@ import pytest
 import seq2seq
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
+from seq2seq.inference.translator import Translator
 from seq2seq.scoring.evaluation import (
     Material,
     check_comparable,
@@ -15,7 +16,7 @@ from seq2seq.scoring.evaluation import (
     own_material,
     seen_in_training,
 )
-from seq2seq.scoring.metrics import score_all
+from seq2seq.scoring.metrics import NAMES, score_all
 from seq2seq.scoring.training_data import training_data
 from seq2seq.text import datasets
 from seq2seq.text.pairs import Pair
@@ -85,7 +86,7 @@ def test_rows_of_a_source_are_references_of_one_sentence(tiny_bundle):
     assert said != "no"
     found = metrics_of(translator, [Pair("abcd.", "no"), Pair("efgh.", "no"), Pair("abcd.", said)])
     assert (found["n"], found["exact_match"]) == (2, 0.5)
-    assert set(found) == {"chrf", "bleu", "exact_match", "cer", "n", "distinct", "copied", "signatures"}
+    assert set(found) == {*NAMES, "n", "distinct", "copied", "signatures", "by"}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -191,3 +192,48 @@ def test_models_of_different_symbols_are_not_compared(tiny_bundle):
     ):
         check_comparable(one, other)
     check_comparable(one, one)
+
+
+def test_a_token_list_is_scored_by_row(tiny_bundle, tmp_path):
+    """Of five tokens three are right; of two sources one has a right reference only."""
+    translator = seq2seq.load(tiny_bundle())
+    said = translator.translate(["abcd."])[0]
+    rows = [("abcd.", said), ("efgh.", "no"), ("abcd.", said), ("abcd.", said), ("abcd.", "no")]
+    file = tmp_path / "tokens.tsv"
+    file.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    tokens = evaluate_model(translator, str(file), n_bootstrap=0)
+    assert (tokens.material.by, tokens.scores.n, tokens.scores.exact_match) == ("row", 5, 3 / 5)
+    assert tokens.outputs == translator.translate([source for source, _ in rows])
+    assert tokens.material.notes[-1].startswith("2 of 5 rows repeat another row: each row is scored as it stands; --by")
+    types = evaluate_model(translator, str(file), by="source", n_bootstrap=0)
+    assert (types.material.by, types.scores.n, types.scores.exact_match) == ("source", 2, 1 / 2)
+    assert len(types.material.notes) == len(tokens.material.notes) - 1
+    metrics = metrics_of(translator, pairs_of(map("\t".join, rows)))
+    assert (metrics["by"], metrics["n"], metrics["exact_match"], metrics["wer"]) == ("row", 5, 3 / 5, 1 - 3 / 5)
+
+
+def test_each_distinct_source_is_translated_once(tiny_bundle, monkeypatch):
+    translator = seq2seq.load(tiny_bundle())
+    asked = []
+    outputs = Translator.outputs
+
+    def counted(self, lines, *options, **more):
+        asked.extend(lines)
+        return outputs(self, lines, *options, **more)
+
+    monkeypatch.setattr(Translator, "outputs", counted)
+    evaluate(translator, Material("tokens", [References(source, ["x"]) for source in ("ab", "cd", "ab", "ab")]))
+    assert asked == ["ab", "cd"]
+
+
+def test_the_held_out_parts_decide_together_whether_rows_repeat(tiny_bundle):
+    rows = [f"{a}{b}\t{b}{a}" for a in "abcdefgh" for b in "abcdefgh"]
+    bundle = seq2seq.load(tiny_bundle(rows=rows + rows[:32])).bundle
+    parts = [own_material(bundle, part) for part in ("test", "validation")]
+    assert [part.by for part in parts] == ["row", "row"]
+    assert [own_material(bundle, part, by="source").by for part in ("test", "validation")] == ["source", "source"]
+
+
+def test_an_unknown_kind_of_item_is_refused(tiny_bundle):
+    with pytest.raises(OptionError, match="--by: expected one of auto, row, source, got 'token'"):
+        evaluate_model(seq2seq.load(tiny_bundle()), by="token")

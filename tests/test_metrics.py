@@ -61,6 +61,8 @@ def test_perfect_outputs_of_several_references_score_the_best():
 def test_one_output_for_every_source_is_seen():
     scores = score_all(["same"] * 4, [["a"], ["b"], ["c"], ["same"]], ["1", "2", "3", "4"])
     assert (scores.distinct, scores.exact_match, scores.n) == (0.25, 0.25, 4)
+    # a row that repeats is one source
+    assert score_all(["a", "a", "b"], [["a"], ["c"], ["b"]], ["1", "1", "2"], by="row").distinct == 1
 
 
 def test_bleu_of_a_perfect_line_under_four_tokens_is_zero_and_its_chrf_is_not():
@@ -96,7 +98,7 @@ def test_a_space_inside_a_symbol_does_not_cut_it():
 
 def test_signatures_say_what_was_done():
     signatures = score_all(OUTPUTS, REFERENCES, SOURCES, n_bootstrap=50).signatures
-    assert set(signatures) == {"chrf", "bleu", "exact_match", "cer"}
+    assert tuple(signatures) == ("chrf", "bleu", "exact_match", "wer", "cer", "per")
     assert signatures["chrf"].startswith("nrefs:var|bs:50|seed:12345|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
     assert "tok:13a" in signatures["bleu"]
     assert "match:any" in signatures["exact_match"]
@@ -161,7 +163,7 @@ def test_randomisation_makes_the_trials_of_sacrebleu():
 @pytest.mark.parametrize("test", ["bs", "ar"])
 def test_equal_outputs_do_not_differ(test):
     comparison = compare(OUTPUTS, OUTPUTS, REFERENCES, test=test)
-    assert comparison.p_values == {"chrf": 1.0, "bleu": 1.0, "exact_match": 1.0, "cer": 1.0}
+    assert comparison.p_values == dict.fromkeys(["chrf", "bleu", "exact_match", "wer", "cer", "per"], 1.0)
     assert f"|{test}:" in comparison.signatures["chrf"]
 
 
@@ -199,3 +201,34 @@ def test_unknown_settings_are_errors():
         score_all(["a"], [["a"]], ["x"], tokenize="moses")
     with pytest.raises(OptionError, match="--significance: expected one of bs, ar, got 't'"):
         compare(["a"], ["a"], [["a"]], test="t")
+
+
+def test_the_names_of_pronunciation_tasks_by_hand():
+    """Of two words one has an error, two of its four phonemes: WER 1/2, PER 2/7."""
+    scores = score_all(["h ɛ l o", "k æ t"], [["h ə l oʊ"], ["k æ t"]], ["hello", "cat"], separator=" ", n_bootstrap=50)
+    assert (scores.wer, scores.per) == (0.5, 2 / 7)
+    values = scores.to_dict()
+    assert (values["wer"], values["per"]) == (1 - values["exact_match"], values["cer"])
+    assert values["signatures"]["wer"] == values["signatures"]["exact_match"]
+    assert values["signatures"]["per"] == values["signatures"]["cer"]
+    shares = values["confidence"]["wer"], values["confidence"]["exact_match"]
+    assert shares[0]["mean"] == pytest.approx(1 - shares[1]["mean"])
+    assert shares[0]["plus_minus"] == shares[1]["plus_minus"]
+    assert values["confidence"]["per"] == values["confidence"]["cer"]
+
+
+def test_case_is_ignored_where_asked_for_and_said():
+    outputs, references = ["Vnd", "dass"], [["vnd"], ["daß"]]
+    exact = score_all(outputs, references, ["a", "b"])
+    ignoring = score_all(outputs, references, ["a", "b"], ignore_case=True)
+    assert (exact.exact_match, exact.cer) == (0, 3 / 6)
+    assert (ignoring.exact_match, ignoring.cer) == (0.5, 2 / 6)  # ß is no capital: it differs from ss
+    assert ignoring.chrf > exact.chrf
+    assert all("|case:lc|" in signature for signature in ignoring.signatures.values())
+    assert not any("case:lc" in signature for signature in exact.signatures.values())
+    assert compare(["Vnd"], ["vnd"], [["vnd"]], ignore_case=True).p_values["exact_match"] == 1
+
+
+def test_what_an_item_is_stands_in_the_signatures():
+    scores = score_all(["a", "a"], [["a"], ["b"]], ["s", "s"], by="row")
+    assert "|match:any|by:row|" in scores.signatures["wer"] and "|by:row|" in scores.signatures["per"]

@@ -2,7 +2,15 @@ import pytest
 
 from seq2seq.errors import DataError
 from seq2seq.text.pairs import Pair
-from seq2seq.text.splits import References, group_references, source_key, split_by_source
+from seq2seq.text.splits import (
+    References,
+    count_rows,
+    group_references,
+    scored_by,
+    scored_items,
+    source_key,
+    split_by_source,
+)
 
 SORTED = [Pair("a" * (1 + i // 2), f"{i}") for i in range(200)]
 
@@ -59,3 +67,29 @@ def test_references_of_a_source_are_collected_once_in_order():
 def test_references_of_other_tags_are_others():
     grouped = group_references([Pair("walk\tV;PST", "walked"), Pair("walk\tV;PRS", "walks")])
     assert [group.references for group in grouped] == [["walked"], ["walks"]]
+
+
+TOKENS = [Pair("und", "und"), Pair("vnd", "und"), Pair("und", "und"), Pair("vnd", "vnd")]
+
+
+def test_identical_rows_are_counted_in_the_order_of_their_first_appearance():
+    assert count_rows(TOKENS) == ([Pair("und", "und"), Pair("vnd", "und"), Pair("vnd", "vnd")], [2, 1, 1])
+
+
+def test_a_row_that_repeats_is_an_item_each_time():
+    assert scored_items(TOKENS, "row") == [
+        References("und", ["und"]),
+        References("vnd", ["und"]),
+        References("und", ["und"]),
+        References("vnd", ["vnd"]),
+    ]
+    assert scored_items(TOKENS, "source") == [References("und", ["und"]), References("vnd", ["und", "vnd"])]
+
+
+def test_a_token_list_is_told_from_a_few_repeated_rows():
+    distinct = [Pair(str(number), "x") for number in range(95)]
+    assert scored_by(TOKENS) == "row"
+    assert scored_by(distinct) == scored_by([]) == "source"
+    assert scored_by([*distinct, *distinct[:4]]) == "source"  # 4 of 99
+    assert scored_by([*distinct, *distinct[:5]]) == "row"  # 5 of 100
+    assert scored_by([Pair("a", "1"), Pair("a", "2")]) == "source"  # another target is another row

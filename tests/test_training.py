@@ -19,7 +19,8 @@ from seq2seq.files import read_arrays, write_arrays
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights
-from seq2seq.text.datasets import Dataset
+from seq2seq.text.batches import training_weights
+from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
 from seq2seq.training.fit import fit
@@ -459,12 +460,52 @@ def test_a_finished_folder_tells_how_it_came_about(command, tmp_path, toy):
     scores = json.loads((folder / "metrics.json").read_text())
     assert set(scores) >= {"validation", "test"}
     for part in ("validation", "test"):
-        assert set(scores[part]) >= {"chrf", "bleu", "exact_match", "cer", "n", "distinct", "copied", "signatures"}
+        assert set(scores[part]) >= {"chrf", "exact_match", "wer", "cer", "per", "n", "copied", "signatures", "by"}
     again = TrainingConfig.from_dict(record["signature"]["train"], where="test")
     assert again.patience == 9
     assert train.main(["--config", str(folder / "config.toml"), "--print-config"]) == 0
     assert len(load(folder).translate(["ab", "hh"])) == 2
     assert "test part, 6 sources, best epoch" in said
+
+
+@pytest.fixture
+def tokens(toy, tmp_path):
+    """A token list: in each part the first row occurs five times, and two rows of three."""
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    for name, part in (("train", TOY[:52]), ("dev", TOY[52:58]), ("test", TOY[58:])):
+        rows = [*part, *part[:1] * 4, *part[1::3]]
+        (folder / f"{name}.tsv").write_text("".join(f"{row}\n" for row in rows))
+    return folder
+
+
+def test_repeated_rows_are_weights_instead_of_copies(tokens, monkeypatch):
+    monkeypatch.setattr(translation, "VALIDATION_SOURCES", 4)
+    config = DataConfig(data=str(tokens))
+    data = translation.prepare_pairs(resolve(tokens), config)
+    assert len(data.splits.validation) == 6 + 4 + 2
+    assert data.validation.weights.tolist() == [5, 2, 1, 1, 2, 1]
+    assert len(data.train.sources) == 52
+    np.testing.assert_allclose(data.train.weights, training_weights([5, *[2, 1, 1] * 17]), rtol=1e-6)
+    assert data.sizes() == {"pairs": {"train": 73, "validation": 12, "test": 12}}
+    assert data.resolved(ModelConfig(), TrainingConfig())[1].epochs == 100
+    # the items of four of the six sources, each row of them as often as the shuffled list has it until the fifth
+    assert data.by == "row"
+    assert len({item.source for item in data.references}) == 4
+    assert 4 <= len(data.references) <= 11
+
+
+def test_a_token_list_is_trained_and_scored_by_row(command, tokens, tmp_path):
+    code, said = command("--data", str(tokens), "--epochs", "1")
+    assert code == 0
+    assert "training part: 52 distinct rows; how often a row occurs is its weight" in said
+    assert "many held-out rows repeat, so each row is scored as it stands (not each distinct source once)" in said
+    assert "test part, 12 rows, best epoch 1" in said
+    scores = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert [(scores[part]["by"], scores[part]["n"]) for part in ("validation", "test")] == [("row", 12)] * 2
+    assert load(tmp_path / "model").evaluate(n_bootstrap=0).scores.to_dict() == {
+        name: value for name, value in scores["test"].items() if name != "by"
+    }
 
 
 def test_targets_that_have_nothing_to_do_with_their_sources_are_warned_of(command, tmp_path):

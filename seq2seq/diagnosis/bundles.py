@@ -48,7 +48,7 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
         texts = read_pairs(Path(pairs))
     else:
         try:
-            material = own_material(bundle)
+            material = own_material(bundle, by="source")
         except Seq2SeqError as error:
             raise DataError(f"{path}: its data cannot be read ({error}); pass --pairs FILE.tsv") from error
         texts = [(group.source, group.references[0]) for group in material.references]

@@ -7,27 +7,61 @@ from typing import Any
 from seq2seq.bundle import Bundle
 from seq2seq.config import DataConfig, DecodingConfig
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
+from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Scores
 from seq2seq.scoring.training_data import training_data
-from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.datasets import Splits, load_pairs, resolve
 from seq2seq.text.lines import clean
 from seq2seq.text.pairs import UNLIMITED, Pair, read_pairs
-from seq2seq.text.splits import References, group_references, source_key
+from seq2seq.text.splits import References, scored_by, scored_items, source_key
 from seq2seq.text.vocabulary import Replacement
 
 PARTS = ("test", "validation")
+BY = ("auto", "row", "source")
 N_BOOTSTRAP = 1000
+REPEATS = (
+    "{} of {} rows repeat another row: each row is scored as it stands; "
+    "--by source scores each distinct source once, with all its targets"
+)
 
 
 @dataclass(frozen=True)
 class Material:
-    """The sentences on which a model is scored."""
+    """The items on which a model is scored.
+
+    By "source", an item is a distinct source, and the targets of all its rows are its references. By "row", each row
+    is an item with its own reference, so a row that repeats counts each time.
+    """
 
     name: str  # for messages, such as "fra-eng, test part"
     references: list[References]
     notes: tuple[str, ...] = ()  # lines for the user
+    by: str = "source"
+
+    @classmethod
+    def of(
+        cls, name: str, pairs: Sequence[Pair], *, held_out: Sequence[Pair] = (), by: str = "auto", notes: Sequence[str]
+    ) -> "Material":
+        """Makes items of rows.
+
+        Args:
+            name: for messages.
+            pairs: the rows to score.
+            held_out: the rows that decide for "auto"; none: `pairs`.
+            by: "row", "source", or "auto": by row where many rows repeat, see `scored_by`.
+            notes: lines for the user; the choice of "auto" adds one.
+
+        Raises:
+            OptionError: `by` is unknown.
+
+        """
+        if by not in BY:
+            raise OptionError(f"--by: expected one of {', '.join(BY)}, got {by!r}")
+        chosen = scored_by(held_out or pairs) if by == "auto" else by
+        said = [REPEATS.format(len(pairs) - len(set(pairs)), len(pairs))] if (by, chosen) == ("auto", "row") else []
+        return cls(name, scored_items(pairs, chosen), (*notes, *said), chosen)
 
 
 @dataclass(frozen=True)
@@ -35,13 +69,13 @@ class Evaluation:
     """A model's outputs and their scores."""
 
     material: Material
-    outputs: list[str]  # one for each source of the material
+    outputs: list[str]  # one for each item of the material
     cut_off: int  # outputs that reached their maximum length before END
     scores: Scores
 
     @property
     def references(self) -> list[References]:
-        """The sources with their references, in the order of the outputs."""
+        """The items, in the order of the outputs."""
         return self.material.references
 
 
@@ -50,6 +84,8 @@ def evaluate_model(
     data: str | None = None,
     split: str | None = None,
     *,
+    by: str = "auto",
+    ignore_case: bool = False,
     tokenize: str | None = None,
     n_bootstrap: int = N_BOOTSTRAP,
     **decoding: Any,
@@ -60,6 +96,8 @@ def evaluate_model(
         translator: the model.
         data: a .tsv file, a folder or a data set's name; None: the data that the model was trained on.
         split: "test" or "validation"; None: "test", or all rows of a .tsv file.
+        by: "row": each row is an item; "source": each distinct source; "auto": by row where many rows repeat.
+        ignore_case: compare lower-cased outputs with lower-cased references.
         tokenize: BLEU's tokenisation; None: `metrics.score_all` chooses.
         n_bootstrap: resamples for the intervals; 0: no intervals.
         decoding: options of DecodingConfig, such as beam_size=5; greedy by default.
@@ -71,18 +109,22 @@ def evaluate_model(
 
     """
     config = DecodingConfig.from_dict(decoding, where="evaluate")
-    material = find_material(translator.bundle, data, split)
-    return evaluate(translator, material, config, tokenize=tokenize, n_bootstrap=n_bootstrap)
+    material = find_material(translator.bundle, data, split, by=by)
+    return evaluate(translator, material, config, ignore_case=ignore_case, tokenize=tokenize, n_bootstrap=n_bootstrap)
 
 
-def find_material(bundle: Bundle, data: str | None = None, part: str | None = None, **options: Any) -> Material:
-    """Finds the sentences to score a model on: `own_material` without `data`, else `given_material`."""
+def find_material(
+    bundle: Bundle, data: str | None = None, part: str | None = None, *, by: str = "auto", **options: Any
+) -> Material:
+    """Finds the items to score a model on: `own_material` without `data`, else `given_material`."""
     if part not in (None, *PARTS):
         raise OptionError(f"--split: expected one of {', '.join(PARTS)}, got {part!r}")
-    return own_material(bundle, part or "test") if data is None else given_material(bundle, data, part, **options)
+    if data is None:
+        return own_material(bundle, part or "test", by=by)
+    return given_material(bundle, data, part, by=by, **options)
 
 
-def own_material(bundle: Bundle, part: str = "test") -> Material:
+def own_material(bundle: Bundle, part: str = "test", *, by: str = "auto") -> Material:
     """Reads a held-out part of the data that a model was trained on; splits the data as in training.
 
     Raises:
@@ -92,16 +134,24 @@ def own_material(bundle: Bundle, part: str = "test") -> Material:
     """
     splits = load_pairs(training_data(bundle), bundle.data)
     name = bundle.record["trained_on"].get("name", bundle.data.data)
-    return Material(f"{name}, {part} part", group_references(getattr(splits, part)), tuple(splits.warnings))
+    return part_material(name, splits, part, by=by)
 
 
-def given_material(bundle: Bundle, data: str, part: str | None = None, **options: Any) -> Material:
+def part_material(name: str, splits: Splits, part: str, *, by: str, notes: Sequence[str] = ()) -> Material:
+    """Makes items of a part; the held-out parts decide together what "auto" is, as in training."""
+    held_out = [*splits.validation, *splits.test]
+    rows = getattr(splits, part)
+    return Material.of(f"{name}, {part} part", rows, held_out=held_out, by=by, notes=[*notes, *splits.warnings])
+
+
+def given_material(bundle: Bundle, data: str, part: str | None = None, *, by: str = "auto", **options: Any) -> Material:
     """Reads other data with the options of the model's own data: a whole file, or a part of a data set.
 
     Args:
         bundle: the model.
         data: a file, which is read whole; or a folder or a data set's name, of which one part is read.
         part: "test" (default) or "validation"; must be None for a file.
+        by: what an item is, see `Material.of`.
         options: fields of DataConfig that differ from the model's.
 
     Raises:
@@ -114,10 +164,7 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, **options
     if dataset.kind != "pairs" or dataset.origin != "path" or "all" not in dataset.paths:
         config = DataConfig.from_dict({**bundle.data.to_dict(), **options}, where="--data")
         splits = load_pairs(dataset, config)
-        part = part or "test"
-        return Material(
-            f"{dataset.name}, {part} part", group_references(getattr(splits, part)), (*notes, *splits.warnings)
-        )
+        return part_material(dataset.name, splits, part or "test", by=by, notes=notes)
     if part is not None:
         raise OptionError(f"--split {part}: all rows of {data} are scored; leave --split out")
     # the limits of length were for training: all given pairs are scored
@@ -125,11 +172,11 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, **options
     pairs, report = read_pairs(dataset.paths["all"], config)
     warning = report.warning()
     notes += [report.summary(), *([warning] if warning else [])]
-    return Material(data, group_references(pairs), tuple(notes))
+    return Material.of(data, pairs, by=by, notes=notes)
 
 
 def seen_in_training(bundle: Bundle, references: Sequence[References]) -> int | None:
-    """Counts sources that are in a model's training part; None where that data is missing now."""
+    """Counts items whose source is in a model's training part; None where that data is missing now."""
     try:
         trained = {source_key(pair.source) for pair in load_pairs(training_data(bundle), bundle.data).train}
     except (Seq2SeqError, OSError):
@@ -142,16 +189,18 @@ def evaluate(
     material: Material,
     config: DecodingConfig | None = None,
     *,
+    ignore_case: bool = False,
     tokenize: str | None = None,
     n_bootstrap: int = N_BOOTSTRAP,
     notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
 ) -> Evaluation:
-    """Translates sources and scores the best output of each against all its references.
+    """Translates sources and scores the best output of each item against its references.
 
     Args:
         translator: the model.
         material: sources with their references.
         config: how to decode; greedy by default.
+        ignore_case: compare lower-cased outputs with lower-cased references.
         tokenize: BLEU's tokenisation; None: `metrics.score_all` chooses.
         n_bootstrap: resamples for the intervals; 0: no intervals.
         notice: receives each unknown character and the number of its source.
@@ -161,23 +210,39 @@ def evaluate(
 
     """
     sources = [several.source for several in material.references]
-    found = [best[0] for best in translator.outputs(sources, config or DecodingConfig(), notice=notice)]
+    found = best_outputs(translator, sources, config or DecodingConfig(), notice=notice)
     outputs = [clean(output.text) for output in found]  # in the form of the references
     scores = metrics.score_all(
         outputs,
         [several.references for several in material.references],
         sources,
         separator=translator.target_vocabulary.separator,
+        by=material.by,
+        ignore_case=ignore_case,
         tokenize=tokenize,
         n_bootstrap=n_bootstrap,
     )
     return Evaluation(material, outputs, sum(not output.finished for output in found), scores)
 
 
-def metrics_of(translator: Translator, pairs: Sequence[Pair], *, n_bootstrap: int = 0) -> dict[str, Any]:
+def best_outputs(
+    translator: Translator,
+    sources: Sequence[str],
+    config: DecodingConfig,
+    *,
+    notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+) -> list[Output]:
+    """Returns the best output of each source; a source that occurs several times is translated once."""
+    distinct = list(dict.fromkeys(sources))
+    outputs = translator.outputs(distinct, config, notice=notice)
+    found = {source: best[0] for source, best in zip(distinct, outputs, strict=True)}
+    return [found[source] for source in sources]
+
+
+def metrics_of(translator: Translator, pairs: Sequence[Pair], *, by: str = "auto") -> dict[str, Any]:
     """Scores a model's greedy translations of pairs, in the form of `evaluate --json`."""
-    material = Material("pairs", group_references(pairs))
-    return evaluate(translator, material, n_bootstrap=n_bootstrap).scores.to_dict()
+    material = Material.of("pairs", pairs, by=by, notes=())
+    return {**evaluate(translator, material, n_bootstrap=0).scores.to_dict(), "by": material.by}
 
 
 def check_comparable(one: Translator, other: Translator) -> None:

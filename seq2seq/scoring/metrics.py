@@ -1,10 +1,12 @@
 """Scores outputs against references, with signatures and intervals.
 
-Texts of delimited symbols (phonemes, words) are scored by symbol: their CER is the symbol error rate.
+Texts of delimited symbols (phonemes, words) are scored by symbol: their CER is the symbol error rate. Two scores have a
+second name, which pronunciation and inflection tasks use: WER is the share of outputs with any error (not the edits per
+word of speech recognition), and PER is the CER.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
@@ -16,9 +18,14 @@ from seq2seq.scoring.edit_rate import EditRate, ExactMatch
 
 TRIALS = {"bs": 1000, "ar": 10_000}  # number of trials of the paired bootstrap and of approximate randomisation
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # BLEU's; those of sacrebleu that need no further package
+NAMES = ("chrf", "bleu", "exact_match", "wer", "cer", "per")
+SAME_TEST = {"wer": "exact_match", "per": "cer"}  # a score, and the one with its signature, p-value and interval
 _AR_SEED = 12345  # the same as sacrebleu's
 # most lines of all trials together: sacrebleu needs 72 bytes per line for a bootstrap, and 16 for a randomisation
 _LINES = {"bs": 10_000_000, "ar": 20_000_000}
+
+
+Value = TypeVar("Value")
 
 
 class Confidence(NamedTuple):
@@ -35,25 +42,36 @@ class Scores(NamedTuple):
     bleu: float  # 0 to 100
     exact_match: float  # share of outputs that equal a reference
     cer: float  # edits per symbol of the nearest reference; above 1 where outputs are far too long
-    n: int  # number of outputs
-    distinct: float  # share of distinct outputs
+    n: int  # number of outputs: rows, or distinct sources
+    distinct: float  # distinct outputs per distinct source
     copied: float  # share of outputs that equal their source
-    signatures: dict[str, str]  # for chrf, bleu, exact_match and cer
+    signatures: dict[str, str]  # for each of NAMES
     confidence: dict[str, Confidence]  # for the same names; empty without resamples
+
+    @property
+    def wer(self) -> float:
+        """The share of outputs that equal no reference: 1 - exact_match."""
+        return 1 - self.exact_match
+
+    @property
+    def per(self) -> float:
+        """The symbol error rate (of phonemes: the phoneme error rate), which is `cer`."""
+        return self.cer
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the scores by name as plain values, for JSON."""
         values = self._asdict()
         confidence = {name: interval._asdict() for name, interval in self.confidence.items()}
         del values["confidence"]
-        return {**values, "confidence": confidence} if confidence else values
+        scores = {name: getattr(self, name) for name in NAMES}
+        return {**scores, **values, **({"confidence": confidence} if confidence else {})}
 
 
 class Comparison(NamedTuple):
     """The result of a paired test of two sets of outputs for the same sources."""
 
     test: str  # "bs" or "ar"
-    p_values: dict[str, float]  # for chrf, bleu, exact_match and cer; 1 where the two scores are equal
+    p_values: dict[str, float]  # for each of NAMES; 1 where the two scores are equal
     signatures: dict[str, str]
 
 
@@ -77,17 +95,26 @@ def chrf(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     return float(CHRF().corpus_score(list(outputs), transpose_references(references)).score)
 
 
-def make_metrics(*, by_symbol: bool, tokenize: str | None) -> dict[str, Metric]:
+def make_metrics(
+    *, by_symbol: bool, tokenize: str | None, by: str = "source", ignore_case: bool = False
+) -> dict[str, Metric]:
     """Makes the four metrics by name; without `tokenize`, BLEU uses delimited symbols as they are, else 13a."""
     if tokenize is not None and tokenize not in TOKENIZERS:
         raise OptionError(f"--tokenize: expected one of {', '.join(TOKENIZERS)}, got {tokenize!r}")
+    items = {"by": "row"} if by == "row" else {}
+    match, rate = {"match": "any", **items}, {"reference": "nearest", "average": "micro", **items}
     return {
-        "chrf": CHRF(),
+        "chrf": CHRF(lowercase=ignore_case),
         # force: no warning about spaces before full stops, which the user's data may have
-        "bleu": BLEU(tokenize=tokenize or ("none" if by_symbol else "13a"), force=True),
-        "exact_match": ExactMatch("exact_match", by_symbol=by_symbol, details={"match": "any"}),
-        "cer": EditRate("cer", by_symbol=by_symbol, details={"reference": "nearest", "average": "micro"}),
+        "bleu": BLEU(ignore_case, tokenize=tokenize or ("none" if by_symbol else "13a"), force=True),
+        "exact_match": ExactMatch("exact_match", by_symbol=by_symbol, details=match, ignore_case=ignore_case),
+        "cer": EditRate("cer", by_symbol=by_symbol, details=rate, ignore_case=ignore_case),
     }
+
+
+def with_second_names(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Adds what WER and PER share with exact match and CER, in the order of NAMES."""
+    return {name: values[SAME_TEST.get(name, name)] for name in NAMES}
 
 
 def score_all(
@@ -96,6 +123,8 @@ def score_all(
     sources: Sequence[str],
     *,
     separator: str = "",
+    by: str = "source",
+    ignore_case: bool = False,
     tokenize: str | None = None,
     n_bootstrap: int = 0,
 ) -> Scores:
@@ -106,6 +135,8 @@ def score_all(
         references: at least one for each sentence.
         sources: one for each sentence; `text<TAB>tags` with features.
         separator: stands between two symbols of outputs and references; empty: each character is a symbol.
+        by: what a sentence is, "row" or "source", for the signatures.
+        ignore_case: compare lower-cased texts. Not case-folded ones: "daß" and "dass" stay two spellings.
         tokenize: BLEU's tokenisation, one of TOKENIZERS; None: "none" for delimited symbols, else "13a".
         n_bootstrap: resamples for the intervals, fewer for very long corpora (the signatures have the number);
             0: no intervals. The seed is sacrebleu's, SACREBLEU_SEED.
@@ -117,14 +148,17 @@ def score_all(
 
     """
     check_nesting(outputs, references, sources)
-    metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize)
+    metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize, by=by, ignore_case=ignore_case)
     texts, streams = comparable(outputs, references, separator)
     confidence = {}
     if n_bootstrap:
         trials = min(n_bootstrap, max(100, _LINES["bs"] // len(outputs)))
         signatures, table = bootstrapped([texts], streams, metrics, trials)
         values = {name: results[0].score for name, results in table.items()}
-        confidence = {name: Confidence(float(results[0].mean), float(results[0].ci)) for name, results in table.items()}
+        confidence = with_second_names(
+            {name: Confidence(float(results[0].mean), float(results[0].ci)) for name, results in table.items()}
+        )
+        confidence["wer"] = confidence["wer"]._replace(mean=1 - confidence["wer"].mean)
     else:
         values = {name: metric.corpus_score(texts, streams).score for name, metric in metrics.items()}
         signatures = {name: str(metric.get_signature()) for name, metric in metrics.items()}
@@ -132,9 +166,9 @@ def score_all(
     return Scores(
         **{name: float(value) for name, value in values.items()},
         n=len(outputs),
-        distinct=len(set(outputs)) / len(outputs),
+        distinct=len(set(outputs)) / len(set(sources)),
         copied=copies / len(outputs),
-        signatures=signatures,
+        signatures=with_second_names(signatures),
         confidence=confidence,
     )
 
@@ -146,6 +180,8 @@ def compare(
     *,
     test: str = "bs",
     separator: str = "",
+    by: str = "source",
+    ignore_case: bool = False,
     tokenize: str | None = None,
 ) -> Comparison:
     """Tests whether the scores of two sets of outputs differ by more than chance.
@@ -156,6 +192,8 @@ def compare(
         references: at least one for each sentence.
         test: "bs", paired bootstrap, or "ar", approximate randomisation.
         separator: as in `score_all`.
+        by: as in `score_all`.
+        ignore_case: as in `score_all`.
         tokenize: as in `score_all`.
 
     Raises:
@@ -168,17 +206,17 @@ def compare(
     if test not in TRIALS:
         raise OptionError(f"--significance: expected one of {', '.join(TRIALS)}, got {test!r}")
     check_nesting(outputs, references, others, third="outputs of the second system")
-    metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize)
+    metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize, by=by, ignore_case=ignore_case)
     texts, streams = comparable(outputs, references, separator)
     other_texts, _ = comparable(others, references, separator)
     trials = min(TRIALS[test], max(100, _LINES[test] // len(outputs)))
     if test == "ar":
         signatures, p_values = randomised([texts, other_texts], streams, metrics, trials)
-        return Comparison(test, p_values, signatures)
+        return Comparison(test, with_second_names(p_values), with_second_names(signatures))
     signatures, table = bootstrapped([texts, other_texts], streams, metrics, trials)
     # sacrebleu reports equal systems as significantly different, because no trial exceeds a difference of 0
     p_values = {name: 1.0 if one.score == other.score else float(other.p_value) for name, (one, other) in table.items()}
-    return Comparison(test, p_values, signatures)
+    return Comparison(test, with_second_names(p_values), with_second_names(signatures))
 
 
 def bootstrapped(

@@ -1,7 +1,8 @@
-"""Splits pairs by source, so that no source is in two parts, and groups references by source."""
+"""Splits pairs by source, so that no source is in two parts, and makes the items that are scored."""
 
 import random
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from seq2seq.text.pairs import Pair
 
 HELD_OUT_LIMIT = 1000  # groups
 HELD_OUT_PART = 10  # one group in ten, for validation and for the test part each
+TOKEN_LIST = 0.05  # least share of rows that repeat an earlier row, for rows to be scored as they stand
 
 
 class Split(NamedTuple):
@@ -21,10 +23,17 @@ class Split(NamedTuple):
 
 
 class References(NamedTuple):
-    """A source and its distinct targets, each of which is correct."""
+    """An item that is scored: a source and its targets, each of which is correct."""
 
     source: str
-    references: list[str]
+    references: list[str]  # all distinct targets of the source, or the target of one row
+
+
+class Counted(NamedTuple):
+    """Distinct rows, in the order of their first appearance, and how often each occurs."""
+
+    pairs: list[Pair]
+    counts: list[int]
 
 
 def source_key(source: str) -> str:
@@ -68,6 +77,28 @@ def group_references(pairs: Iterable[Pair]) -> list[References]:
     for source, target in pairs:
         grouped.setdefault(source, {})[target] = None
     return [References(source, list(targets)) for source, targets in grouped.items()]
+
+
+def count_rows(pairs: Iterable[Pair]) -> Counted:
+    """Counts identical rows; the token lists of running text have many."""
+    counted = Counter(pairs)
+    return Counted(list(counted), list(counted.values()))
+
+
+def scored_by(pairs: Sequence[Pair]) -> str:
+    """Returns "row" for a token list, in which many rows repeat, else "source".
+
+    Grouped by source, a token list would be scored by type: a word that is a fifth of the text would count as much as
+    one that occurs once. A few repeated rows are chance: Tatoeba's English-French file has 5 of 72 935.
+    """
+    return "row" if len(pairs) - len(set(pairs)) >= TOKEN_LIST * len(pairs) > 0 else "source"
+
+
+def scored_items(pairs: Iterable[Pair], by: str) -> list[References]:
+    """Returns what is scored: each row with its own target (by "row"), or `group_references` (by "source")."""
+    if by == "row":
+        return [References(source, [target]) for source, target in pairs]
+    return group_references(pairs)
 
 
 def _rows(groups: Sequence[list[Pair]]) -> list[Pair]:

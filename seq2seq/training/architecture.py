@@ -16,14 +16,6 @@ SAMPLE = 1000  # pairs that decide
 LARGEST_SHARE = 0.7  # of the targets' own uncertainty that may be left when the edits are known
 
 
-class ActionPairs(NamedTuple):
-    """Pairs as a transducer is trained on them."""
-
-    edits: EditDistance
-    train: EncodedPairs
-    validation: EncodedPairs
-
-
 class _Ids(NamedTuple):
     tags: Ragged
     sources: Ragged  # without END
@@ -43,20 +35,22 @@ def same_symbols(source: Vocabulary, target: Vocabulary) -> np.ndarray:
     return np.where(np.isin(ids, target.ids_of(target.symbols)), ids, PAD)
 
 
+def learn_edits(
+    pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary, weights: np.ndarray | None = None
+) -> EditDistance:
+    """Learns the edit distance of pairs; `weights`, float (R,), say how much each counts."""
+    ids, same = read_ids(pairs, source, target), same_symbols(source, target)
+    return EditDistance.learn(ids.sources, ids.targets, same, target_size=len(target), counts=weights)
+
+
 def encode_actions(
-    train: Sequence[Pair], validation: Sequence[Pair], source: Vocabulary, target: Vocabulary
-) -> ActionPairs:
-    """Learns the edit distance of the training pairs and turns all pairs into edit actions."""
-    same = same_symbols(source, target)
-    parts = [read_ids(pairs, source, target) for pairs in (train, validation)]
-    edits = EditDistance.learn(parts[0].sources, parts[0].targets, same, target_size=len(target))
-
-    def encoded(ids: _Ids) -> EncodedPairs:
-        keys = ids.sources.mapped(np.where(same == PAD, -1, same))
-        paths = canonical_paths(edits, ids.sources, ids.targets, keys, ids.targets, target_size=len(target))
-        return EncodedPairs(Ragged([[*row, END] for row in ids.sources.rows()]), paths, ids.tags)
-
-    return ActionPairs(edits, *map(encoded, parts))
+    pairs: Sequence[Pair], edits: EditDistance, source: Vocabulary, target: Vocabulary, weights: np.ndarray
+) -> EncodedPairs:
+    """Turns pairs into sources and edit actions; `weights`, float32 (R,), are those of the rows."""
+    ids, same = read_ids(pairs, source, target), same_symbols(source, target)
+    keys = ids.sources.mapped(np.where(same == PAD, -1, same))
+    paths = canonical_paths(edits, ids.sources, ids.targets, keys, ids.targets, target_size=len(target))
+    return EncodedPairs(Ragged([[*row, END] for row in ids.sources.rows()]), paths, weights, ids.tags)
 
 
 def uncertainty_left(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> float:
@@ -67,12 +61,11 @@ def uncertainty_left(pairs: Sequence[Pair], source: Vocabulary, target: Vocabula
     """
     chosen = np.random.default_rng(1).permutation(len(pairs))[:SAMPLE]
     half = max(1, len(chosen) // 2)
-    learnt, held = (
-        read_ids([pairs[index] for index in part], source, target) for part in (chosen[:half], chosen[-half:])
-    )
-    edits = EditDistance.learn(learnt.sources, learnt.targets, same_symbols(source, target), target_size=len(target))
-    symbols = int(held.targets.lengths.sum())
-    counts = np.bincount(learnt.targets.flat, minlength=len(target)) + 1.0
-    unigram = -np.log(counts / counts.sum())[held.targets.flat].sum() / symbols
-    given_source = edits.log_probs(held.sources, held.targets) - edits.source_log_probs(held.sources)
+    learnt, held = ([pairs[index] for index in part] for part in (chosen[:half], chosen[-half:]))
+    edits = learn_edits(learnt, source, target)
+    sources, targets = read_ids(held, source, target)[1:]
+    symbols = int(targets.lengths.sum())
+    counts = np.bincount(read_ids(learnt, source, target).targets.flat, minlength=len(target)) + 1.0
+    unigram = -np.log(counts / counts.sum())[targets.flat].sum() / symbols
+    given_source = edits.log_probs(sources, targets) - edits.source_log_probs(sources)
     return float(-given_source.sum() / symbols / unigram)

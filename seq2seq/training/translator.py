@@ -22,21 +22,20 @@ from seq2seq.models.trainable import TrainableTransducer, TrainableTranslator
 from seq2seq.models.transducer import build_transducer
 from seq2seq.models.translator import build_translator
 from seq2seq.scoring.degeneration import symptoms
-from seq2seq.scoring.evaluation import metrics_of
+from seq2seq.scoring.evaluation import best_outputs, metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
-from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force
+from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force, training_weights
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
 from seq2seq.text.edits import check_paths
-from seq2seq.text.pairs import Pair
 from seq2seq.text.shift_check import check_shift
-from seq2seq.text.splits import References, group_references
+from seq2seq.text.splits import Counted, References, count_rows, scored_by, scored_items
 from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.training.architecture import LARGEST_SHARE, encode_actions, uncertainty_left
+from seq2seq.training.architecture import LARGEST_SHARE, encode_actions, learn_edits, uncertainty_left
 from seq2seq.training.checkpoints import Progress
 from seq2seq.training.schedule import UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
-VALIDATION_SOURCES = 300  # are translated after each epoch
+VALIDATION_SOURCES = 300  # distinct ones, which are translated after each epoch
 EXAMPLES = 3  # of these are printed
 FEW, SOME = 5000, 20_000  # training pairs
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
@@ -49,9 +48,10 @@ class PreparedPairs:
     splits: Splits
     source_vocabulary: Vocabulary
     target_vocabulary: Vocabulary
-    train: EncodedPairs
-    validation: EncodedPairs
-    references: list[References]  # the validation sources that are translated after each epoch, with their references
+    train: EncodedPairs  # distinct rows
+    validation: EncodedPairs  # distinct rows
+    by: str  # "row" or "source": what is an item of the scores
+    references: list[References]  # the validation items that are scored after each epoch
 
     @functools.cached_property
     def left(self) -> float:
@@ -63,11 +63,11 @@ class PreparedPairs:
         return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
-        """Fills in the options that depend on the training pairs."""
+        """Fills in the options that depend on the distinct training pairs."""
         if model.architecture == "auto":
             chosen = TRANSDUCER if self.left <= LARGEST_SHARE else ATTENTION
             model = dataclasses.replace(model, architecture=chosen)
-        return resolved_options(model, train, pairs=len(self.splits.train))
+        return resolved_options(model, train, pairs=len(self.train.sources))
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
         """Builds the translator of a resolved run; `record` is for its `config.json`."""
@@ -79,8 +79,13 @@ class PreparedPairs:
         edits = None
         if run.model.architecture == TRANSDUCER:
             vocabularies = self.source_vocabulary, self.target_vocabulary
-            edits, train, validation = encode_actions(self.splits.train, self.splits.validation, *vocabularies)
-            data = dataclasses.replace(self, train=train, validation=validation)
+            rows, held = (count_rows(part).pairs for part in (self.splits.train, self.splits.validation))
+            edits = learn_edits(rows, *vocabularies, self.train.weights)
+            data = dataclasses.replace(
+                self,
+                train=encode_actions(rows, edits, *vocabularies, self.train.weights),
+                validation=encode_actions(held, edits, *vocabularies, self.validation.weights),
+            )
         bundle = Bundle(
             path=run.folder,
             kind=TRANSLATOR,
@@ -110,24 +115,47 @@ def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
         features_sep=config.features_sep if config.features_col else "",
     )
     target = Vocabulary.build((pair.target for pair in splits.train), separator=config.target_sep)
-    grouped = group_references(splits.validation)
-    np.random.default_rng(config.split_seed).shuffle(grouped)
+    train, validation = count_rows(splits.train), count_rows(splits.validation)
+    by = scored_by([*splits.validation, *splits.test])
+    items = scored_items(splits.validation, by)
+    np.random.default_rng(config.split_seed).shuffle(items)
     return PreparedPairs(
         splits,
         source,
         target,
-        encode_part(splits.train, source, target),
-        encode_part(splits.validation, source, target),
-        grouped[:VALIDATION_SOURCES],
+        encode_part(train, source, target, training_weights(train.counts)),
+        encode_part(validation, source, target, np.array(validation.counts, np.float64)),
+        by,
+        first_items(items, VALIDATION_SOURCES),
     )
 
 
-def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> EncodedPairs:
-    """Encodes pairs; a target symbol that is not in the training part becomes UNK."""
+def encode_part(rows: Counted, source: Vocabulary, target: Vocabulary, weights: np.ndarray) -> EncodedPairs:
+    """Encodes distinct rows; a target symbol that is not in the training part becomes UNK.
+
+    Args:
+        rows: the pairs.
+        source, target: their vocabularies.
+        weights: float (R,), how much each row counts.
+
+    """
     return encode_pairs(
-        [source.encode(pair.source) for pair in pairs],
-        [target.encode(pair.target, oov="unk") for pair in pairs],
+        [source.encode(pair.source) for pair in rows.pairs],
+        [target.encode(pair.target, oov="unk") for pair in rows.pairs],
+        weights,
     )
+
+
+def first_items(items: Sequence[References], sources: int) -> list[References]:
+    """Returns as many of the first items as have at most this number of distinct sources."""
+    seen: set[str] = set()
+    found = []
+    for item in items:
+        seen.add(item.source)
+        if len(seen) > sources:
+            break
+        found.append(item)
+    return found
 
 
 def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -> tuple[ModelConfig, TrainingConfig]:
@@ -172,7 +200,7 @@ def build_models(bundle: Bundle, *, has_tags: bool) -> tuple[Trainable, Runtime 
 
 def arrays_of(batch: Batch) -> list[np.ndarray]:
     """Returns the arrays of a batch as the model takes them, the last three shifted for teacher forcing."""
-    return [batch.source_ids, *batch.tag_ids, *teacher_force(batch.target_ids)]
+    return [batch.source_ids, *batch.tag_ids, *teacher_force(batch.target_ids, batch.weights)]
 
 
 class TranslationTask:
@@ -194,6 +222,11 @@ class TranslationTask:
         """Yields warnings about the data, and the sizes of the data and the model."""
         yield from self.data.splits.warnings
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
+        distinct = len(self.data.train.sources)
+        if distinct < len(self.data.splits.train):
+            yield f"training part: {distinct} distinct rows; how often a row occurs is its weight"
+        if self.data.by == "row":
+            yield "many held-out rows repeat, so each row is scored as it stands (not each distinct source once)"
         parameters = sum(model.count_params() for model in self.model.models)
         yield f"architecture: {self.bundle.model.architecture}{self.reason}"
         yield (
@@ -217,7 +250,7 @@ class TranslationTask:
         return []
 
     def validate(self) -> Scores:
-        """Computes the loss of the validation part, and translates up to VALIDATION_SOURCES of its sources."""
+        """Computes the loss of the validation part, and scores items of up to VALIDATION_SOURCES of its sources."""
         nats = count = right = before = 0.0
         for batch in epoch(self.data.validation, 4 * self.batch_size, None):
             result = self.validation_step([tf.constant(array) for array in arrays_of(batch)], [])
@@ -225,9 +258,10 @@ class TranslationTask:
             right, before = right + float(result.right), before + float(result.before)
         sources = [several.source for several in self.data.references]
         references = [several.references for several in self.data.references]
-        found = [best[0] for best in self.scorer.outputs(sources, DecodingConfig())]
+        found = best_outputs(self.scorer, sources, DecodingConfig())
         outputs = [output.text for output in found]
-        examples = [f"    {output.source}  ->  {output.text}" for output in found[:EXAMPLES]]
+        shown = dict.fromkeys(f"    {output.source}  ->  {output.text}" for output in found)
+        examples = list(shown)[:EXAMPLES]
         scores = {"chrf": chrf(outputs, references), "exact": exact_match(outputs, references)}
         count = max(count, 1.0)
         return Scores(nats / count, scores, examples, self.symptoms(found, right / count, before / count))
@@ -248,10 +282,11 @@ class TranslationTask:
         """Scores the best weights on the validation and test parts; the line gives the scores of the test part."""
         translator = Translator(bundle)
         splits = self.data.splits
-        metrics = {part: metrics_of(translator, getattr(splits, part)) for part in ("validation", "test")}
+        by = self.data.by
+        metrics = {part: metrics_of(translator, getattr(splits, part), by=by) for part in ("validation", "test")}
         test = metrics["test"]
         line = (
-            f"test part, {test['n']} sources, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
+            f"test part, {test['n']} {by}s, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
             f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
         )
         canary = choose_canary(translator, [several.source for several in self.data.references])

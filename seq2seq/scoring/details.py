@@ -1,0 +1,48 @@
+"""What can be asked for beside the scores: scores by length, and confusions."""
+
+from typing import Any, NamedTuple
+
+from seq2seq.inference.translator import Translator
+from seq2seq.scoring.by_length import LengthScores, length_table, scores_by_length
+from seq2seq.scoring.confusions import Confusions, confusion_table, find_confusions
+from seq2seq.scoring.evaluation import Evaluation
+
+
+class Details(NamedTuple):
+    """What was asked for beside the scores of a model; None: not asked for."""
+
+    by_length: list[LengthScores] | None = None
+    confusions: Confusions | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain values, for JSON."""
+        found: dict[str, Any] = {}
+        if self.by_length is not None:
+            found["by_length"] = [row._asdict() for row in self.by_length]
+        if self.confusions is not None:
+            found["confusions"] = self.confusions.to_dict()
+        return found
+
+    def lines(self, title: str, rate: str) -> list[str]:
+        """Formats the tables; `title` follows their names, and `rate` is the name of the edit rate."""
+        lines = []
+        if self.by_length is not None:
+            lines += ["", f"by length of the source{title}", "", *length_table(self.by_length, rate)]
+        if self.confusions is not None:
+            lines += ["", f"confusions{title}", "", *confusion_table(self.confusions)]
+        return lines
+
+
+def details_of(
+    translator: Translator, result: Evaluation, *, by_length: bool, confusions: bool, ignore_case: bool
+) -> Details:
+    """Computes the details of a model's evaluation that are asked for."""
+    items = result.references
+    texts = result.outputs, [item.references for item in items], [item.source for item in items]
+    separator, source_separator = translator.target_vocabulary.separator, translator.source_vocabulary.separator
+    return Details(
+        scores_by_length(*texts, separator=separator, source_separator=source_separator, ignore_case=ignore_case)
+        if by_length
+        else None,
+        find_confusions(*texts, separator=separator, ignore_case=ignore_case) if confusions else None,
+    )
