@@ -31,9 +31,14 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
         target: a text, or the ids of an output.
 
     Raises:
-        OptionError: the model has no attention.
+        OptionError: the model has no attention, or is an ensemble.
 
     """
+    if bundle.members:
+        raise OptionError(
+            f"{bundle.path}: expected one model, got an ensemble of {len(bundle.members)}; give one member, "
+            f"such as {bundle.members[0].path}"
+        )
     if bundle.model.attention == "none":
         raise OptionError(f"{bundle.path}: has no attention to show; train with --attention luong or bahdanau")
     translator = Translator(bundle, runtime="keras")

@@ -7,6 +7,7 @@ import numpy as np
 from seq2seq.bundle import Bundle
 from seq2seq.decoding import State
 from seq2seq.errors import OptionError
+from seq2seq.inference.ensemble import EnsembleLanguageModel, EnsembleTranslator
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 
 RUNTIMES = ("auto", "numpy", "keras")
@@ -31,6 +32,8 @@ def check_runtime(runtime: str) -> None:
 def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
     """Builds the runtime of a translator; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    if bundle.members:
+        return EnsembleTranslator([make_runtime(member, runtime) for member in bundle.members])
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasTranslator
 
@@ -50,6 +53,8 @@ def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
 def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
     """Builds the runtime of a language model; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    if bundle.members:
+        return EnsembleLanguageModel([make_text_runtime(member, runtime) for member in bundle.members])
     model: TextRuntime
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasLanguageModel

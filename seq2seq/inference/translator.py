@@ -13,7 +13,6 @@ from seq2seq.cores import core_count
 from seq2seq.decoding import Hypothesis, decode, strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.forcing import forced_log_probs
-from seq2seq.inference.numpy_runtime import NumpyTranslator
 from seq2seq.inference.results import Output, Scored
 from seq2seq.inference.runtimes import Runtime, make_runtime
 from seq2seq.inference.threads import single_threaded_products, spread
@@ -154,10 +153,9 @@ class Translator:
         """
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
-        workers, symbol_bytes = 1, 0
-        if isinstance(self.runtime, NumpyTranslator):  # the Keras runtime uses all cores by itself
-            workers, symbol_bytes = core_count(), self.runtime.symbol_bytes
-        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes)
+        symbol_bytes = getattr(self.runtime, "symbol_bytes", None)  # of NumPy's; Keras uses all cores by itself
+        workers = 1 if symbol_bytes is None else core_count()
+        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0)
         with single_threaded_products():
             spread(work, batches, workers=workers)
 

@@ -1,6 +1,6 @@
 """Scores translators: finds sentences with references, translates them, and scores the outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,6 +178,14 @@ def metrics_of(translator: Translator, pairs: Sequence[Pair], *, n_bootstrap: in
     """Scores a model's greedy translations of pairs, in the form of `evaluate --json`."""
     material = Material("pairs", group_references(pairs))
     return evaluate(translator, material, n_bootstrap=n_bootstrap).scores.to_dict()
+
+
+def headline(scores: Mapping[str, Any]) -> str:
+    """Formats the scores of `metrics_of` in one line."""
+    return (
+        f"chrF {scores['chrf']:.1f}, BLEU {scores['bleu']:.1f}, exact match {scores['exact_match']:.3f}, "
+        f"CER {scores['cer']:.3f}"
+    )
 
 
 def check_comparable(one: Translator, other: Translator) -> None:

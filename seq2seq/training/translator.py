@@ -18,7 +18,7 @@ from seq2seq.models.step import make_validation_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import build_translator
 from seq2seq.scoring.degeneration import symptoms
-from seq2seq.scoring.evaluation import metrics_of
+from seq2seq.scoring.evaluation import headline, metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import EncodedPairs, encode_pairs, epoch, teacher_force
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
@@ -200,9 +200,6 @@ class TranslationTask:
         splits = self.data.splits
         metrics = {part: metrics_of(translator, getattr(splits, part)) for part in ("validation", "test")}
         test = metrics["test"]
-        line = (
-            f"test part, {test['n']} sources, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
-            f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
-        )
+        line = f"test part, {test['n']} sources, best epoch {progress.best_epoch}: {headline(test)}"
         canary = choose_canary(translator, [several.source for several in self.data.references])
         return Outcome(metrics, canary, [line])
