@@ -10,12 +10,13 @@ from seq2seq import train
 from seq2seq.api import LanguageModel, load
 from seq2seq.bundle import CONFIG, OWN_KEYS, kind_in, load_bundle, save_bundle
 from seq2seq.files import sha256_of
+from seq2seq.models.backend import tf
 from seq2seq.training import ensemble, trainer, translator
 from seq2seq.training.checkpoints import Progress
 from seq2seq.training.run_folder import RUN, Saver
 from seq2seq.training.run_record import FINISHED, WAYS_OUT
 from seq2seq.training.task import Start
-from tests.test_checkpoints import arrays
+from tests.test_checkpoints import PowerCut, Scissors, arrays
 from tests.test_run import ROWS, contents, same_weights
 
 OPTIONS = [
@@ -24,8 +25,16 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    """Saves the seconds that compiling takes."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(eager, tmp_path_factory):
     """A folder with pairs.tsv, and an ensemble of two members trained on it for two epochs."""
     home = tmp_path_factory.mktemp("trained")
     (home / "pairs.tsv").write_text("".join(ROWS))
@@ -190,6 +199,24 @@ def test_minutes_are_shared_equally(command, instant, tmp_path):
     assert [run.train.members for run in instant] == [1, 1, 1]
 
 
+def test_a_cut_while_the_members_are_made_one_model_leaves_none_or_a_whole_one(folder, command, instant):
+    before, cuts = contents(folder), 0
+    for after in range(20):
+        (folder / CONFIG).unlink()
+        with pytest.MonkeyPatch.context() as patch:
+            Scissors(patch, after)
+            try:
+                assert command("--members", "2")[0] == 0
+            except PowerCut:
+                cuts += 1
+            else:
+                break
+        assert not (folder / CONFIG).exists() or load(folder)
+        assert command("--members", "2")[0] == 0
+        assert contents(folder) == before
+    assert cuts >= 6 and load(folder) and not instant
+
+
 # another form, and what others wrote
 
 
@@ -202,7 +229,7 @@ def test_an_ensemble_is_not_made_smaller_or_one_model(folder, command, instant, 
     for options in ((), ("--members", "2")):
         assert refusal(command, *options) == (
             f"{folder}: holds members of an ensemble, up to member-3, and --members is {len(options) or 1}; "
-            f"give --members 3 or more, {WAYS_OUT}"
+            "give --members 3 or more, another --model, or --overwrite to start from the beginning"
         )
     assert contents(folder) == before
 

@@ -121,7 +121,7 @@ def check_members(run: Run) -> None:
     if held and (asked == 1 or asked < held[-1]):
         raise BundleError(
             f"{folder}: holds members of an ensemble, up to member-{held[-1]}, and --members is {asked}; "
-            f"give --members {max(2, held[-1])} or more, {WAYS_OUT}"
+            f"give --members {max(2, held[-1])} or more, {WAYS_OUT.removeprefix('give ')}"
         )
 
 
