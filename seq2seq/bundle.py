@@ -3,20 +3,22 @@
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from seq2seq.config import TRANSDUCER, Config, DataConfig, ModelConfig
-from seq2seq.errors import BundleError, OptionError
-from seq2seq.files import read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
+from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
+from seq2seq.errors import BundleError
+from seq2seq.fields import flag_of
+from seq2seq.files import check_hash, read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
 from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.edits import action_count
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.typed_json import damaged, from_json
+from seq2seq.typed_json import damaged, from_json, read_section
 
 FORMAT_VERSION = 1
 TRANSLATOR, LANGUAGE_MODEL = "translator", "language-model"
@@ -26,7 +28,9 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
 EXCERPT, EDITS = "validation.txt", "edits.safetensors"
 MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS)
-Section = TypeVar("Section", bound=Config)
+MEMBER = re.compile(r"member-[1-9][0-9]*")  # the folder of an ensemble's member, a model folder inside the ensemble's
+OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256"}  # of config.json, not an ensemble's
+SYMBOL_OPTIONS = ("lowercase", "unit", "source_sep", "target_sep")  # of DataConfig: what a symbol is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Lengths:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A finished model: settings, vocabularies and weights."""
+    """A finished model: settings, vocabularies and weights. An ensemble has members in place of weights."""
 
     path: Path
     kind: str  # TRANSLATOR or LANGUAGE_MODEL
@@ -51,6 +55,7 @@ class Bundle:
     record: Mapping[str, Any]  # all of config.json, with the data's sha256 and licence and the record of training
     excerpt: str = ""  # for a language model: a part of the validation text, for prompts
     edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
+    members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
 
 
 def save_bundle(
@@ -65,31 +70,20 @@ def save_bundle(
     `config.json` is removed first and written last, with the hash of every part: a folder without it is no model.
 
     Args:
-        bundle: the model; the folder at its path exists.
+        bundle: the model; the folder at its path exists, and those of an ensemble's members are finished.
         metrics: scores for each part of the data.
-        history: a row for each epoch.
+        history: a row for each epoch; an ensemble has none.
         canary: a few inputs with the model's outputs.
 
     """
-    vocabularies = {SOURCE_VOCABULARY: bundle.source_vocabulary, TARGET_VOCABULARY: bundle.target_vocabulary}
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
     path = bundle.path
     (path / CONFIG).unlink(missing_ok=True)
-    for name, vocabulary in vocabularies.items():
-        if vocabulary is not None:
-            write_json(path / name, vocabulary.to_json())
-    if bundle.excerpt:
-        write_atomically(path / EXCERPT, bundle.excerpt)
-    if bundle.edits:
-        write_arrays(path / EDITS, bundle.edits.tensors())
-    write_arrays(path / WEIGHTS, bundle.weights)
+    names = part_names(bundle.kind, bundle.record.get("members", ()))
+    if not bundle.members:
+        names += [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits)
+        save_trained(bundle, history)
     write_json(path / METRICS, metrics)
-    write_atomically(path / HISTORY, table.getvalue())
     write_json(path / CANARY, list(canary))
-    names = part_names(bundle.kind) + [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits)
     write_json(
         path / CONFIG,
         {
@@ -103,6 +97,25 @@ def save_bundle(
     )
 
 
+def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None:
+    """Writes the parts of a model that training made: vocabularies, weights, history and excerpt."""
+    path = bundle.path
+    vocabularies = {SOURCE_VOCABULARY: bundle.source_vocabulary, TARGET_VOCABULARY: bundle.target_vocabulary}
+    for name, vocabulary in vocabularies.items():
+        if vocabulary is not None:
+            write_json(path / name, vocabulary.to_json())
+    if bundle.excerpt:
+        write_atomically(path / EXCERPT, bundle.excerpt)
+    if bundle.edits:
+        write_arrays(path / EDITS, bundle.edits.tensors())
+    write_arrays(path / WEIGHTS, bundle.weights)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path / HISTORY, table.getvalue())
+
+
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a finished model folder.
 
@@ -114,6 +127,8 @@ def load_bundle(path: str | Path) -> Bundle:
     record = read_record(path)
     for name, expected in record["sha256"].items():
         check_hash(path / name, expected)
+    if "members" in record:
+        return dataclasses.replace(join_members(path, record["members"]), record=record)
     weights = read_arrays(path / WEIGHTS)
     where = str(path / CONFIG)
     data = read_section(DataConfig, record["data"], where=where)
@@ -140,6 +155,37 @@ def load_bundle(path: str | Path) -> Bundle:
     )
 
 
+def join_members(path: Path, names: Sequence[str]) -> Bundle:
+    """Makes an ensemble of the finished models in the folders `names` of `path`.
+
+    Raises:
+        BundleError: a member cannot be loaded, or does not read and write the symbols of the first one.
+
+    """
+    members = tuple(load_bundle(path / name) for name in names)
+    expected = symbols_of(members[0])
+    for member in members[1:]:
+        other = next((what for what, value in symbols_of(member).items() if value != expected.get(what)), None)
+        if other:
+            raise BundleError(
+                f"{member.path}: expected the {other} of {members[0].path}, which is a member of the same ensemble, "
+                "got another; the members must be trained on the same data, read in the same way"
+            )
+    record = {key: value for key, value in members[0].record.items() if key not in OWN_KEYS}
+    return dataclasses.replace(
+        members[0], path=path, weights={}, members=members, record={**record, "members": list(names)}
+    )
+
+
+def symbols_of(bundle: Bundle) -> dict[str, Any]:
+    """Returns by name what the members of an ensemble have in common: their kind, and what they read and write."""
+    own = {"path", "data", "model", "weights", "record", "excerpt", "members"}
+    fields = [field.name for field in dataclasses.fields(bundle) if field.name not in own]
+    found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
+    found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}
+    return {**found, "source form": SourceForm.from_record(bundle.record)}
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """Reads config.json.
 
@@ -150,7 +196,7 @@ def read_record(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
     if not (path / CONFIG).is_file():
-        if any(path.glob("checkpoint-*")):
+        if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
             raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
         raise BundleError(f"{path}: is not a model folder (no {CONFIG}); train one with `seq2seq train`")
     record = read_json(path / CONFIG)
@@ -164,47 +210,36 @@ def read_record(path: Path) -> dict[str, Any]:
     wrong = [key for key in ("data", "model", "sha256") if not isinstance(record.get(key), dict)]
     if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
         wrong.append("kind")
+    if "members" in record and not are_members(record["members"]):
+        wrong.append("members")
     if wrong:
         raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
     if "lengths" in record:
         from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
     if "source_form" in record:
         from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
-    unlisted = [name for name in part_names(record["kind"]) if name not in record["sha256"]]
+    names = part_names(record["kind"], record.get("members", ()))
+    unlisted = [name for name in names if name not in record["sha256"]]
     if unlisted:
         raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
     return record
 
 
-def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
-    """Reads one section of options from a file that this program wrote; missing options get their defaults.
+def are_members(names: Any) -> bool:
+    """Returns whether a JSON value lists the folders of an ensemble's members."""
+    listed = isinstance(names, list) and all(isinstance(name, str) and MEMBER.fullmatch(name) for name in names)
+    return listed and 0 < len(names) == len(set(names))
 
-    Raises:
-        BundleError: a key is unknown, or a value has the wrong type or is out of range.
 
+def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
+    """Returns the names of the files that every model of a kind, or an ensemble, has, except for `config.json`.
+
+    An ensemble has the `config.json` of each member, which lists the member's files in turn.
     """
-    if not isinstance(values, dict):
-        raise damaged(where, f"{kind.section} is {values!r}")
-    try:
-        return kind.from_dict(values, where=where)
-    except OptionError as error:
-        raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
-
-
-def part_names(kind: str) -> list[str]:
-    """Returns the names of the files that every model of a kind has, except for `config.json`."""
+    if members:
+        return [METRICS, CANARY, *(f"{member}/{CONFIG}" for member in members)]
     names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
     return [*names, SOURCE_VOCABULARY] if kind == TRANSLATOR else names
-
-
-def check_hash(path: Path, expected: str) -> None:
-    """Raises BundleError if a file is missing or does not have the expected SHA-256."""
-    if not path.is_file():
-        raise BundleError(f"{path}: is missing; train again, or restore the file")
-    if sha256_of(path) != expected:
-        raise BundleError(
-            f"{path}: is not the file that was written (its sha256 differs); train again, or restore the file"
-        )
 
 
 def read_vocabulary(

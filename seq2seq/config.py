@@ -163,6 +163,13 @@ class TrainingConfig(Config):
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
     seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+    members: int = option(
+        1,
+        "train an ensemble: this many models that differ in their seed, one after the other, N times the time; "
+        "a later, higher number adds models; --max-minutes is shared equally",
+        at_least=1,
+        metavar="N",
+    )
     shards: int | None = option(
         None, "parts of a batch computed in parallel; default: one per core, each with 8 rows or more", at_least=1
     )

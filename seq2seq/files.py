@@ -80,6 +80,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_hash(path: Path, expected: str) -> None:
+    """Raises BundleError if a file is missing or does not have the expected SHA-256."""
+    if not path.is_file():
+        raise BundleError(f"{path}: is missing; train again, or restore the file")
+    if sha256_of(path) != expected:
+        raise BundleError(
+            f"{path}: is not the file that was written (its sha256 differs); train again, or restore the file"
+        )
+
+
 @contextlib.contextmanager
 def exclusive_lock(path: Path, refusal: Seq2SeqError) -> Iterator[None]:
     """Locks a file or folder against other processes; the system removes the lock when the process ends.

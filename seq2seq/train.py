@@ -16,7 +16,10 @@ from seq2seq.presets import PRESETS
 from seq2seq.training.run import describe_run, train_into
 from seq2seq.training.task import Run
 
-EXAMPLE = "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine"
+EXAMPLE = (
+    "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine\n"
+    "  seq2seq train --data my-pairs.tsv --model runs/five --members 5"
+)
 
 
 def run(argv: Sequence[str]) -> int:

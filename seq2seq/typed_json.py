@@ -4,9 +4,11 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from seq2seq.errors import BundleError
+from seq2seq.errors import BundleError, OptionError
+from seq2seq.fields import Config
 
 Record = TypeVar("Record")
+Section = TypeVar("Section", bound=Config)
 
 
 def from_json(kind: type[Record], values: Any, *, where: str, optional: bool = False) -> Record:
@@ -35,6 +37,21 @@ def from_json(kind: type[Record], values: Any, *, where: str, optional: bool = F
             raise damaged(where, f"{name} is {value!r}")
     tuples = {name for name in values if typing.get_origin(hints[name]) is tuple}
     return kind(**{name: tuple(value) if name in tuples else value for name, value in values.items()})
+
+
+def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
+    """Reads one section of options from a file that this program wrote; missing options get their defaults.
+
+    Raises:
+        BundleError: a key is unknown, or a value has the wrong type or is out of range.
+
+    """
+    if not isinstance(values, dict):
+        raise damaged(where, f"{kind.section} is {values!r}")
+    try:
+        return kind.from_dict(values, where=where)
+    except OptionError as error:
+        raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
 
 
 def damaged(where: str, what: str) -> BundleError:

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.api import load
-from seq2seq.bundle import CANARY, CONFIG, check_hash, read_record
+from seq2seq.bundle import CANARY, CONFIG, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
+from seq2seq.files import check_hash
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.runtimes import check_runtime
 
@@ -25,8 +26,16 @@ def run(argv: Sequence[str]) -> int:
     check_runtime(args.runtime)
     folder = model_folder(args.model)
     record = read_record(folder)
-    print(f"ok       {CONFIG}: format {record['format']}, {record['kind']}")
+    members = record.get("members", [])
+    ensemble = f", ensemble of {len(members)}" if members else ""
+    print(f"ok       {CONFIG}: format {record['format']}, {record['kind']}{ensemble}")
     parts = [passes(partial(check_part, folder, name, expected)) for name, expected in record["sha256"].items()]
+    if all(parts):
+        parts += [
+            passes(partial(check_part, folder, f"{member}/{name}", expected))
+            for member in members
+            for name, expected in read_record(folder / member)["sha256"].items()
+        ]
     if not all(parts):
         print("skipped  canary: a damaged model is not run")
         return USER_ERROR

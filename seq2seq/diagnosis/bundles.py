@@ -30,10 +30,15 @@ def open_bundle(path: Path, pairs: str | Path | None = None) -> dict[str, Any]:
 
     Raises:
         BundleError: the folder is incomplete.
-        DataError: it holds a language model, or its data cannot be read and no pairs were given.
+        DataError: it holds a language model or an ensemble, or its data cannot be read and no pairs were given.
 
     """
     bundle = load_bundle(path)
+    if bundle.members:
+        raise DataError(
+            f"{path}: expected one model, got an ensemble of {len(bundle.members)}; give one member, "
+            f"such as {bundle.members[0].path}"
+        )
     if bundle.kind != TRANSLATOR or bundle.source_vocabulary is None:
         raise DataError(
             f"{path}: expected a translator, got a {bundle.kind}; `seq2seq verify` checks its recorded outputs"

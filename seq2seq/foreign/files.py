@@ -71,7 +71,8 @@ def add_file(path: Path, found: Found) -> bool:
 
 def add_folder(folder: Path, found: Found) -> None:
     """Adds the files of a folder."""
-    if (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file():
+    is_model = (folder / "weights.safetensors").is_file() or (folder / "member-1").is_dir()
+    if (folder / "config.json").is_file() and is_model:
         found.bundles.append(folder)
         return
     if (folder / "saved_model.pb").is_file():

@@ -31,13 +31,18 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
         target: a text, or the ids of an output.
 
     Raises:
-        OptionError: the model has no attention.
+        OptionError: the model has no attention, or is an ensemble.
 
     """
     if bundle.edits:
         raise OptionError(
             f"{bundle.path}: is a transducer, which reads the source at one position in each step and has no attention "
             "to show; train with --architecture attention"
+        )
+    if bundle.members:
+        raise OptionError(
+            f"{bundle.path}: expected one model, got an ensemble of {len(bundle.members)}; give one member, "
+            f"such as {bundle.members[0].path}"
         )
     if bundle.model.attention == "none":
         raise OptionError(f"{bundle.path}: has no attention to show; train with --attention luong or bahdanau")

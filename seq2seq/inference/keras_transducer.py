@@ -17,8 +17,6 @@ from seq2seq.special import PAD
 class KerasTransducer:
     """The step function of a transducer's Keras models."""
 
-    symbol_bytes = 0
-
     def __init__(self, models: TransducerModels) -> None:
         self.models = models
         ids = tf.TensorSpec((None, None), tf.int32)

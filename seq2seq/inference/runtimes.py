@@ -5,6 +5,7 @@ from typing import Any
 from seq2seq.bundle import Bundle
 from seq2seq.errors import OptionError
 from seq2seq.inference.action_writer import ActionWriter
+from seq2seq.inference.ensemble import EnsembleLanguageModel, EnsembleTransducer, EnsembleTranslator
 from seq2seq.inference.protocols import ActionRuntime, Runtime
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 from seq2seq.inference.writers import SymbolWriter, Writer
@@ -22,6 +23,8 @@ def check_runtime(runtime: str) -> None:
 def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
     """Builds the runtime of a translator that writes symbols; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    if bundle.members:
+        return EnsembleTranslator([make_runtime(member, runtime) for member in bundle.members])
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasTranslator
 
@@ -34,6 +37,8 @@ def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
 def make_action_runtime(bundle: Bundle, runtime: str) -> ActionRuntime:
     """Builds the runtime of a transducer; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    if bundle.members:
+        return EnsembleTransducer([make_action_runtime(member, runtime) for member in bundle.members])
     if runtime == "keras":
         from seq2seq.inference.keras_transducer import KerasTransducer
 
@@ -70,6 +75,8 @@ def make_writer(bundle: Bundle, runtime: str, step_model: Any = None) -> Writer:
 def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
     """Builds the runtime of a language model; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
+    if bundle.members:
+        return EnsembleLanguageModel([make_text_runtime(member, runtime) for member in bundle.members])
     model: TextRuntime
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasLanguageModel

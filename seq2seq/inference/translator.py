@@ -12,8 +12,6 @@ from seq2seq.config import DecodingConfig
 from seq2seq.cores import core_count
 from seq2seq.decoding import strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
-from seq2seq.inference.numpy_runtime import NumpyTranslator
-from seq2seq.inference.numpy_transducer import NumpyTransducer
 from seq2seq.inference.protocols import ActionRuntime, Runtime
 from seq2seq.inference.results import Output, Scored
 from seq2seq.inference.runtimes import make_writer
@@ -160,10 +158,9 @@ class Translator:
         """
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
-        workers, symbol_bytes = 1, 0
-        if isinstance(self.runtime, NumpyTranslator | NumpyTransducer):  # the Keras runtime uses all cores by itself
-            workers, symbol_bytes = core_count(), self.runtime.symbol_bytes
-        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes)
+        symbol_bytes = getattr(self.runtime, "symbol_bytes", None)  # of NumPy's; Keras uses all cores by itself
+        workers = 1 if symbol_bytes is None else core_count()
+        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0)
         with single_threaded_products():
             spread(work, batches, workers=workers)
 

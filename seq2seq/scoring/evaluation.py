@@ -1,6 +1,6 @@
 """Scores translators: finds sentences with references, translates them, and scores the outputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,6 +243,14 @@ def metrics_of(translator: Translator, pairs: Sequence[Pair], *, by: str = "auto
     """Scores a model's greedy translations of pairs, in the form of `evaluate --json`."""
     material = Material.of("pairs", pairs, by=by, notes=())
     return {**evaluate(translator, material, n_bootstrap=0).scores.to_dict(), "by": material.by}
+
+
+def headline(scores: Mapping[str, Any]) -> str:
+    """Formats the scores of `metrics_of` in one line."""
+    return (
+        f"chrF {scores['chrf']:.1f}, BLEU {scores['bleu']:.1f}, exact match {scores['exact_match']:.3f}, "
+        f"CER {scores['cer']:.3f}"
+    )
 
 
 def check_comparable(one: Translator, other: Translator) -> None:

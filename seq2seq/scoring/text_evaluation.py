@@ -42,7 +42,7 @@ class HeldOut(NamedTuple):
     characters: int  # of the scored part
 
 
-def evaluate_text(model: LanguageModel, data: str | None = None) -> TextScores:
+def evaluate_text(model: LanguageModel, data: str | None = None, *, most: int | None = None) -> TextScores:
     """Scores a language model on the last tenth of its own text, or on all of another text.
 
     The state is carried through the text, as in training.
@@ -50,6 +50,7 @@ def evaluate_text(model: LanguageModel, data: str | None = None) -> TextScores:
     Args:
         model: the model.
         data: a text's path or a data set's name; None: the last tenth of the model's own text, which was held out.
+        most: how many symbols are scored, from the beginning of the part; None: all.
 
     Raises:
         BundleError: the model does not record its training data.
@@ -57,13 +58,13 @@ def evaluate_text(model: LanguageModel, data: str | None = None) -> TextScores:
 
     """
     part = own_text(model) if data is None else given_text(model, data)
-    count = len(part.ids) - part.split
-    scored = part.ids[part.split :]
+    symbols_per_character = (len(part.ids) - part.split) / part.characters
+    ids = part.ids if most is None else part.ids[: part.split + most]
     return text_scores(
-        mean_nats(model, part),
-        symbols=count,
-        unknown=int((scored == UNK).sum()),
-        symbols_per_character=count / part.characters,
+        mean_nats(model, part._replace(ids=ids)),
+        symbols=len(ids) - part.split,
+        unknown=int((ids[part.split :] == UNK).sum()),
+        symbols_per_character=symbols_per_character,
     )
 
 

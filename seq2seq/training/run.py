@@ -7,13 +7,14 @@ from pathlib import Path
 
 from seq2seq.errors import BundleError
 from seq2seq.training.checkpoints import locked
-from seq2seq.training.run_folder import check_folder, foreign_names
+from seq2seq.training.ensemble import check_members, replacing_members, train_members
+from seq2seq.training.run_folder import check_folder, report_foreign_names
 from seq2seq.training.run_record import FINISHED, finished_as_asked
 from seq2seq.training.task import Run
 
 
 def train_into(run: Run) -> Path:
-    """Trains into the run's folder, or continues the same run there; returns the folder.
+    """Trains a model or an ensemble into the run's folder, or continues the same run there; returns the folder.
 
     `run_folder` explains in which order files are written and removed.
 
@@ -27,15 +28,24 @@ def train_into(run: Run) -> Path:
         run.report(run.dataset.notice)
     with made(run.folder), locked(run.folder):
         check_folder(run.folder, overwrite=run.overwrite)
-        if not run.overwrite and finished_as_asked(run):
-            run.report(f"{run.folder}: {FINISHED}")
-            return run.folder
-        check_writable(run.folder)
-        report_foreign_names(run)
-        from seq2seq.training.trainer import train_in_folder
-
-        train_in_folder(run)
+        check_members(run)
+        if run.train.members > 1:
+            train_members(run, train_into)
+        else:
+            train_alone(replacing_members(run) if run.overwrite else run)
     return run.folder
+
+
+def train_alone(run: Run) -> None:
+    """Trains one model into a folder that may be used."""
+    if not run.overwrite and finished_as_asked(run):
+        run.report(f"{run.folder}: {FINISHED}")
+        return
+    check_writable(run.folder)
+    report_foreign_names(run)
+    from seq2seq.training.trainer import train_in_folder
+
+    train_in_folder(run)
 
 
 @contextlib.contextmanager
@@ -78,11 +88,5 @@ def describe_run(run: Run) -> None:
     if run.dataset.notice:
         run.report(run.dataset.notice)
     describe(run)
-
-
-def report_foreign_names(run: Run) -> None:
-    """Reports what the folder holds that this program did not write."""
-    names = foreign_names(run.folder)
-    if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        run.report(f"{run.folder}: {', '.join(names[:3])}{more}: not written by this program, left alone")
+    if run.train.members > 1:
+        run.report(f"--members {run.train.members}: as many such runs, one after the other: as many times the minutes")

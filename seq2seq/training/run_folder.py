@@ -21,18 +21,24 @@ last checkpoint. Each file is written under a `.partial` name, flushed to disk a
 9. All checkpoints but the last are removed. The last one lets the run be trained for longer; the weights of the best
    epoch are those of the model.
 
+An ensemble's folder holds a folder for each member, `member-N`, which is the folder of an ordinary run with all of the
+above. Its own files are the parts of a finished ensemble: `metrics.json`, `canary.json`, and `config.json`, which is
+written last, after all members are finished. It names the members with the hashes of their `config.json`. When a member
+is trained for longer, the ensemble's model is removed after the member's new model is whole. A new run that replaces an
+ensemble removes its model and its other members once the first checkpoint of the first member is whole.
+
 Only files with the names above are removed, one by one, and only if `run.json` or `config.json` shows that this program
 wrote the folder. A checkpoint is removed only if its `progress.json` shows the same and it holds no other file, or if
 it has a `.partial` name and holds at most the beginning of a `progress.json`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import CONFIG, MODEL_FILES, kind_in
+from seq2seq.bundle import CONFIG, MEMBER, MODEL_FILES, kind_in
 from seq2seq.errors import BundleError
 from seq2seq.fields import to_toml
 from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
@@ -57,7 +63,10 @@ class Saver:
 
     def save(self, progress: Progress, *, weights: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
         """Takes steps 2 to 7 of the module's docstring; see `save_checkpoint` for the arguments."""
+        first = not self.claimed
         save_checkpoint(self.run.folder, progress, weights=weights, state=state, claim=self.claim)
+        if first:
+            self.run.on_first_checkpoint()
         if self.start.replaces:
             remove_model(self.run.folder)
 
@@ -90,7 +99,32 @@ def is_run(folder: Path) -> bool:
 def is_written_name(path: Path) -> bool:
     """Returns whether this program writes such a name into a run's folder."""
     is_file = path.name.removesuffix(PARTIAL) in WRITTEN_FILES and (path.is_symlink() or path.is_file())
-    return is_file or is_checkpoint(path)
+    return is_file or is_checkpoint(path) or is_member(path)
+
+
+def is_member(path: Path) -> bool:
+    """Returns whether a folder is a member of an ensemble, or what an interrupted first checkpoint of one left."""
+    if not MEMBER.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    return is_run(path) or kind_in(path) is not None or not any(map(is_foreign, path.iterdir()))
+
+
+def is_foreign(path: Path) -> bool:
+    """Returns whether a name is more than what an interrupted first checkpoint leaves in a new folder."""
+    return not (is_member(path) or (path.name.endswith(PARTIAL) and is_written_name(path)))
+
+
+def member_folders(folder: Path) -> list[Path]:
+    """Returns the folders of an ensemble's members that hold a run or a model, by number; none for a single model."""
+    if is_single(folder):
+        return []
+    found = [path for path in folder.iterdir() if is_member(path) and (is_run(path) or kind_in(path) is not None)]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def is_single(folder: Path) -> bool:
+    """Returns whether a folder holds a run or a model that is no ensemble."""
+    return is_run(folder) or (kind_in(folder) is not None and "members" not in read_json(folder / CONFIG))
 
 
 def foreign_names(folder: Path) -> list[str]:
@@ -103,6 +137,14 @@ def foreign_names(folder: Path) -> list[str]:
     return [path.name for path in sorted(paths, key=lambda path: (path.is_dir(), path.name))]
 
 
+def report_foreign_names(run: Run) -> None:
+    """Reports what the folder holds that this program did not write."""
+    names = foreign_names(run.folder)
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        run.report(f"{run.folder}: {', '.join(names[:3])}{more}: not written by this program, left alone")
+
+
 def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuses to train into a folder of another program. Files that an interrupted first checkpoint left may stay.
 
@@ -111,9 +153,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
     """
     marks = {RUN: is_run(folder), CONFIG: kind_in(folder) is not None}
-    if not any(marks.values()):
-        paths = sorted(folder.iterdir())
-        names = [path.name for path in paths if not (path.name.endswith(PARTIAL) and is_written_name(path))]
+    if not any(marks.values()) and not member_folders(folder):
+        names = [path.name for path in sorted(folder.iterdir()) if is_foreign(path)]
         if names and overwrite:
             raise BundleError(
                 f"{folder}: is not a model folder (it holds {names[0]!r}); --overwrite removes only model folders"
@@ -141,11 +182,32 @@ def remove_model(folder: Path) -> None:
 
 
 def remove_model_and_run(folder: Path) -> None:
-    """Removes a finished model, and the record and checkpoints of its run."""
+    """Removes a finished model, and the record and checkpoints of its run; an ensemble with its members."""
+    members = member_folders(folder)
     remove_model(folder)
+    remove_run(folder)
+    remove_members(members)
+
+
+def remove_run(folder: Path, names: tuple[str, ...] = (CURRENT, RESOLVED, RUN)) -> None:
+    """Removes the checkpoints of a run, and the files `names` of its record."""
     if is_run(folder):
         remove_checkpoints(folder, keep=())
-        remove_names(folder, (CURRENT, RESOLVED, RUN))
+        remove_names(folder, names)
+
+
+def remove_members(members: Sequence[Path]) -> None:
+    """Removes what this program wrote into the folders of an ensemble's members, and the folders that are then empty.
+
+    Where another program's file stays, `run.json` stays with it, so that the folder can be trained into.
+    """
+    for member in members:
+        remove_model(member)
+        remove_run(member, (CURRENT, RESOLVED))
+        if not foreign_names(member):
+            remove_run(member)
+        if not any(member.iterdir()):
+            member.rmdir()
 
 
 def remove_names(folder: Path, names: tuple[str, ...]) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2seq.bundle import CONFIG, kind_in, read_record, read_section
+from seq2seq.bundle import CONFIG, kind_in, read_record
 from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig, flag_of
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
 from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
 from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
 from seq2seq.training.task import Prepared, Run, Start
-from seq2seq.typed_json import damaged
+from seq2seq.typed_json import damaged, read_section
 
 ENDS = ("epochs", "max_steps", "max_minutes")  # options that may be raised when a run continues
 FINISHED = "is already finished; more --epochs train it further, --overwrite starts from the beginning"

@@ -35,6 +35,7 @@ class Run:
         started: time.monotonic() at the start of the command; --max-minutes counts from there.
         overwrite: start from the beginning, whatever run of this program the folder holds.
         profile: first report how long each part of a step takes.
+        on_first_checkpoint: called once, when the first checkpoint that this process writes is whole.
         signature: the options as the user gave them, before any was resolved; recorded in the model folder.
 
     """
@@ -48,6 +49,7 @@ class Run:
     started: float = dataclasses.field(default_factory=time.monotonic)
     overwrite: bool = False
     profile: bool = False
+    on_first_checkpoint: Callable[[], None] = lambda: None
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from seq2seq.models.trainable import TrainableTransducer, TrainableTranslator
 from seq2seq.models.transducer import build_transducer
 from seq2seq.models.translator import build_translator
 from seq2seq.scoring.degeneration import symptoms
-from seq2seq.scoring.evaluation import best_outputs, metrics_of
+from seq2seq.scoring.evaluation import best_outputs, headline, metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force, training_weights
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
@@ -285,9 +285,6 @@ class TranslationTask:
         by = self.data.by
         metrics = {part: metrics_of(translator, getattr(splits, part), by=by) for part in ("validation", "test")}
         test = metrics["test"]
-        line = (
-            f"test part, {test['n']} {by}s, best epoch {progress.best_epoch}: chrF {test['chrf']:.1f}, "
-            f"BLEU {test['bleu']:.1f}, exact match {test['exact_match']:.3f}, CER {test['cer']:.3f}"
-        )
+        line = f"test part, {test['n']} {by}s, best epoch {progress.best_epoch}: {headline(test)}"
         canary = choose_canary(translator, [several.source for several in self.data.references])
         return Outcome(metrics, canary, [line])
