@@ -27,14 +27,19 @@ class DataConfig(Config):
     features_sep: str = option(";", "separator of the tags, such as V;PST;1;PL")
     source_sep: str = option("", "separator of source symbols; empty: characters")
     target_sep: str = option("", "separator of target symbols; empty: characters")
+    decompose: bool | None = option(
+        None,
+        "cut characters into their canonical parts inside the model, such as Hangul syllables into jamo; outputs are "
+        "composed; default: where this leaves at most a third of the symbols, and at least 100 fewer",
+    )
     lowercase: bool = option(False, "lower-case the data, and every input of the trained model")
     unit: str = option("char", "what a symbol of a text is", choices=("char", "word"))
     vocabulary_limit: int | None = option(
         None, "largest number of symbols in the vocabulary of a text; others are UNK", at_least=1
     )
     on_bad_line: str = option("skip", "what to do with an unusable line", choices=("skip", "error"))
-    max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols)", at_least=1)
-    max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols)", at_least=1)
+    max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols as written)", at_least=1)
+    max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols as written)", at_least=1)
     split_seed: int = option(1, "seed of the split by source", at_least=0)
 
     def __post_init__(self) -> None:
@@ -149,7 +154,10 @@ class TrainingConfig(Config):
         choices=("loss", "chrf", "exact"),
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
-    seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+    hallucinate: int = option(
+        0, "extra training pairs with random stems, made from pairs whose sides share symbols (inflection)", at_least=0
+    )
+    seed: int = option(1, "seed of initial weights, batches, dropout and --hallucinate", at_least=0)
     shards: int | None = option(
         None, "parts of a batch computed in parallel; default: one per core, each with 8 rows or more", at_least=1
     )
@@ -209,8 +217,8 @@ class DecodingConfig(SamplingOptions):
     n_best: int = option(1, "results for each line; needs --format tsv or jsonl", at_least=1, metavar="N")
     max_length: int | None = option(
         None,
-        "largest number of symbols in an output, END not counted; default: 1.5 times the longest in the training "
-        "data, more for a longer source",
+        "largest number of symbols in an output, END not counted (for a model that decomposes, of parts of "
+        "characters); default: 1.5 times the longest in the training data, more for a longer source",
         at_least=1,
         metavar="N",
     )

@@ -1,5 +1,6 @@
 """Compares the run that is asked for with the run that its folder records, and finds where training starts."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,8 +123,9 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
     sha256 = record["sha256"]
     if not isinstance(sha256, dict):
         raise damaged(where, f"sha256 is {sha256!r}")
+    data = read_section(DataConfig, record["data"], where=where)
     return Recorded(
-        read_section(DataConfig, record["data"], where=where),
+        dataclasses.replace(data, decompose=bool(data.decompose)),  # None: an earlier version, which could not
         read_section(ModelConfig, record["model"], where=where),
         read_section(TrainingConfig, record["train"], where=where),
         sha256,

@@ -65,7 +65,9 @@ def describe(run: Run) -> None:
 
 def prepare(run: Run) -> Prepared:
     """Reads the data of a run."""
-    return prepare_text(run) if run.dataset.kind == "text" else prepare_pairs(run.dataset, run.data)
+    if run.dataset.kind == "text":
+        return prepare_text(run)
+    return prepare_pairs(run.dataset, run.data, hallucinate=run.train.hallucinate, seed=run.train.seed)
 
 
 def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
@@ -108,7 +110,7 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
             f"--shards {train.shards}: expected at most one for each row of a batch; give {train.batch_size} or fewer"
         )
     train = dataclasses.replace(train, shards=train.shards or shards or shard_count(train.batch_size))
-    return dataclasses.replace(run, model=model, train=train)
+    return dataclasses.replace(run, data=prepared.data, model=model, train=train)
 
 
 def build_task(run: Run, prepared: Prepared) -> Task:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seq2seq.bundle import TRANSLATOR, Bundle
 from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.errors import OptionError
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.inference.results import Output
@@ -22,9 +23,11 @@ from seq2seq.scoring.evaluation import metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import EncodedPairs, encode_pairs, epoch, teacher_force
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
+from seq2seq.text.hallucination import hallucinate as make_pairs
 from seq2seq.text.pairs import Pair
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.splits import References, group_references
+from seq2seq.text.unicode_forms import alphabets
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training.checkpoints import Progress
 from seq2seq.training.schedule import UNLIMITED_EPOCHS
@@ -45,14 +48,18 @@ class PreparedPairs(NamedTuple):
     train: EncodedPairs
     validation: EncodedPairs
     references: list[References]  # the validation sources that are translated after each epoch, with their references
+    data: DataConfig  # how the data was read, with the options that depend on it
+    hallucinated: int  # pairs that were added to the training part
+    notes: list[str]  # lines for the user
 
     def sizes(self) -> dict[str, Any]:
-        """Returns the number of pairs of each part."""
-        return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
+        """Returns the number of pairs of each part, and of those that were made up."""
+        sizes = {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
+        return {**sizes, "hallucinated": self.hallucinated} if self.hallucinated else sizes
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
-        """Fills in the options that depend on the number of training pairs."""
-        return resolved_options(model, train, pairs=len(self.splits.train))
+        """Fills in the options that depend on the number of training pairs, hallucinated ones included."""
+        return resolved_options(model, train, pairs=len(self.train.sources))
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
         """Builds the translator of a resolved run; `record` is for its `config.json`."""
@@ -73,25 +80,87 @@ class PreparedPairs(NamedTuple):
         return TranslationTask(bundle, self, run.train)
 
 
-def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
-    """Reads, splits and encodes a data set; the vocabularies come from the training part alone."""
+def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0, seed: int = 1) -> PreparedPairs:
+    """Reads, splits and encodes a data set; the vocabularies come from the training part alone.
+
+    Args:
+        dataset: pairs.
+        config: how they are read.
+        hallucinate: how many pairs to make up for the training part.
+        seed: of these pairs.
+
+    Raises:
+        DataError: the data cannot be used.
+        OptionError: the pairs do not allow hallucinated ones.
+
+    """
     splits = load_pairs(dataset, config)
+    config, notes = decided_decomposition(splits.train, config)
     source = Vocabulary.build(
         (pair.source for pair in splits.train),
         separator=config.source_sep,
         features_sep=config.features_sep if config.features_col else "",
+        decompose=bool(config.decompose and not config.source_sep),
     )
-    target = Vocabulary.build((pair.target for pair in splits.train), separator=config.target_sep)
+    target = Vocabulary.build(
+        (pair.target for pair in splits.train),
+        separator=config.target_sep,
+        decompose=bool(config.decompose and not config.target_sep),
+    )
+    made: list[Pair] = []
+    if hallucinate:
+        held_out = {pair.source for pair in (*splits.validation, *splits.test)}
+        made = make_pairs(splits.train, hallucinate, config=config, seed=seed, avoid=held_out)
+        notes.append(
+            f"hallucinated pairs: {len(made)} of {hallucinate} made from {len(splits.train)} training pairs, "
+            "with random symbols where source and target share a stem"
+        )
     grouped = group_references(splits.validation)
     np.random.default_rng(config.split_seed).shuffle(grouped)
     return PreparedPairs(
         splits,
         source,
         target,
-        encode_part(splits.train, source, target),
+        encode_part([*splits.train, *made], source, target),
         encode_part(splits.validation, source, target),
         grouped[:VALIDATION_SOURCES],
+        config,
+        len(made),
+        notes,
     )
+
+
+def decided_decomposition(pairs: Sequence[Pair], config: DataConfig) -> tuple[DataConfig, list[str]]:
+    """Decides whether characters are cut into their parts, if the user did not, and says so where they are.
+
+    One decision for both sides, so that a symbol that both have stays the same. Separated symbols are never cut.
+
+    Raises:
+        OptionError: --decompose was given, and both sides have separated symbols.
+
+    """
+    sides = {"source": config.source_sep, "target": config.target_sep}
+    found = {}
+    for side, separator in sides.items():
+        lines = (getattr(pair, side) for pair in pairs)
+        if not separator:
+            found[side] = alphabets(line.partition("\t")[0] if config.features_col else line for line in lines)
+    decompose = config.decompose
+    if decompose and not found:
+        raise OptionError(
+            f"--decompose: expected a side whose symbols are characters, got the separators {config.source_sep!r} and "
+            f"{config.target_sep!r}, and separated symbols are never cut; leave it out"
+        )
+    if decompose is None:
+        decompose = any(alphabet.much_smaller for alphabet in found.values())
+    config = dataclasses.replace(config, decompose=decompose)
+    counts = ", ".join(
+        f"{alphabet.characters} different {side} characters have {alphabet.parts} parts"
+        for side, alphabet in found.items()
+    )
+    if not (decompose and counts):
+        return config, []
+    return config, [f"decomposition: {counts}; the model works on the parts, outputs are composed (--no-decompose)"]
 
 
 def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> EncodedPairs:
@@ -143,6 +212,7 @@ class TranslationTask:
     def describe(self) -> Iterator[str]:
         """Yields warnings about the data, and the sizes of the data and the model."""
         yield from self.data.splits.warnings
+        yield from self.data.notes
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
         parameters = sum(model.count_params() for model in self.model.models)
         yield (
