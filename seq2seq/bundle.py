@@ -22,8 +22,8 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
     "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
 )  # fmt: skip
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
-EXCERPT = "validation.txt"
-MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT)
+EXCERPT, DICTIONARY = "validation.txt", "dictionary.tsv"  # a model may have no such file
+MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, DICTIONARY)
 Section = TypeVar("Section", bound=Config)
 
 
@@ -48,6 +48,7 @@ class Bundle:
     weights: Mapping[str, np.ndarray]
     record: Mapping[str, Any]  # all of config.json, with the data's sha256 and licence and the record of training
     excerpt: str = ""  # for a language model: a part of the validation text, for prompts
+    dictionary: str = ""  # for a translator: the training part's sources, each with its most frequent target
 
 
 def save_bundle(
@@ -78,13 +79,14 @@ def save_bundle(
     for name, vocabulary in vocabularies.items():
         if vocabulary is not None:
             write_json(path / name, vocabulary.to_json())
-    if bundle.excerpt:
-        write_atomically(path / EXCERPT, bundle.excerpt)
+    texts = {name: text for name, text in ((EXCERPT, bundle.excerpt), (DICTIONARY, bundle.dictionary)) if text}
+    for name, text in texts.items():
+        write_atomically(path / name, text)
     write_arrays(path / WEIGHTS, bundle.weights)
     write_json(path / METRICS, metrics)
     write_atomically(path / HISTORY, table.getvalue())
     write_json(path / CANARY, list(canary))
-    names = part_names(bundle.kind) + ([EXCERPT] if bundle.excerpt else [])
+    names = [*part_names(bundle.kind), *texts]
     write_json(
         path / CONFIG,
         {
@@ -117,6 +119,9 @@ def load_bundle(path: str | Path) -> Bundle:
     if record["kind"] == TRANSLATOR:
         source = read_vocabulary(path / SOURCE_VOCABULARY, weights, "source_embedding.embeddings")
     target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
+    excerpt, dictionary = (
+        (path / name).read_bytes().decode() if name in record["sha256"] else "" for name in (EXCERPT, DICTIONARY)
+    )
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -126,7 +131,8 @@ def load_bundle(path: str | Path) -> Bundle:
         target_vocabulary=target,
         weights=weights,
         record=record,
-        excerpt=(path / EXCERPT).read_bytes().decode() if EXCERPT in record["sha256"] else "",
+        excerpt=excerpt,
+        dictionary=dictionary,
     )
 
 

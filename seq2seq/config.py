@@ -157,6 +157,9 @@ class TrainingConfig(Config):
     hallucinate: int = option(
         0, "extra training pairs with random stems, made from pairs whose sides share symbols (inflection)", at_least=0
     )
+    dictionary: bool = option(
+        True, "store the training part's pairs with the model, up to 8 MiB, for `decode --dictionary`"
+    )
     seed: int = option(1, "seed of initial weights, batches, dropout and --hallucinate", at_least=0)
     shards: int | None = option(
         None, "parts of a batch computed in parallel; default: one per core, each with 8 rows or more", at_least=1
@@ -224,6 +227,7 @@ class DecodingConfig(SamplingOptions):
     )
     min_length: int = option(0, "smallest number of symbols in an output", at_least=0, metavar="N")
     prefix: str = option("", "forced beginning of every output", metavar="TEXT")
+    dictionary: bool = option(False, "look up the sources of the training part; the model translates the others")
     batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
 
     def __post_init__(self) -> None:
@@ -241,6 +245,9 @@ class DecodingConfig(SamplingOptions):
             )
         if self.max_length is not None and self.min_length > self.max_length:
             raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
+        others = {"--temperature": self.temperature, "--n-best": self.n_best > 1, "--prefix": self.prefix}
+        for other in (name for name, given in others.items() if given and self.dictionary):
+            raise OptionError(f"--dictionary and {other} exclude each other: a source has one entry; give one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,13 +62,15 @@ def run(argv: Sequence[str]) -> int:
     if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
         converse(translator, config, args, unknown)
         return 0
+    if config.dictionary:  # first, since a folder may have none
+        say(f"dictionary: {len(translator.dictionary)} sources")
     settings = {
         "model": sha256_of(folder / "config.json"),
         "format": args.format,
         "first_line": args.first_line,
         **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
     }
-    cut = 0
+    cut = looked_up = 0
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
@@ -79,8 +81,11 @@ def run(argv: Sequence[str]) -> int:
             translator.check_tags(lines, first_line=number)
             results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
             cut += sum(not found.finished for outputs in results for found in outputs)
+            looked_up += sum(found.looked_up for outputs in results for found in outputs)
             output.write("".join(render(found, args.format) for outputs in results for found in outputs), lines)
     unknown.summary()
+    if config.dictionary:
+        say(f"{looked_up} lines were looked up, the model translated the others")
     if cut:
         say(f"{cut} outputs were cut off before they ended; --max-length raises the limit")
     return 0

@@ -140,6 +140,8 @@ def scored(translator: Translator, material: Material, config: DecodingConfig, a
         tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
     unknown.summary()
+    if config.dictionary:
+        say(f"{result.looked_up} of {len(result.outputs)} outputs were looked up, the model translated the others")
     if result.cut_off:
         say(f"{result.cut_off} outputs were cut off before they ended; --max-length raises the limit")
     return result

@@ -56,6 +56,7 @@ INAPPLICABLE: dict[str, set[str]] = {
     "text": {
         *("source_col", "target_col", "reverse", "features_col", "features_sep", "source_sep", "split_seed"),
         *("max_source_length", "max_target_length", "bidirectional", "attention", "decompose", "hallucinate"),
+        "dictionary",
     },
     "pairs": {"unit", "vocabulary_limit", "window"},
 }

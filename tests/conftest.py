@@ -17,6 +17,7 @@ from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.dictionary import dictionary_text
 from seq2seq.text.vocabulary import Vocabulary
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
@@ -67,8 +68,9 @@ def random_bundle(folder, data, model, seed):
     splits = load_pairs(dataset, data)
     features_sep = data.features_sep if data.features_col else ""
     sources = [pair.source for pair in splits.train]
-    source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep)
-    target = Vocabulary.build((pair.target for pair in splits.train), separator=data.target_sep)
+    cut = bool(data.decompose)
+    source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep, decompose=cut)
+    target = Vocabulary.build((pair.target for pair in splits.train), separator=data.target_sep, decompose=cut)
     folder.mkdir()
     bundle = Bundle(
         path=folder,
@@ -78,6 +80,7 @@ def random_bundle(folder, data, model, seed):
         source_vocabulary=source,
         target_vocabulary=target,
         weights={},
+        dictionary=dictionary_text(splits.train),
         record={
             "lengths": {
                 "source": max(len(source.segment(line)) for line in sources),

@@ -1,7 +1,8 @@
 """Translates lines with a loaded model: its vocabularies, its runtime and the search."""
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,9 @@ from seq2seq.cores import core_count
 from seq2seq.decoding import Hypothesis, decode, strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.forcing import forced_log_probs
+from seq2seq.inference.lookup import dictionary_in, looked_up
 from seq2seq.inference.numpy_runtime import NumpyTranslator
+from seq2seq.inference.rescoring import one_for_each_text
 from seq2seq.inference.results import Output, Scored
 from seq2seq.inference.runtimes import Runtime, make_runtime
 from seq2seq.inference.threads import single_threaded_products, spread
@@ -110,6 +113,7 @@ class Translator:
         ids = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
         rows = [self.source_form.row(several) if several else [] for several in ids]
         prefix = self.encode_prefix(config, notice)
+        joining = self.target_vocabulary.joining(self.target_vocabulary.decode(prefix))
         drawn = config.seed if config.temperature else None
         # what an empty line gets
         found = [
@@ -126,14 +130,25 @@ class Translator:
                 max_length=np.array([self.length_limit(len(ids[index]), len(prefix), config) for index in batch]),
                 min_length=config.min_length,
                 prefix=[prefix] * len(batch) if prefix else None,
+                not_after_prefix=joining,
             )
             for index, several in zip(batch.tolist(), decoded, strict=True):
                 kept = several[: config.n_best]
                 found[index] = [self.output(chunk[index], first_line + index, one, config) for one in kept]
 
-        filled = [index for index, row in enumerate(rows) if row]
+        known = looked_up(self, chunk, config, first_line=first_line) if config.dictionary else {}
+        filled = [index for index, row in enumerate(rows) if row and index not in known]
         self.in_batches(decode_batch, filled, lambda index: (len(rows[index]), len(ids[index])), config.batch_size)
+        if self.target_vocabulary.decompose:
+            found = [one_for_each_text(self, outputs, config, forced=len(prefix)) for outputs in found]
+        for index, output in known.items():
+            found[index] = [output]
         return found
+
+    @functools.cached_property
+    def dictionary(self) -> Mapping[str, str]:
+        """The sources of the training part, normalised, each with its most frequent target; see `dictionary_in`."""
+        return dictionary_in(self.bundle)
 
     def in_batches(
         self,

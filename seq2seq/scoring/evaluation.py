@@ -38,6 +38,7 @@ class Evaluation:
     outputs: list[str]  # one for each source of the material
     cut_off: int  # outputs that reached their maximum length before END
     scores: Scores
+    looked_up: int = 0  # outputs that come from the dictionary
 
     @property
     def references(self) -> list[References]:
@@ -171,7 +172,8 @@ def evaluate(
         tokenize=tokenize,
         n_bootstrap=n_bootstrap,
     )
-    return Evaluation(material, outputs, sum(not output.finished for output in found), scores)
+    cut_off, looked_up = sum(not output.finished for output in found), sum(output.looked_up for output in found)
+    return Evaluation(material, outputs, cut_off, scores, looked_up)
 
 
 def metrics_of(translator: Translator, pairs: Sequence[Pair], *, n_bootstrap: int = 0) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def joins(text: str, symbol: str) -> bool:
+    """Returns whether a symbol after a text, which is composed, belongs to the text's last character."""
+    return bool(unicodedata.combining(symbol[0])) or not composed(text[-1:] + symbol).startswith(text[-1:])
+
+
 def similar_forms(symbol: str) -> Iterator[str]:
     """Yields what may stand for an unknown symbol: its compatibility form and its base letter, each in both cases."""
     compatible = unicodedata.normalize("NFKC", symbol)

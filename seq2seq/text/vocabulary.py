@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
-from seq2seq.text.unicode_forms import code_points, composed, decomposed, similar_forms
+from seq2seq.text.unicode_forms import code_points, composed, decomposed, joins, similar_forms
 
 FORMAT = 1
 OOV_MODES = ("map", "unk", "error")
@@ -157,6 +157,12 @@ class Vocabulary:
 
         """
         return self._join(self.symbols_of(token for token in ids if token >= SPECIAL_COUNT or token < 0))
+
+    def joining(self, text: str) -> list[int]:
+        """Returns the ids of symbols that change the last character of a text: accents, and parts of syllables."""
+        if not text or not self.decompose or self.separator:
+            return []
+        return [token for symbol, token in self._ids.items() if joins(text, symbol)]
 
     def symbols_of(self, ids: Iterable[int]) -> list[str]:
         """Returns the symbol of each id, as `symbol` does."""

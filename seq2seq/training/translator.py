@@ -23,6 +23,7 @@ from seq2seq.scoring.evaluation import metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import EncodedPairs, encode_pairs, epoch, teacher_force
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
+from seq2seq.text.dictionary import dictionary_text
 from seq2seq.text.hallucination import hallucinate as make_pairs
 from seq2seq.text.pairs import Pair
 from seq2seq.text.shift_check import check_shift
@@ -76,6 +77,7 @@ class PreparedPairs(NamedTuple):
             target_vocabulary=self.target_vocabulary,
             weights={},
             record={"lengths": lengths, **record},
+            dictionary=dictionary_text(self.splits.train) if run.train.dictionary else "",
         )
         return TranslationTask(bundle, self, run.train)
 
