@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from seq2seq.bundle import LANGUAGE_MODEL, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference import language_model, translator

@@ -3,13 +3,28 @@
 import csv
 import dataclasses
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seq2seq.bundle_record import (
+    CANARY,
+    CONFIG,
+    DICTIONARY,
+    EDITS,
+    EXCERPT,
+    FORMAT_VERSION,
+    HISTORY,
+    METRICS,
+    SOURCE_VOCABULARY,
+    TARGET_VOCABULARY,
+    TRANSLATOR,
+    WEIGHTS,
+    part_names,
+    read_record,
+)
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
@@ -18,27 +33,10 @@ from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.edits import action_count
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.typed_json import damaged, from_json, read_section
+from seq2seq.typed_json import damaged, read_section
 
-FORMAT_VERSION = 1
-TRANSLATOR, LANGUAGE_MODEL = "translator", "language-model"
-CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
-    "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
-)  # fmt: skip
-SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
-EXCERPT, EDITS = "validation.txt", "edits.safetensors"
-MODEL_FILES = (CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS)
-MEMBER = re.compile(r"member-[1-9][0-9]*")  # the folder of an ensemble's member, a model folder inside the ensemble's
 OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256"}  # of config.json, not an ensemble's
 SYMBOL_OPTIONS = ("lowercase", "unit", "source_sep", "target_sep")  # of DataConfig: what a symbol is
-
-
-@dataclasses.dataclass(frozen=True)
-class Lengths:
-    """The longest lines of a translator's training data, in symbols."""
-
-    source: int
-    target: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +52,7 @@ class Bundle:
     weights: Mapping[str, np.ndarray]
     record: Mapping[str, Any]  # all of config.json, with the data's sha256 and licence and the record of training
     excerpt: str = ""  # for a language model: a part of the validation text, for prompts
+    dictionary: str = ""  # for a translator: the training part's sources, each with its most frequent target
     edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
 
@@ -80,7 +79,9 @@ def save_bundle(
     (path / CONFIG).unlink(missing_ok=True)
     names = part_names(bundle.kind, bundle.record.get("members", ()))
     if not bundle.members:
-        names += [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits)
+        names += (
+            [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits) + [DICTIONARY] * bool(bundle.dictionary)
+        )
         save_trained(bundle, history)
     write_json(path / METRICS, metrics)
     write_json(path / CANARY, list(canary))
@@ -104,8 +105,9 @@ def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None
     for name, vocabulary in vocabularies.items():
         if vocabulary is not None:
             write_json(path / name, vocabulary.to_json())
-    if bundle.excerpt:
-        write_atomically(path / EXCERPT, bundle.excerpt)
+    for name, text in ((EXCERPT, bundle.excerpt), (DICTIONARY, bundle.dictionary)):
+        if text:
+            write_atomically(path / name, text)
     if bundle.edits:
         write_arrays(path / EDITS, bundle.edits.tensors())
     write_arrays(path / WEIGHTS, bundle.weights)
@@ -141,6 +143,9 @@ def load_bundle(path: str | Path) -> Bundle:
         edits = read_edits(path, record)
     else:
         target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
+    excerpt, dictionary = (
+        (path / name).read_bytes().decode() if name in record["sha256"] else "" for name in (EXCERPT, DICTIONARY)
+    )
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -150,7 +155,8 @@ def load_bundle(path: str | Path) -> Bundle:
         target_vocabulary=target,
         weights=weights,
         record=record,
-        excerpt=(path / EXCERPT).read_bytes().decode() if EXCERPT in record["sha256"] else "",
+        excerpt=excerpt,
+        dictionary=dictionary,
         edits=edits,
     )
 
@@ -179,67 +185,11 @@ def join_members(path: Path, names: Sequence[str]) -> Bundle:
 
 def symbols_of(bundle: Bundle) -> dict[str, Any]:
     """Returns by name what the members of an ensemble have in common: their kind, and what they read and write."""
-    own = {"path", "data", "model", "weights", "record", "excerpt", "members"}
+    own = {"path", "data", "model", "weights", "record", "excerpt", "dictionary", "members"}
     fields = [field.name for field in dataclasses.fields(bundle) if field.name not in own]
     found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
     found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}
     return {**found, "source form": SourceForm.from_record(bundle.record)}
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Reads config.json.
-
-    Raises:
-        BundleError: the folder is missing or unfinished, or the file is damaged or in another format.
-
-    """
-    if not path.is_dir():
-        raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
-    if not (path / CONFIG).is_file():
-        if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
-            raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
-        raise BundleError(f"{path}: is not a model folder (no {CONFIG}); train one with `seq2seq train`")
-    record = read_json(path / CONFIG)
-    if not isinstance(record, dict) or "format" not in record:
-        raise BundleError(f"{path / CONFIG}: is not a model's configuration (no 'format')")
-    if record["format"] != FORMAT_VERSION:
-        raise BundleError(
-            f"{path / CONFIG}: has format {record['format']!r}, expected {FORMAT_VERSION}; "
-            "use the version of seq2seq that wrote it"
-        )
-    wrong = [key for key in ("data", "model", "sha256") if not isinstance(record.get(key), dict)]
-    if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
-        wrong.append("kind")
-    if "members" in record and not are_members(record["members"]):
-        wrong.append("members")
-    if wrong:
-        raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
-    if "lengths" in record:
-        from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
-    if "source_form" in record:
-        from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
-    names = part_names(record["kind"], record.get("members", ()))
-    unlisted = [name for name in names if name not in record["sha256"]]
-    if unlisted:
-        raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
-    return record
-
-
-def are_members(names: Any) -> bool:
-    """Returns whether a JSON value lists the folders of an ensemble's members."""
-    listed = isinstance(names, list) and all(isinstance(name, str) and MEMBER.fullmatch(name) for name in names)
-    return listed and 0 < len(names) == len(set(names))
-
-
-def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
-    """Returns the names of the files that every model of a kind, or an ensemble, has, except for `config.json`.
-
-    An ensemble has the `config.json` of each member, which lists the member's files in turn.
-    """
-    if members:
-        return [METRICS, CANARY, *(f"{member}/{CONFIG}" for member in members)]
-    names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
-    return [*names, SOURCE_VOCABULARY] if kind == TRANSLATOR else names
 
 
 def read_vocabulary(
@@ -275,31 +225,3 @@ def read_edits(path: Path, record: Mapping[str, Any]) -> EditDistance:
         return EditDistance.from_tensors(read_arrays(path / EDITS))
     except KeyError as error:
         raise damaged(str(path / EDITS), f"no {error.args[0]}") from error
-
-
-def kind_in(folder: Path) -> str | None:
-    """Returns the kind of model in a folder; None if there is none, or only another program's config.json."""
-    try:
-        record = read_json(folder / CONFIG)
-    except BundleError:
-        return None
-    written_here = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
-    return str(record["kind"]) if written_here and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
-
-
-RUNS = Path("runs")  # where `train` writes models, and where the other verbs find them
-
-
-def newest_bundle(runs: Path, kind: str | None = None) -> Path:
-    """Finds the model folder that was finished last, with models of one kind or of any.
-
-    Raises:
-        BundleError: there is no such model.
-
-    """
-    finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
-    finished = [path for path in finished if (found := kind_in(path.parent)) and kind in (None, found)]
-    if not finished:
-        what = kind or "model"
-        raise BundleError(f"no finished {what} under {runs}/; train one (`make train`), or give --model DIR")
-    return finished[-1].parent

@@ -1,15 +1,13 @@
-"""All options of the toolkit: frozen dataclasses whose fields have the default, the help text and the limits.
+"""The options of data, model and training: frozen dataclasses whose fields have default, help text and limits.
 
 The command line, `--config FILE.toml`, the Python functions and the model folder all use these classes.
 """
 
-import dataclasses
-import secrets
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from seq2seq.errors import OptionError
-from seq2seq.fields import Config, flag_of, internal, option
+from seq2seq.fields import Config, internal, option
 
 ATTENTION, TRANSDUCER = "attention", "transducer"  # architectures
 
@@ -29,14 +27,19 @@ class DataConfig(Config):
     features_sep: str = option(";", "separator of the tags, such as V;PST;1;PL")
     source_sep: str = option("", "separator of source symbols; empty: characters")
     target_sep: str = option("", "separator of target symbols; empty: characters")
+    decompose: bool | None = option(
+        None,
+        "cut characters into their canonical parts inside the model, such as Hangul syllables into jamo; outputs are "
+        "composed; default: where this leaves at most a third of the symbols, and at least 100 fewer",
+    )
     lowercase: bool = option(False, "lower-case the data, and every input of the trained model")
     unit: str = option("char", "what a symbol of a text is", choices=("char", "word"))
     vocabulary_limit: int | None = option(
         None, "largest number of symbols in the vocabulary of a text; others are UNK", at_least=1
     )
     on_bad_line: str = option("skip", "what to do with an unusable line", choices=("skip", "error"))
-    max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols)", at_least=1)
-    max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols)", at_least=1)
+    max_source_length: int | None = option(200, "leave out pairs with a longer source (symbols as written)", at_least=1)
+    max_target_length: int | None = option(200, "leave out pairs with a longer target (symbols as written)", at_least=1)
     split_seed: int = option(1, "seed of the split by source", at_least=0)
 
     def __post_init__(self) -> None:
@@ -162,7 +165,13 @@ class TrainingConfig(Config):
         choices=("loss", "chrf", "exact"),
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
-    seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+    hallucinate: int = option(
+        0, "extra training pairs with random stems, made from pairs whose sides share symbols (inflection)", at_least=0
+    )
+    dictionary: bool = option(
+        True, "store the training part's pairs with the model, up to 8 MiB, for `decode --dictionary`"
+    )
+    seed: int = option(1, "seed of initial weights, batches, dropout and --hallucinate", at_least=0)
     members: int = option(
         1,
         "train an ensemble: this many models that differ in their seed, one after the other, N times the time; "
@@ -173,121 +182,3 @@ class TrainingConfig(Config):
     shards: int | None = option(
         None, "parts of a batch computed in parallel; default: one per core, each with 8 rows or more", at_least=1
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingOptions(Config):
-    """How symbols are sampled, for translators and language models."""
-
-    section: ClassVar[str] = "decode"
-    usual_temperature: ClassVar[str] = "1"  # the example in messages
-
-    temperature: float | None = option(
-        None,
-        "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 is greedy",
-        at_least=0.0,
-        metavar="T",
-    )
-    top_k: int | None = option(None, "sample among the K most probable symbols", at_least=1, metavar="K")
-    top_p: float | None = option(
-        None, "sample among the fewest symbols that together reach P", above=0.0, at_most=1.0, metavar="P"
-    )
-    min_p: float | None = option(
-        None, "sample among symbols with at least P times the largest probability", at_least=0.0, at_most=1.0,
-        metavar="P",
-    )  # fmt: skip
-    seed: int | None = option(
-        None, "seed of sampling; absent: drawn and printed", at_least=0, at_most=2**64 - 1, metavar="N"
-    )
-    oov: str = option("map", "characters the model never saw", choices=("map", "unk", "error"))
-
-    def check_filters(self) -> None:
-        """Raises OptionError for a filter without sampling."""
-        for name in ("top_k", "top_p", "min_p"):
-            if getattr(self, name) is not None and not self.temperature:
-                raise OptionError(
-                    f"{flag_of(name)} filters what is drawn and needs --temperature above 0, "
-                    f"such as {self.usual_temperature}"
-                )
-
-    def with_seed(self) -> Self:
-        """Returns the options with a random seed if none was given."""
-        return self if self.seed is not None else dataclasses.replace(self, seed=secrets.randbelow(2**31))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodingConfig(SamplingOptions):
-    """How text is produced from a model."""
-
-    beam_size: int | None = option(
-        None, "beam search with K hypotheses", at_least=1, aliases=("--beam-width", "--num-beams"), metavar="K"
-    )
-    length_penalty: float = option(
-        1.0, "A in rank_score = score / length^A, length in symbols with END; 0: the sum", at_least=0.0,
-        at_most=10.0, metavar="A",
-    )  # fmt: skip
-    n_best: int = option(1, "results for each line; needs --format tsv or jsonl", at_least=1, metavar="N")
-    max_length: int | None = option(
-        None,
-        "largest number of symbols in an output, END not counted; default: 1.5 times the longest in the training "
-        "data, more for a longer source",
-        at_least=1,
-        metavar="N",
-    )
-    min_length: int = option(0, "smallest number of symbols in an output", at_least=0, metavar="N")
-    prefix: str = option("", "forced beginning of every output", metavar="TEXT")
-    batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.beam_size is not None and self.temperature is not None:
-            raise OptionError(
-                "--beam-size and --temperature exclude each other: a beam finds the most probable output, "
-                "a temperature samples one; give one of them"
-            )
-        self.check_filters()
-        if self.n_best > (self.beam_size or 1) and not self.temperature:
-            raise OptionError(
-                f"--n-best {self.n_best} needs at least as many hypotheses: give --beam-size {self.n_best} or more, "
-                "or --temperature for samples"
-            )
-        if self.max_length is not None and self.min_length > self.max_length:
-            raise OptionError(f"--min-length {self.min_length} is above --max-length {self.max_length}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationConfig(SamplingOptions):
-    """How a language model generates text."""
-
-    usual_temperature: ClassVar[str] = "0.7"
-
-    length: int = option(400, "symbols to generate after the prompt", at_least=1, metavar="N")
-    temperature: float = option(
-        0.7,
-        "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 takes the most probable symbol",
-        at_least=0.0,
-        metavar="T",
-    )
-    samples: int = option(1, "texts to generate from the same prompt", at_least=1, metavar="N")
-    seed: int | None = option(
-        None, "seed of sampling and of the random excerpt; absent: drawn and printed", at_least=0, at_most=2**64 - 1,
-        metavar="N",
-    )  # fmt: skip
-    oov: str = option("map", "characters of the prompt that the model never saw", choices=("map", "unk", "error"))
-    beam_size: int | None = option(
-        None, "refused: the most probable text of a language model repeats itself", at_least=1, metavar="K",
-        aliases=("--beam-width", "--num-beams"),
-    )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.beam_size is not None:
-            raise OptionError(
-                f"--beam-size {self.beam_size}: beam search makes a language model repeat itself, since the most "
-                "probable long text is a loop; leave it out, and give --temperature 0.7 or --temperature 0 for greedy"
-            )
-        self.check_filters()
-        if self.samples > 1 and not self.temperature:
-            raise OptionError(
-                f"--samples {self.samples}: at --temperature 0 all texts are the same; give a temperature above 0"
-            )

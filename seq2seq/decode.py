@@ -6,18 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from seq2seq.bundle import TRANSLATOR, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured, whole
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
-from seq2seq.config import DecodingConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
 from seq2seq.inference.results import Output, fields_of
 from seq2seq.inference.translator import CHUNK_BATCHES, Translator
+from seq2seq.search_config import DecodingConfig
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
@@ -62,13 +63,15 @@ def run(argv: Sequence[str]) -> int:
     if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
         converse(translator, config, args, unknown)
         return 0
+    if config.dictionary:  # first, since a folder may have none
+        say(f"dictionary: {len(translator.dictionary)} sources")
     settings = {
         "model": sha256_of(folder / "config.json"),
         "format": args.format,
         "first_line": args.first_line,
         **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
     }
-    cut = 0
+    cut = looked_up = 0
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
@@ -79,8 +82,11 @@ def run(argv: Sequence[str]) -> int:
             translator.check_tags(lines, first_line=number)
             results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
             cut += sum(not found.finished for outputs in results for found in outputs)
+            looked_up += sum(found.looked_up for outputs in results for found in outputs)
             output.write("".join(render(found, args.format) for outputs in results for found in outputs), lines)
     unknown.summary()
+    if config.dictionary:
+        say(f"{looked_up} lines were looked up, the model translated the others")
     if cut:
         say(f"{cut} outputs were cut off before they ended; --max-length raises the limit")
     return 0

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import TRANSLATOR, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.config import DataConfig, DecodingConfig
+from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of
 from seq2seq.files import write_atomically
@@ -31,6 +32,7 @@ from seq2seq.scoring.evaluation import (
     seen_in_training,
 )
 from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, compare
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.splits import References
 
 EXAMPLE = (
@@ -162,6 +164,8 @@ def scored(translator: Translator, material: Material, config: DecodingConfig, a
         ignore_case=args.ignore_case, tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
     )  # fmt: skip
     unknown.summary()
+    if config.dictionary:
+        say(f"{result.looked_up} of {len(result.outputs)} outputs were looked up, the model translated the others")
     if result.cut_off:
         say(f"{result.cut_off} outputs were cut off before they ended; --max-length raises the limit")
     return result

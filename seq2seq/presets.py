@@ -64,8 +64,8 @@ PRESETS: dict[str, dict[str, Any]] = {"tutorial": TUTORIAL, "king-lear": KING_LE
 INAPPLICABLE: dict[str, set[str]] = {
     "text": {
         *("source_col", "target_col", "reverse", "features_col", "features_sep", "source_sep", "split_seed"),
-        *("max_source_length", "max_target_length", "bidirectional", "attention"),
-        "architecture",
+        *("max_source_length", "max_target_length", "bidirectional", "attention", "architecture", "decompose"),
+        *("hallucinate", "dictionary"),
     },
     "pairs": {"unit", "vocabulary_limit", "window"},
 }

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from seq2seq.bundle import TRANSLATOR, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb

@@ -12,7 +12,6 @@ from typing import Any
 from seq2seq.api import load
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.config import GenerationConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
@@ -27,6 +26,7 @@ from seq2seq.scoring.temperature_sweep import (
     sweep_text,
     text_advice,
 )
+from seq2seq.search_config import GenerationConfig
 
 EXAMPLE = (
     "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.api import load
-from seq2seq.bundle import CANARY, CONFIG, read_record
+from seq2seq.bundle_record import CANARY, CONFIG, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
 from seq2seq.files import check_hash

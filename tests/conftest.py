@@ -11,12 +11,15 @@ import pytest
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
-from seq2seq.bundle import TRANSLATOR, Bundle, save_bundle
-from seq2seq.config import TRANSDUCER, DataConfig, DecodingConfig, ModelConfig
+from seq2seq.bundle import Bundle, save_bundle
+from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END
 from seq2seq.text.datasets import load_pairs, resolve
+from seq2seq.text.dictionary import dictionary_text
 from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training.architecture import learn_edits
@@ -69,8 +72,9 @@ def random_bundle(folder, data, model, seed):
     splits = load_pairs(dataset, data)
     features_sep = data.features_sep if data.features_col else ""
     sources = [pair.source for pair in splits.train]
-    source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep)
-    target = Vocabulary.build((pair.target for pair in splits.train), separator=data.target_sep)
+    cut = bool(data.decompose)
+    source = Vocabulary.build(sources, separator=data.source_sep, features_sep=features_sep, decompose=cut)
+    target = Vocabulary.build((pair.target for pair in splits.train), separator=data.target_sep, decompose=cut)
     folder.mkdir()
     bundle = Bundle(
         path=folder,
@@ -80,6 +84,7 @@ def random_bundle(folder, data, model, seed):
         source_vocabulary=source,
         target_vocabulary=target,
         weights={},
+        dictionary=dictionary_text(splits.train),
         record={
             "lengths": {
                 "source": max(len(source.segment(line)) for line in sources),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seq2seq.api import load
-from seq2seq.config import DecodingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference.attention_view import view_attention
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.vocabulary import Vocabulary
 
 

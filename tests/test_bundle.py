@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from seq2seq.api import load
-from seq2seq.bundle import CONFIG, load_bundle, newest_bundle, part_names, save_bundle
+from seq2seq.bundle import load_bundle, save_bundle
+from seq2seq.bundle_record import CONFIG, DICTIONARY, newest_bundle, part_names
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of, write_arrays
@@ -17,7 +18,7 @@ from tests.conftest import random_bundle
 from tests.test_checkpoints import PowerCut, Scissors
 from tests.tiny_language import make_model
 
-PARTS = part_names("translator")
+PARTS = [*part_names("translator"), DICTIONARY]
 
 
 @pytest.fixture

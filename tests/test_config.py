@@ -3,9 +3,10 @@ import re
 
 import pytest
 
-from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig, GenerationConfig)
 FIELDS = [(section, field) for section in SECTIONS for field in dataclasses.fields(section)]

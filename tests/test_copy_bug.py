@@ -12,8 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from seq2seq.bundle import TRANSLATOR, Bundle, load_bundle, save_bundle
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.bundle import Bundle, load_bundle, save_bundle
+from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
 from seq2seq.errors import DataError
 from seq2seq.inference.forcing import forced_log_probs
@@ -24,6 +25,7 @@ from seq2seq.models.step import make_optimizer, make_train_step
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.translator import TranslatorModels, build_translator
 from seq2seq.models.weights import export_weights
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START
 from seq2seq.text.batches import Ragged, encode_pairs, shift, teacher_force
 from seq2seq.text.pairs import Pair

@@ -11,9 +11,10 @@ import pytest
 
 from seq2seq import decode
 from seq2seq.api import load
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
+from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.pairs import Pair
 from tests.conftest import SYLLABLES, random_bundle
 

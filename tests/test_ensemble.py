@@ -9,8 +9,8 @@ import pytest
 
 from seq2seq import decode, doctor, evaluate, generate, score, verify
 from seq2seq.api import load
-from seq2seq.bundle import CONFIG, join_members, kind_in, load_bundle, newest_bundle, save_bundle
-from seq2seq.config import DecodingConfig, GenerationConfig
+from seq2seq.bundle import join_members, load_bundle, save_bundle
+from seq2seq.bundle_record import CONFIG, kind_in, newest_bundle
 from seq2seq.decoding import log_softmax, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files import sha256_of
@@ -21,6 +21,7 @@ from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.runtimes import make_runtime
 from seq2seq.inference.translator import Translator
 from seq2seq.inference.window_model import RestartingLanguageModel
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.special import END, START
 from seq2seq.text.pairs import Pair
 from tests.conftest import ROWS

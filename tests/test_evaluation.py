@@ -3,7 +3,7 @@ import json
 import pytest
 
 import seq2seq
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig
+from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.evaluation import (
@@ -18,6 +18,7 @@ from seq2seq.scoring.evaluation import (
 )
 from seq2seq.scoring.metrics import NAMES, score_all
 from seq2seq.scoring.training_data import training_data
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text import datasets
 from seq2seq.text.pairs import Pair
 from seq2seq.text.splits import References, split_by_source

@@ -1,5 +1,5 @@
 from seq2seq.cli.notices import UnknownCharacters
-from seq2seq.text.vocabulary import Replacement
+from seq2seq.text.readings import Replacement
 
 
 def reported(unknown, text, capsys, *, becomes=None):

@@ -6,9 +6,10 @@ import pytest
 from seq2seq import decode, generate, train
 from seq2seq.cli.options import add_options, configured, read_config_file
 from seq2seq.cli.shell import make_parser
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of, to_toml, toml_value
+from seq2seq.search_config import DecodingConfig
 
 SECTIONS = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig)
 

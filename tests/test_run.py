@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from seq2seq import train
-from seq2seq.bundle import CONFIG, kind_in, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import CONFIG, kind_in
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json, write_json

@@ -7,10 +7,10 @@ import pytest
 
 import seq2seq
 from seq2seq import decode, score
-from seq2seq.config import DecodingConfig
 from seq2seq.inference import translator as inference
 from seq2seq.inference.forcing import forced_log_probs
 from seq2seq.score import main
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, PAD, START
 from seq2seq.text import batches
 from seq2seq.text.pairs import Pair

@@ -9,7 +9,6 @@ import pytest
 from tiny_language import make_model
 
 from seq2seq.api import load
-from seq2seq.config import GenerationConfig
 from seq2seq.inference.entropy import entropies, entropy
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -22,6 +21,7 @@ from seq2seq.scoring.diversity import (
     words_of,
 )
 from seq2seq.scoring.temperature_sweep import best_output, pairs_advice, sweep_pairs, sweep_text, text_advice
+from seq2seq.search_config import GenerationConfig
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.sweep import main, side_by_side, table
 from seq2seq.text.prose import TextForm
@@ -122,7 +122,7 @@ def test_the_best_draw_is_the_exact_or_the_nearest_one(tiny_bundle):
 
 
 def seedless():
-    from seq2seq.config import DecodingConfig
+    from seq2seq.search_config import DecodingConfig
 
     return DecodingConfig()
 

@@ -12,7 +12,8 @@ import pytest
 
 from seq2seq import decode, train
 from seq2seq.api import load
-from seq2seq.bundle import CONFIG, load_bundle
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import CONFIG
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
 from seq2seq.files import read_arrays, write_arrays

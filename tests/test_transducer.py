@@ -7,11 +7,12 @@ import pytest
 
 import seq2seq
 from seq2seq.bundle import load_bundle
-from seq2seq.config import DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.translator import Translator
 from seq2seq.presets import with_defaults
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import teacher_force
 from seq2seq.text.edits import COPY, DELETE, first_insertion

@@ -6,12 +6,13 @@ import pytest
 
 from seq2seq import verify
 from seq2seq.api import load
-from seq2seq.bundle import CONFIG, load_bundle, part_names
-from seq2seq.config import DecodingConfig
+from seq2seq.bundle import load_bundle
+from seq2seq.bundle_record import CONFIG, part_names
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of
 from seq2seq.inference.canary import MARGIN, choose_canary, replay_canary, smallest_margin
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, START
 from seq2seq.text.vocabulary import Vocabulary
 from tests.conftest import ROWS

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.special import SPECIAL_COUNT, UNK
-from seq2seq.text.vocabulary import Replacement, Vocabulary
+from seq2seq.text.readings import Replacement
+from seq2seq.text.vocabulary import Vocabulary
 
 FIRST = SPECIAL_COUNT
 

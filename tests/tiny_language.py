@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle, save_bundle
+from seq2seq.bundle import Bundle, save_bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.files import sha256_of
 from seq2seq.inference.canary import choose_text_canary

@@ -10,9 +10,9 @@ from seq2seq.adoption.form_search import SearchResult
 from seq2seq.adoption.likelihood import Row, fits
 from seq2seq.adoption.source_model import OriginalModel
 from seq2seq.adoption.vocabulary_search import VocabularySearch
-from seq2seq.config import DecodingConfig
 from seq2seq.errors import AdoptionError
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END
 from seq2seq.text.pairs import Pair
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from seq2seq.api import load
-from seq2seq.bundle import Bundle, kind_in, load_bundle, save_bundle
+from seq2seq.bundle import Bundle, load_bundle, save_bundle
+from seq2seq.bundle_record import kind_in
 from seq2seq.errors import AdoptionError, BundleError
 from seq2seq.files import fresh_folder, replace_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from seq2seq.cli.shell import say
 
 if TYPE_CHECKING:
-    from seq2seq.text.vocabulary import Replacement
+    from seq2seq.text.readings import Replacement
 
 
 class UnknownCharacters:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seq2seq.config import DataConfig, DecodingConfig, GenerationConfig, ModelConfig, TrainingConfig
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError, excerpt
 from seq2seq.fields import Config, check_value, flag_of, type_of
 from seq2seq.presets import PRESETS
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 
 SECTIONS: tuple[type[Config], ...] = (DataConfig, ModelConfig, TrainingConfig, DecodingConfig, GenerationConfig)
 AnyConfig = TypeVar("AnyConfig", bound=Config)

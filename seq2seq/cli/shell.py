@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seq2seq.bundle import RUNS, newest_bundle
+from seq2seq.bundle_record import RUNS, newest_bundle
 from seq2seq.errors import OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130

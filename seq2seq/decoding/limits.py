@@ -18,6 +18,7 @@ class Limits(NamedTuple):
     min_length: int
     prefix_ids: np.ndarray  # int (B, P + 1), right-padded with PAD
     prefix_lengths: np.ndarray  # int (B,)
+    not_after_prefix: np.ndarray  # int (N,): ids
     allow_end: bool
     step_counts: np.ndarray  # int (B,): most steps of a source, with the last one, which can only add END
     first_stop: int  # the minimum of `step_counts`
@@ -30,6 +31,7 @@ class Limits(NamedTuple):
         max_length: int | np.ndarray,
         min_length: int,
         prefix: Sequence[Sequence[int]] | None,
+        not_after_prefix: Sequence[int] = (),
         allow_end: bool,
     ) -> Limits:
         """Checks the limits of `count` sources and converts them to arrays.
@@ -39,6 +41,7 @@ class Limits(NamedTuple):
             max_length: one number for all sources, or int (count,).
             min_length: one number for all sources.
             prefix: ids that each output must begin with; None: no output has one.
+            not_after_prefix: ids that may not follow a prefix at once.
             allow_end: whether END may be chosen.
 
         Raises:
@@ -73,6 +76,7 @@ class Limits(NamedTuple):
             min_length=min_length,
             prefix_ids=prefix_ids,
             prefix_lengths=prefix_lengths,
+            not_after_prefix=np.array(not_after_prefix, dtype=np.int64),
             allow_end=allow_end,
             step_counts=max_lengths + allow_end,
             first_stop=shortest + allow_end,
@@ -81,6 +85,18 @@ class Limits(NamedTuple):
     def first_id(self, step: int) -> int:
         """Returns the smallest id that may be emitted: END, or the next id where END is not allowed."""
         return END if self.allow_end and step >= self.min_length else END + 1
+
+    def allowed(self, logits: np.ndarray, step: int, sources: np.ndarray) -> np.ndarray:
+        """Takes logits float (b, J, V) of the sources int (b,); returns float (b, J, V).
+
+        Where the prefix has just ended, they are -inf for the ids that may not follow it.
+        """
+        if not self.not_after_prefix.size or not 0 < step < self.prefix_ids.shape[1]:
+            return logits
+        logits = logits.copy()
+        ended = np.flatnonzero(self.prefix_lengths[sources] == step)
+        logits[np.ix_(ended, np.arange(logits.shape[1]), self.not_after_prefix)] = -np.inf
+        return logits
 
     def decide(self, step: int) -> bool:
         """Returns whether a prefix or a length limit may decide this step for some source."""

@@ -74,6 +74,7 @@ def search(
     max_length: int | np.ndarray,
     min_length: int = 0,
     prefix: Sequence[Sequence[int]] | None = None,
+    not_after_prefix: Sequence[int] = (),
     start_ids: int | np.ndarray = START,
     first_logits: np.ndarray | None = None,
     allow_end: bool = True,
@@ -91,6 +92,7 @@ def search(
         max_length: most symbols of an output, with the prefix, without END; one number for all or int (B,).
         min_length: least symbols of an output, counted in the same way.
         prefix: ids that each output must begin with, B sequences, or None.
+        not_after_prefix: ids that may not follow a prefix at once, since they would change its last character.
         start_ids: the input of the first step: one id for all or int (B,).
         first_logits: float (B, V), the logits after a prompt that the state has read; replaces `start_ids`.
         allow_end: whether END may be chosen; False for a text without end.
@@ -104,7 +106,14 @@ def search(
 
     """
     lines = np.asarray(line_numbers, dtype=np.int64)
-    limits = Limits.of(len(lines), max_length=max_length, min_length=min_length, prefix=prefix, allow_end=allow_end)
+    limits = Limits.of(
+        len(lines),
+        max_length=max_length,
+        min_length=min_length,
+        prefix=prefix,
+        not_after_prefix=not_after_prefix,
+        allow_end=allow_end,
+    )
     start = np.full(lines.shape, start_ids, dtype=np.int32)
     return _steps(model, state, strategy, lines, limits, start, first_logits)
 
@@ -130,7 +139,7 @@ def _steps(
         drawn = uniforms.at(step) if uniforms else None
         normalizers, finite = _log_sum_exp(logits)
         candidates = Candidates(
-            logits=logits.reshape(*own.shape, -1)[..., limits.first_id(step) :],
+            logits=limits.allowed(logits.reshape(*own.shape, -1), step, sources)[..., limits.first_id(step) :],
             first_id=limits.first_id(step),
             normalizers=normalizers.reshape(own.shape),
             scores=slots.scores,

@@ -17,7 +17,7 @@ from seq2seq.errors import OptionError
 from seq2seq.special import PAD
 
 if TYPE_CHECKING:
-    from seq2seq.config import SamplingOptions
+    from seq2seq.search_config import SamplingOptions
 
 
 class Candidates(NamedTuple):

@@ -29,7 +29,10 @@ from seq2seq.text.edits import (
     substitute,
     symbol_numbers,
 )
-from seq2seq.text.vocabulary import Reading, Vocabulary
+from seq2seq.text.readings import Reading
+from seq2seq.text.vocabulary import Vocabulary
+
+JOINING = -1  # stands for source symbols that would change the last character of a prefix
 
 
 class ActionWriter:
@@ -134,6 +137,10 @@ class ActionWriter:
         paths = self.paths(sources, targets)
         return [by_symbol(path, row) for path, row in zip(paths, self.forced(sources, paths), strict=True)]
 
+    def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
+        """Returns the ids that the model is fed for given targets, without START and END."""
+        return [path[1:-1] for path in self.paths(sources, targets)]
+
 
 class Found(NamedTuple):
     """An output of the search before it is scored."""
@@ -182,6 +189,9 @@ class LimitedActions:
                 f"--prefix: expected symbols that the model can write, got {names[UNK]} in {prefix!r}; leave out what "
                 "training never saw, or train with --architecture attention"
             )
+        joining = np.array(limits.not_after_prefix, np.int64)
+        self.joining = np.concatenate([substitute(joining), insert(joining, len(names))])
+        self.joining_symbols = {names[token] for token in limits.not_after_prefix}
         ids = np.array(limits.prefix, np.int64)
         # the substitution and the insertion that write each symbol of the prefix
         self.writers = np.stack([substitute(ids), insert(ids, len(names))], 1)
@@ -189,7 +199,8 @@ class LimitedActions:
     def start(self, state: State, sources: Sequence[Reading]) -> State:
         """Adds what the limits need to the state of B sources: symbols written and read, and the sources' symbols."""
         zeros = np.zeros(len(sources), np.int64)
-        copied = Ragged([[*(self.numbers.get(symbol, 0) for symbol in source.symbols), 0] for source in sources])
+        numbers = self.numbers | dict.fromkeys(self.joining_symbols, JOINING)
+        copied = Ragged([[*(numbers.get(symbol, 0) for symbol in source.symbols), 0] for source in sources])
         shared = (state.shared, self.limits.max_lengths, copied.padded(np.arange(len(sources))))
         return State((state.rows, zeros, zeros), shared)
 
@@ -212,6 +223,11 @@ class LimitedActions:
         inside = np.flatnonzero(written < len(self.wanted))
         if len(inside):
             self.keep_prefix(logits, inside, written[inside], copied[each[inside]], position[inside])
+        if len(self.joining):
+            just = np.flatnonzero(written == len(self.wanted))
+            logits[np.ix_(just, self.joining)] = -np.inf
+            joins = copied[each[just], np.minimum(position[just], copied.shape[1] - 1)] == JOINING
+            logits[just[joins], COPY] = -np.inf
         return logits, State((after.rows, written, position), (after.shared, most, copied))
 
     def keep_prefix(

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config import DecodingConfig, GenerationConfig
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
 from seq2seq.inference.language_model import LanguageModel, Opening
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.special import END, SPECIAL_COUNT, START
-from seq2seq.text.vocabulary import Reading
+from seq2seq.text.readings import Reading
 
 MARGIN = 0.05  # nats between the best and the second-best symbol, at every step; less is a near-tie
 TOLERANCE = 1e-4  # nats

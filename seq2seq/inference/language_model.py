@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.config import GenerationConfig
+from seq2seq.bundle import Bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.forcing import text_log_probs
@@ -14,9 +14,10 @@ from seq2seq.inference.results import Generated, Scored
 from seq2seq.inference.runtimes import make_text_runtime
 from seq2seq.inference.threads import single_threaded_products, single_threaded_steps
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
+from seq2seq.search_config import GenerationConfig
 from seq2seq.text.batches import shift
 from seq2seq.text.prose import WORD_JOINT, TextForm
-from seq2seq.text.vocabulary import Replacement
+from seq2seq.text.readings import Replacement
 
 OPENING_CHARACTERS = 100  # length of a random place of the validation text
 

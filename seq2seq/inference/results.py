@@ -30,6 +30,7 @@ class Output(NamedTuple):
     finished: bool  # END was reached; False: the output was cut off
     seed: int | None  # None: not sampled
     token_ids: list[int]  # of `symbols`, without START and END
+    looked_up: bool = False  # the text comes from the dictionary; the log-probabilities are the model's for it
 
 
 class Generated(NamedTuple):
@@ -46,5 +47,6 @@ class Generated(NamedTuple):
 
 
 def fields_of(result: Output | Generated) -> dict[str, Any]:
-    """Returns the fields of a line of jsonl, by name: all but the ids."""
-    return {name: value for name, value in result._asdict().items() if name != "token_ids"}
+    """Returns the fields of a line of jsonl, by name: all but the ids; `looked_up` only where it is true."""
+    fields = result._asdict()
+    return {name: value for name, value in fields.items() if name != "token_ids" and (name != "looked_up" or value)}

@@ -1,27 +1,32 @@
 """Translates lines with a loaded model: its vocabularies, its runtime and the search."""
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import TRANSLATOR, Bundle
-from seq2seq.config import DecodingConfig
+from seq2seq.bundle import Bundle
+from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cores import core_count
 from seq2seq.decoding import strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.inference.lookup import dictionary_in, looked_up
 from seq2seq.inference.protocols import ActionRuntime, Runtime
+from seq2seq.inference.rescoring import one_for_each_text
 from seq2seq.inference.results import Output, Scored
 from seq2seq.inference.runtimes import make_writer
 from seq2seq.inference.threads import single_threaded_products, spread
 from seq2seq.inference.writers import WritingLimits, Written
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.batches import cut_batches
 from seq2seq.text.lines import clean
 from seq2seq.text.pairs import Pair, normalise
+from seq2seq.text.readings import Reading, Replacement
 from seq2seq.text.source_layout import SourceForm
-from seq2seq.text.vocabulary import Reading, Replacement, Vocabulary
+from seq2seq.text.vocabulary import Vocabulary
 
 CHUNK_BATCHES = 16  # batches of lines that are read together and sorted by length
 
@@ -111,6 +116,7 @@ class Translator:
         )
         read = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
         prefix = self.encode_prefix(config, notice)
+        joining = self.target_vocabulary.joining(self.target_vocabulary.decode(prefix))
         drawn = config.seed if config.temperature else None
         # what an empty line gets
         found = [
@@ -124,7 +130,7 @@ class Translator:
                 [read[index] for index in batch],
                 strategy=strategy,
                 line_numbers=batch + first_line,
-                limits=WritingLimits(most, config.min_length, prefix),
+                limits=WritingLimits(most, config.min_length, prefix, joining),
             )
             for index, several in zip(batch.tolist(), decoded, strict=True):
                 kept = several[: config.n_best]
@@ -133,11 +139,21 @@ class Translator:
         def length(index: int) -> int:
             return len(read[index].tags) + len(read[index].ids)
 
-        filled = [index for index, line in enumerate(read) if length(index)]
+        known = looked_up(self, chunk, config, first_line=first_line) if config.dictionary else {}
+        filled = [index for index in range(len(read)) if length(index) and index not in known]
         self.in_batches(
             decode_batch, filled, lambda index: (self.writer.row_length(read[index]), length(index)), config.batch_size
         )
+        if self.target_vocabulary.decompose:
+            found = [one_for_each_text(self, outputs, config, forced=len(prefix)) for outputs in found]
+        for index, output in known.items():
+            found[index] = [output]
         return found
+
+    @functools.cached_property
+    def dictionary(self) -> Mapping[str, str]:
+        """The sources of the training part, normalised, each with its most frequent target; see `dictionary_in`."""
+        return dictionary_in(self.bundle)
 
     def in_batches(
         self,
@@ -218,7 +234,7 @@ class Translator:
         return Output(
             number,
             line,
-            self.target_vocabulary.separator.join(written.symbols),
+            self.target_vocabulary.join(written.symbols),
             written.symbols,
             written.log_probs,
             written.score,

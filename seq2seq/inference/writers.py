@@ -10,8 +10,9 @@ from seq2seq.inference.forcing import fed_log_probs
 from seq2seq.inference.protocols import Runtime
 from seq2seq.special import END, START
 from seq2seq.text.batches import Ragged
+from seq2seq.text.readings import Reading
 from seq2seq.text.source_layout import SourceForm
-from seq2seq.text.vocabulary import Reading, Vocabulary
+from seq2seq.text.vocabulary import Vocabulary
 
 
 class Written(NamedTuple):
@@ -31,6 +32,7 @@ class WritingLimits(NamedTuple):
     max_lengths: np.ndarray  # int (B,)
     min_length: int
     prefix: list[int]  # target ids
+    not_after_prefix: list[int]  # target ids that may not follow the prefix at once
 
 
 class Writer(Protocol):
@@ -53,6 +55,9 @@ class Writer(Protocol):
 
     def log_probs(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[float]]:
         """Returns the log-probability of each symbol of given targets and of END, in nats."""
+
+    def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
+        """Returns the ids that the model is fed for given targets, without START and END."""
 
 
 class SymbolWriter:
@@ -82,6 +87,7 @@ class SymbolWriter:
             max_length=limits.max_lengths,
             min_length=limits.min_length,
             prefix=[limits.prefix] * len(sources) if limits.prefix else None,
+            not_after_prefix=limits.not_after_prefix,
         )
         return [[Written(self.vocabulary.symbols_of(one.token_ids), *one) for one in several] for several in decoded]
 
@@ -90,3 +96,7 @@ class SymbolWriter:
         rows = [[START, *target.ids, END] for target in targets]
         found = fed_log_probs(self.runtime, self.start(sources), Ragged(rows).padded(np.arange(len(rows))))
         return [values[: len(row) - 1] for values, row in zip(found.tolist(), rows, strict=True)]
+
+    def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
+        """Returns the ids that the model is fed for given targets, without START and END."""
+        return [target.ids for target in targets]

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2seq.bundle import Bundle
-from seq2seq.config import DataConfig, DecodingConfig
+from seq2seq.config import DataConfig
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Scores
 from seq2seq.scoring.training_data import training_data
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.datasets import Splits, load_pairs, resolve
 from seq2seq.text.lines import clean
 from seq2seq.text.pairs import UNLIMITED, Pair, read_pairs
+from seq2seq.text.readings import Replacement
 from seq2seq.text.splits import References, scored_by, scored_items, source_key
-from seq2seq.text.vocabulary import Replacement
 
 PARTS = ("test", "validation")
 BY = ("auto", "row", "source")
@@ -72,6 +73,7 @@ class Evaluation:
     outputs: list[str]  # one for each item of the material
     cut_off: int  # outputs that reached their maximum length before END
     scores: Scores
+    looked_up: int = 0  # outputs that come from the dictionary
 
     @property
     def references(self) -> list[References]:
@@ -222,7 +224,8 @@ def evaluate(
         tokenize=tokenize,
         n_bootstrap=n_bootstrap,
     )
-    return Evaluation(material, outputs, sum(not output.finished for output in found), scores)
+    cut_off, looked_up = sum(not output.finished for output in found), sum(output.looked_up for output in found)
+    return Evaluation(material, outputs, cut_off, scores, looked_up)
 
 
 def best_outputs(

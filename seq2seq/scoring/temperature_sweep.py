@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config import DecodingConfig, GenerationConfig
 from seq2seq.inference.entropy import output_entropy, text_entropy
 from seq2seq.inference.language_model import LanguageModel, Opening
 from seq2seq.inference.results import Output
@@ -13,6 +12,7 @@ from seq2seq.inference.translator import Translator
 from seq2seq.scoring.diversity import text_measures, unknown_words
 from seq2seq.scoring.memorization import quoted_share, quoted_spans
 from seq2seq.scoring.metrics import chrf, exact_match
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.text.prose import TextForm
 from seq2seq.text.splits import References
 

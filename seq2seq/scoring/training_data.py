@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle
+from seq2seq.bundle import Bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.errors import BundleError, DataError
 from seq2seq.files import sha256_of
 from seq2seq.text.datasets import Dataset, bundled_path, resolve

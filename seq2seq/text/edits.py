@@ -13,7 +13,7 @@ from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text.batches import Ragged
 from seq2seq.text.edit_distance import EditDistance, batches_of
 from seq2seq.text.edit_lattice import DELETED, INSERTED
-from seq2seq.text.vocabulary import Reading
+from seq2seq.text.readings import Reading
 
 COPY, DELETE = SPECIAL_COUNT, SPECIAL_COUNT + 1
 FIRST_SUB = SPECIAL_COUNT + 2  # SUB of the target id UNK; the other ids follow in their order

@@ -1,34 +1,19 @@
-"""Converts lines to token ids and back; symbols are characters, or strings between separators; tags come first."""
+"""Converts lines to token ids and back; symbols are characters, their parts, or separated strings; tags come first."""
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
+from seq2seq.text.readings import Reading, Replacement, located_parts
+from seq2seq.text.unicode_forms import code_points, composed, decomposed, joins, similar_forms
 
 FORMAT = 1
 OOV_MODES = ("map", "unk", "error")
 SPECIAL_NAMES = {PAD: "<PAD>", UNK: "<UNK>", START: "<START>", END: "<END>"}
-
-
-class Replacement(NamedTuple):
-    """What `oov="map"` makes of one unknown symbol in a line."""
-
-    column: int  # 1-based, in characters of the line
-    character: str  # a character, a separated symbol or a tag such as `<PST>`
-    code_point: str  # such as "U+00E9"; for a longer symbol several with spaces between
-    becomes: str | None  # None: UNK
-
-
-class Reading(NamedTuple):
-    """A line as a model reads it."""
-
-    tags: list[int]
-    ids: list[int]  # of the text, without END
-    symbols: list[str]  # one for each id: what is written where a model copies it, also if the model never saw it
 
 
 @dataclass(frozen=True)
@@ -39,6 +24,8 @@ class Vocabulary:
         symbols: distinct characters, separated symbols, or tags such as `<PST>`; none is empty.
         separator: what separates two symbols of a line; empty: each character is a symbol.
         features_sep: what separates two tags; empty: a line has no tags, and a tab is a character.
+        decompose: whether symbols are the parts of characters after canonical decomposition (NFD): a Hangul syllable
+            has two or three, é has two. `decode` composes them again. Separated symbols and tags are never cut.
 
     Raises:
         DataError: a symbol is empty, repeated, or not a string.
@@ -48,6 +35,7 @@ class Vocabulary:
     symbols: Sequence[str] = field(repr=False)
     separator: str = ""
     features_sep: str = ""
+    decompose: bool = False
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
     _shown: tuple[str, ...] = field(init=False, repr=False, compare=False)  # by id
 
@@ -62,14 +50,19 @@ class Vocabulary:
 
     @classmethod
     def build(
-        cls, lines: Iterable[str], *, separator: str = "", features_sep: str = "", limit: int | None = None
+        cls,
+        lines: Iterable[str],
+        *,
+        separator: str = "",
+        features_sep: str = "",
+        decompose: bool = False,
+        limit: int | None = None,
     ) -> "Vocabulary":
         """Collects the symbols of lines, the most frequent first; code points decide between equal counts.
 
         Args:
             lines: normalised lines.
-            separator: as for the class.
-            features_sep: as for the class.
+            separator, features_sep, decompose: as for the class.
             limit: how many symbols to keep, special ones not counted.
 
         Raises:
@@ -78,12 +71,12 @@ class Vocabulary:
         """
         if limit is not None and limit < 1:
             raise OptionError(f"expected a vocabulary limit of at least 1, got {limit!r}; leave it out for no limit")
-        empty = cls((), separator, features_sep)
+        empty = cls((), separator, features_sep, decompose)
         counts: Counter[str] = Counter()
         for line in lines:
-            counts.update(empty.segment(line) if separator or features_sep else line)
+            counts.update(empty.segment(line) if separator or features_sep or decompose else line)
         ordered = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
-        return cls(ordered[:limit], separator, features_sep)
+        return cls(ordered[:limit], separator, features_sep, decompose)
 
     def __len__(self) -> int:
         """Counts the ids, the special ones included."""
@@ -160,20 +153,28 @@ class Vocabulary:
         if self._ids.keys() >= set(self.segment(line)):
             return found
         for column, symbol in self._located(line):
-            if symbol not in self._ids:
-                mapped = self._map(symbol)
-                shown = None if mapped is None else self.separator.join(mapped)
+            parts = self._parts(symbol)
+            if not self._ids.keys() >= set(parts):
+                read = [[part] if part in self._ids else self._map(part) for part in parts]
+                known = [part for mapped in read if mapped is not None for part in mapped]
+                shown = None if None in read else self.join(known)
                 found.append(Replacement(column, symbol, code_points(symbol), shown))
         return sorted(found)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Joins the symbols of ids with the separator; skips special ids.
+        """Joins the symbols of ids with the separator, or composes the parts of characters; skips special ids.
 
         Raises:
             DataError: an id is not in the vocabulary.
 
         """
-        return self.separator.join(self.symbols_of(token for token in ids if token >= SPECIAL_COUNT or token < 0))
+        return self.join(self.symbols_of(token for token in ids if token >= SPECIAL_COUNT or token < 0))
+
+    def joining(self, text: str) -> list[int]:
+        """Returns the ids of symbols that change the last character of a text: accents, and parts of syllables."""
+        if not text or not self.decompose or self.separator:
+            return []
+        return [token for symbol, token in self._ids.items() if joins(text, symbol)]
 
     def symbols_of(self, ids: Iterable[int]) -> list[str]:
         """Returns the symbol of each id, as `symbol` does."""
@@ -202,6 +203,7 @@ class Vocabulary:
             "format": FORMAT,
             "separator": self.separator,
             "features_sep": self.features_sep,
+            **({"decompose": True} if self.decompose else {}),  # a file without the key is of an earlier version
             "symbols": list(self.symbols),
         }
 
@@ -218,7 +220,7 @@ class Vocabulary:
 
         """
         expected = {"format", "separator", "features_sep", "symbols"}
-        if not isinstance(data, dict) or set(data) != expected:
+        if not isinstance(data, dict) or set(data) - {"decompose"} != expected:
             shown = sorted(map(str, data)) if isinstance(data, dict) else data
             raise BundleError(f"{where}: expected a vocabulary with the keys {sorted(expected)}, got {shown!r:.120}")
         if data["format"] != FORMAT:
@@ -229,69 +231,58 @@ class Vocabulary:
             ("separator", str, "string"),
             ("features_sep", str, "string"),
             ("symbols", list, "list"),
+            ("decompose", bool, "truth value"),
         ):
-            if not isinstance(data[key], kind):
+            if not isinstance(data.get(key, False), kind):
                 raise BundleError(f"{where}: expected {key} to be a {name}, got {data[key]!r:.120}")
         problem = _problem(data["symbols"])
         if problem:
             raise BundleError(f"{where}: {problem}; the file was changed by hand or is damaged")
-        return cls(data["symbols"], data["separator"], data["features_sep"])
+        return cls(data["symbols"], data["separator"], data["features_sep"], data.get("decompose", False))
 
     def _segment_text(self, text: str) -> list[str]:
-        return [symbol for symbol in text.split(self.separator) if symbol] if self.separator else list(text)
+        if self.separator:
+            return [symbol for symbol in text.split(self.separator) if symbol]
+        return list(decomposed(text)) if self.decompose else list(text)
+
+    def _parts(self, symbol: str) -> list[str]:
+        """Returns the symbols of the model for a character, separated symbol or tag of a line."""
+        cut = self.decompose and not self.separator and len(symbol) == 1
+        return list(decomposed(symbol)) if cut else [symbol]
+
+    def join(self, symbols: Iterable[str]) -> str:
+        """Makes a text of symbols: with the separator between them, or composed of the parts of characters."""
+        text = self.separator.join(symbols)
+        return composed(text) if self.decompose and not self.separator else text
 
     def _located(self, line: str) -> Iterator[tuple[int, str]]:
         """Yields each symbol, in the order of the line, with its 1-based column."""
         text, tags = line, ""
         if self.features_sep:
             text, _, tags = line.partition("\t")
-        yield from _located_parts(text, self.separator, 1)
-        for column, tag in _located_parts(tags, self.features_sep, len(text) + 2):
+        yield from located_parts(text, self.separator, 1)
+        for column, tag in located_parts(tags, self.features_sep, len(text) + 2):
             if tag.strip():
                 yield column + len(tag) - len(tag.lstrip()), f"<{tag.strip()}>"
 
     def _map(self, symbol: str) -> list[str] | None:
         """Finds the known symbols that replace an unknown one; [] removes a lone mark, None stands for UNK."""
         atomic = self.separator or len(symbol) > 1  # without a separator, only a tag is longer than a character
-        for form in _similar_forms(symbol):
-            known = [form] if atomic or form in self._ids else list(form)
+        for form in similar_forms(symbol):
+            known = [form] if atomic or form in self._ids else self._segment_text(form)
             if form and all(part in self._ids for part in known):
                 return known
         return [] if unicodedata.category(symbol[0]) == "Mn" and len(symbol) == 1 else None
 
     def _unknown_message(self, line: str, where: str) -> str:
-        column, symbol = next((c, s) for c, s in self._located(line) if s not in self._ids)
+        unknown = ((c, s) for c, s in self._located(line) if not self._ids.keys() >= set(self._parts(s)))
+        column, symbol = next(unknown)
         what = "character" if len(symbol) == 1 else "symbol"
         place = f"{where}, column {column}" if where else f"column {column}"
         return (
             f"{place}: expected a {what} that the model has seen, got {symbol!r} ({code_points(symbol)}); "
             "change it, or use --oov map or --oov unk"
         )
-
-
-def code_points(symbol: str) -> str:
-    """Returns a symbol's code points, such as `U+00E9`, with spaces between them."""
-    return " ".join(f"U+{ord(character):04X}" for character in symbol)
-
-
-def _located_parts(text: str, separator: str, first_column: int) -> Iterator[tuple[int, str]]:
-    if not separator:
-        yield from enumerate(text, start=first_column)
-        return
-    column = first_column
-    for part in text.split(separator):
-        if part:
-            yield column, part
-        column += len(part) + len(separator)
-
-
-def _similar_forms(symbol: str) -> Iterator[str]:
-    compatible = unicodedata.normalize("NFKC", symbol)
-    base = "".join(c for c in unicodedata.normalize("NFKD", symbol) if unicodedata.category(c) != "Mn")
-    for form in (compatible, base):
-        yield form
-        for cased in (form.lower(), form.upper()):
-            yield unicodedata.normalize("NFC", cased)
 
 
 def _problem(symbols: Sequence[Any]) -> str | None:

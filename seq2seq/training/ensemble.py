@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import LANGUAGE_MODEL, METRICS, Bundle, join_members, kind_in, read_record, save_bundle
+from seq2seq.bundle import Bundle, join_members, save_bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, kind_in, read_record
 from seq2seq.errors import BundleError
 from seq2seq.files import check_hash, read_json
 from seq2seq.inference.canary import choose_canary, choose_text_canary

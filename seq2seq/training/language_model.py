@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.bundle import LANGUAGE_MODEL, Bundle
-from seq2seq.config import ModelConfig, TrainingConfig
+from seq2seq.bundle import Bundle
+from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference.canary import choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
@@ -37,6 +38,7 @@ class PreparedText(NamedTuple):
     """A text that was read and encoded for a language model."""
 
     text: EncodedText
+    data: DataConfig
 
     def sizes(self) -> dict[str, Any]:
         """Returns the numbers of symbols and characters of each part."""
@@ -79,7 +81,8 @@ def prepare_text(run: Run) -> PreparedText:
         raise OptionError(
             f"--early-stop-metric {metric}: a text has no references to score against; leave it out, or give loss"
         )
-    return PreparedText(encode_text(run.dataset.paths["all"], run.data, run.folder))
+    data = dataclasses.replace(run.data, decompose=False)
+    return PreparedText(encode_text(run.dataset.paths["all"], data, run.folder), data)
 
 
 class LanguageTask:

@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import CONFIG, MEMBER, MODEL_FILES, kind_in
+from seq2seq.bundle_record import CONFIG, MEMBER, MODEL_FILES, kind_in
 from seq2seq.errors import BundleError
 from seq2seq.fields import to_toml
 from seq2seq.files import PARTIAL, read_json, write_atomically, write_json

@@ -1,12 +1,14 @@
 """Compares the run that is asked for with the run that its folder records, and finds where training starts."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2seq.bundle import CONFIG, kind_in, read_record
-from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig, flag_of
+from seq2seq.bundle_record import CONFIG, kind_in, read_record
+from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
+from seq2seq.fields import flag_of
 from seq2seq.files import read_json
 from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
 from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
@@ -124,8 +126,9 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
         raise damaged(where, f"sha256 is {sha256!r}")
     # before there was a transducer, all models had this architecture
     model = {"architecture": ATTENTION, **record["model"]} if isinstance(record["model"], dict) else record["model"]
+    data = read_section(DataConfig, record["data"], where=where)
     return Recorded(
-        read_section(DataConfig, record["data"], where=where),
+        dataclasses.replace(data, decompose=bool(data.decompose)),  # None: an earlier version, which could not
         read_section(ModelConfig, model, where=where),
         read_section(TrainingConfig, record["train"], where=where),
         sha256,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from seq2seq.bundle import RUNS, Bundle
+from seq2seq.bundle import Bundle
+from seq2seq.bundle_record import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.fields import Config
 from seq2seq.presets import with_defaults
@@ -28,7 +29,7 @@ class Run:
     Args:
         folder: receives checkpoints, then the finished model.
         dataset: the data set that `data.data` names.
-        data: how the data is read.
+        data: how the data is read; an option that depends on the data may be None until it is resolved.
         model: sizes; an option that depends on the data may be None until it is resolved.
         train: how the model is trained; an option that depends on the data may be None until it is resolved.
         report: receives lines for the user.
@@ -152,6 +153,10 @@ class Task(Protocol):
 
 class Prepared(Protocol):
     """A data set that was read, split and encoded for one kind of model."""
+
+    @property
+    def data(self) -> DataConfig:
+        """How the data was read, with the options that depend on it."""
 
     def sizes(self) -> dict[str, Any]:
         """Returns the sizes of its parts, for the model folder."""

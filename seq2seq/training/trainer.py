@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import kind_in, save_bundle
+from seq2seq.bundle import save_bundle
+from seq2seq.bundle_record import kind_in
 from seq2seq.errors import OptionError
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import shard_count, share_cores, training_record
@@ -18,10 +19,10 @@ from seq2seq.text.datasets import Dataset
 from seq2seq.training.checkpoints import check_names_free, current_checkpoint, remove_checkpoints
 from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
+from seq2seq.training.prepared_pairs import prepare_pairs
 from seq2seq.training.profiling import preview
 from seq2seq.training.run_record import FINISHED, Recorded, finished_run, start_of, unfinished_run
 from seq2seq.training.task import Prepared, Run, Start, Task
-from seq2seq.training.translator import prepare_pairs
 from seq2seq.version import __version__
 
 
@@ -65,7 +66,9 @@ def describe(run: Run) -> None:
 
 def prepare(run: Run) -> Prepared:
     """Reads the data of a run."""
-    return prepare_text(run) if run.dataset.kind == "text" else prepare_pairs(run.dataset, run.data)
+    if run.dataset.kind == "text":
+        return prepare_text(run)
+    return prepare_pairs(run.dataset, run.data, hallucinate=run.train.hallucinate, seed=run.train.seed)
 
 
 def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
@@ -112,7 +115,7 @@ def resolved(run: Run, prepared: Prepared, before: Recorded | None = None) -> Ru
             f"--shards {train.shards}: expected at most one for each row of a batch; give {train.batch_size} or fewer"
         )
     train = dataclasses.replace(train, shards=train.shards or shards or shard_count(train.batch_size))
-    return dataclasses.replace(run, model=model, train=train)
+    return dataclasses.replace(run, data=prepared.data, model=model, train=train)
 
 
 def build_task(run: Run, prepared: Prepared) -> Task:

@@ -1,15 +1,12 @@
-"""Training of a translator: its pairs, the options that depend on the pairs, and its scores."""
+"""Training of a translator or transducer: its models, its batches and its scores."""
 
-import dataclasses
-import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from seq2seq.bundle import TRANSLATOR, Bundle
-from seq2seq.config import ATTENTION, TRANSDUCER, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.bundle import Bundle
+from seq2seq.config import TrainingConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.inference.keras_transducer import KerasTransducer
@@ -24,167 +21,15 @@ from seq2seq.models.translator import build_translator
 from seq2seq.scoring.degeneration import symptoms
 from seq2seq.scoring.evaluation import best_outputs, headline, metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
-from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force, training_weights
-from seq2seq.text.datasets import Dataset, Splits, load_pairs
+from seq2seq.search_config import DecodingConfig
+from seq2seq.text.batches import Batch, epoch, teacher_force
 from seq2seq.text.edits import check_paths
 from seq2seq.text.shift_check import check_shift
-from seq2seq.text.splits import Counted, References, count_rows, scored_by, scored_items
-from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.training.architecture import LARGEST_SHARE, encode_actions, learn_edits, uncertainty_left
 from seq2seq.training.checkpoints import Progress
-from seq2seq.training.schedule import UNLIMITED_EPOCHS
-from seq2seq.training.task import Outcome, Run, Scores
+from seq2seq.training.prepared_pairs import PreparedPairs
+from seq2seq.training.task import Outcome, Scores
 
-VALIDATION_SOURCES = 300  # distinct ones, which are translated after each epoch
-EXAMPLES = 3  # of these are printed
-FEW, SOME = 5000, 20_000  # training pairs
-TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
-
-
-@dataclasses.dataclass(frozen=True)
-class PreparedPairs:
-    """A data set that was read, split and encoded for a translator."""
-
-    splits: Splits
-    source_vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
-    train: EncodedPairs  # distinct rows
-    validation: EncodedPairs  # distinct rows
-    by: str  # "row" or "source": what is an item of the scores
-    references: list[References]  # the validation items that are scored after each epoch
-
-    @functools.cached_property
-    def left(self) -> float:
-        """The share of the targets' uncertainty that edits leave, which decides between the architectures."""
-        return uncertainty_left(self.splits.train, self.source_vocabulary, self.target_vocabulary)
-
-    def sizes(self) -> dict[str, Any]:
-        """Returns the number of pairs of each part."""
-        return {"pairs": {part: len(getattr(self.splits, part)) for part in ("train", "validation", "test")}}
-
-    def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
-        """Fills in the options that depend on the distinct training pairs."""
-        if model.architecture == "auto":
-            chosen = TRANSDUCER if self.left <= LARGEST_SHARE else ATTENTION
-            model = dataclasses.replace(model, architecture=chosen)
-        return resolved_options(model, train, pairs=len(self.train.sources))
-
-    def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
-        """Builds the translator of a resolved run; `record` is for its `config.json`."""
-        lengths = {
-            "source": int(self.train.sources.lengths.max()) - 1,
-            "target": int(self.train.targets.lengths.max()) - 2,
-        }
-        data = self
-        edits = None
-        if run.model.architecture == TRANSDUCER:
-            vocabularies = self.source_vocabulary, self.target_vocabulary
-            rows, held = (count_rows(part).pairs for part in (self.splits.train, self.splits.validation))
-            edits = learn_edits(rows, *vocabularies, self.train.weights)
-            data = dataclasses.replace(
-                self,
-                train=encode_actions(rows, edits, *vocabularies, self.train.weights),
-                validation=encode_actions(held, edits, *vocabularies, self.validation.weights),
-            )
-        bundle = Bundle(
-            path=run.folder,
-            kind=TRANSLATOR,
-            data=run.data,
-            model=run.model,
-            source_vocabulary=self.source_vocabulary,
-            target_vocabulary=self.target_vocabulary,
-            weights={},
-            record={"lengths": lengths, **record},
-            edits=edits,
-        )
-        reason = ""
-        if run.signature["model"].get("architecture") == "auto":
-            reason = (
-                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
-                f"(transducer: up to {LARGEST_SHARE:.0%})"
-            )
-        return TranslationTask(bundle, data, run.train, reason)
-
-
-def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
-    """Reads, splits and encodes a data set; the vocabularies come from the training part alone."""
-    splits = load_pairs(dataset, config)
-    source = Vocabulary.build(
-        (pair.source for pair in splits.train),
-        separator=config.source_sep,
-        features_sep=config.features_sep if config.features_col else "",
-    )
-    target = Vocabulary.build((pair.target for pair in splits.train), separator=config.target_sep)
-    train, validation = count_rows(splits.train), count_rows(splits.validation)
-    by = scored_by([*splits.validation, *splits.test])
-    items = scored_items(splits.validation, by)
-    np.random.default_rng(config.split_seed).shuffle(items)
-    return PreparedPairs(
-        splits,
-        source,
-        target,
-        encode_part(train, source, target, training_weights(train.counts)),
-        encode_part(validation, source, target, np.array(validation.counts, np.float64)),
-        by,
-        first_items(items, VALIDATION_SOURCES),
-    )
-
-
-def encode_part(rows: Counted, source: Vocabulary, target: Vocabulary, weights: np.ndarray) -> EncodedPairs:
-    """Encodes distinct rows; a target symbol that is not in the training part becomes UNK.
-
-    Args:
-        rows: the pairs.
-        source, target: their vocabularies.
-        weights: float (R,), how much each row counts.
-
-    """
-    return encode_pairs(
-        [source.encode(pair.source) for pair in rows.pairs],
-        [target.encode(pair.target, oov="unk") for pair in rows.pairs],
-        weights,
-    )
-
-
-def first_items(items: Sequence[References], sources: int) -> list[References]:
-    """Returns as many of the first items as have at most this number of distinct sources."""
-    seen: set[str] = set()
-    found = []
-    for item in items:
-        seen.add(item.source)
-        if len(seen) > sources:
-            break
-        found.append(item)
-    return found
-
-
-def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -> tuple[ModelConfig, TrainingConfig]:
-    """Fills in the options that depend on the number of training pairs.
-
-    Less data gets more dropout, smaller batches and more epochs. With --max-steps or --max-minutes alone, the number of
-    epochs is unlimited.
-    """
-    transduces = model.architecture == TRANSDUCER
-    batch_size = train.batch_size or (16 if pairs < FEW else 32)
-    epochs, dropout = train.epochs, model.dropout
-    if epochs is None and (train.max_minutes is not None or train.max_steps is not None):
-        epochs = UNLIMITED_EPOCHS
-    if epochs is None:
-        steps = math.ceil(pairs / batch_size)
-        epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
-    if dropout is None:
-        few = 0.4 if transduces else 0.5
-        dropout = few if pairs < FEW else 0.3 if pairs < SOME else 0.1
-    return (
-        dataclasses.replace(model, dropout=dropout),
-        dataclasses.replace(
-            train,
-            batch_size=batch_size,
-            epochs=epochs,
-            early_stop_metric=train.early_stop_metric or ("exact" if transduces else "chrf"),
-            learning_rate=train.learning_rate or (0.004 if transduces else 0.008),
-        ),
-    )
+EXAMPLES = 3  # of the validation items are printed
 
 
 def build_models(bundle: Bundle, *, has_tags: bool) -> tuple[Trainable, Runtime | ActionRuntime]:
@@ -221,6 +66,7 @@ class TranslationTask:
     def describe(self) -> Iterator[str]:
         """Yields warnings about the data, and the sizes of the data and the model."""
         yield from self.data.splits.warnings
+        yield from self.data.notes
         counts = ", ".join(f"{count} {part}" for part, count in self.data.sizes()["pairs"].items())
         distinct = len(self.data.train.sources)
         if distinct < len(self.data.splits.train):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from seq2seq.api import load
-from seq2seq.config import DecodingConfig
+from seq2seq.search_config import DecodingConfig
 from seq2seq.text.pairs import Pair
 from tests.benchmarks.measure import ROOT, Figure, Row, Side, take_turns
 from tests.benchmarks.models import (

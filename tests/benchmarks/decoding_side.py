@@ -3,7 +3,7 @@
 import time
 
 from seq2seq.api import load
-from seq2seq.config import DecodingConfig
+from seq2seq.search_config import DecodingConfig
 from tests.benchmarks.models import lines_of_length
 
 

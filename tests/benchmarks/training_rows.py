@@ -53,7 +53,7 @@ def attention(options):
 
     The other sides have no dropout: under XLA its random numbers would make naive Keras three times slower.
     """
-    from seq2seq.training.translator import resolved_options
+    from seq2seq.training.prepared_pairs import resolved_options
 
     pairs = len(load_pairs(resolve(options.data), DataConfig(data=options.data)).train)
     model, train = resolved_options(ModelConfig(), TrainingConfig(), pairs=pairs)

@@ -1,0 +1,116 @@
+"""The files of a model folder and its `config.json`, read without the weights; and how folders are found."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seq2seq.errors import BundleError
+from seq2seq.files import read_json
+from seq2seq.text.source_layout import SourceForm
+from seq2seq.typed_json import damaged, from_json
+
+FORMAT_VERSION = 1
+TRANSLATOR, LANGUAGE_MODEL = "translator", "language-model"
+CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
+    "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
+)  # fmt: skip
+SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
+EXCERPT, EDITS, DICTIONARY = "validation.txt", "edits.safetensors", "dictionary.tsv"  # a model may have no such file
+MODEL_FILES = (
+    *(CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS, DICTIONARY),
+)
+MEMBER = re.compile(r"member-[1-9][0-9]*")  # the folder of an ensemble's member, a model folder inside the ensemble's
+
+
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+    """The longest lines of a translator's training data, in symbols."""
+
+    source: int
+    target: int
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads config.json.
+
+    Raises:
+        BundleError: the folder is missing or unfinished, or the file is damaged or in another format.
+
+    """
+    if not path.is_dir():
+        raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
+    if not (path / CONFIG).is_file():
+        if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
+            raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
+        raise BundleError(f"{path}: is not a model folder (no {CONFIG}); train one with `seq2seq train`")
+    record = read_json(path / CONFIG)
+    if not isinstance(record, dict) or "format" not in record:
+        raise BundleError(f"{path / CONFIG}: is not a model's configuration (no 'format')")
+    if record["format"] != FORMAT_VERSION:
+        raise BundleError(
+            f"{path / CONFIG}: has format {record['format']!r}, expected {FORMAT_VERSION}; "
+            "use the version of seq2seq that wrote it"
+        )
+    wrong = [key for key in ("data", "model", "sha256") if not isinstance(record.get(key), dict)]
+    if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
+        wrong.append("kind")
+    if "members" in record and not are_members(record["members"]):
+        wrong.append("members")
+    if wrong:
+        raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
+    if "lengths" in record:
+        from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
+    if "source_form" in record:
+        from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
+    names = part_names(record["kind"], record.get("members", ()))
+    unlisted = [name for name in names if name not in record["sha256"]]
+    if unlisted:
+        raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
+    return record
+
+
+def are_members(names: Any) -> bool:
+    """Returns whether a JSON value lists the folders of an ensemble's members."""
+    listed = isinstance(names, list) and all(isinstance(name, str) and MEMBER.fullmatch(name) for name in names)
+    return listed and 0 < len(names) == len(set(names))
+
+
+def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
+    """Returns the names of the files that every model of a kind, or an ensemble, has, except for `config.json`.
+
+    An ensemble has the `config.json` of each member, which lists the member's files in turn.
+    """
+    if members:
+        return [METRICS, CANARY, *(f"{member}/{CONFIG}" for member in members)]
+    names = [WEIGHTS, METRICS, HISTORY, CANARY, TARGET_VOCABULARY]
+    return [*names, SOURCE_VOCABULARY] if kind == TRANSLATOR else names
+
+
+def kind_in(folder: Path) -> str | None:
+    """Returns the kind of model in a folder; None if there is none, or only another program's config.json."""
+    try:
+        record = read_json(folder / CONFIG)
+    except BundleError:
+        return None
+    written_here = isinstance(record, dict) and {"format", "kind", "sha256"} <= set(record)
+    return str(record["kind"]) if written_here and record["kind"] in (TRANSLATOR, LANGUAGE_MODEL) else None
+
+
+RUNS = Path("runs")  # where `train` writes models, and where the other verbs find them
+
+
+def newest_bundle(runs: Path, kind: str | None = None) -> Path:
+    """Finds the model folder that was finished last, with models of one kind or of any.
+
+    Raises:
+        BundleError: there is no such model.
+
+    """
+    finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
+    finished = [path for path in finished if (found := kind_in(path.parent)) and kind in (None, found)]
+    if not finished:
+        what = kind or "model"
+        raise BundleError(f"no finished {what} under {runs}/; train one (`make train`), or give --model DIR")
+    return finished[-1].parent
