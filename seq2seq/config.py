@@ -143,6 +143,13 @@ class TrainingConfig(Config):
     schedule: str = option("cosine", "how the learning rate falls", choices=("cosine", "linear", "constant"))
     clip_norm: float | None = option(1.0, "largest norm of all gradients together", above=0.0)
     label_smoothing: float = option(0.0, "share of probability spread over all symbols", at_least=0.0, at_most=0.9)
+    average: float | None = option(
+        None,
+        "score and save a moving average of the weights, of which each step keeps this share, such as 0.999; "
+        "default: 0, no average",
+        at_least=0.0,
+        at_most=0.99999,
+    )
     early_stop_metric: str | None = option(
         None,
         "validation score that chooses the best checkpoint; default: chrf for pairs, loss for a text",

@@ -22,7 +22,7 @@ from seq2seq.text.prose import EncodedText, encode_text
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.windows import steps_per_pass, stream_count, training_windows, validation_windows
 from seq2seq.training.checkpoints import Progress
-from seq2seq.training.schedule import UNLIMITED_EPOCHS
+from seq2seq.training.schedule import AVERAGE, UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
 TEMPERATURES = (0.2, 0.5, 1.0)  # of the sampled texts after each epoch
@@ -194,9 +194,10 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, symbols: int)
         epochs = UNLIMITED_EPOCHS
     elif epochs is None:
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
+    average = AVERAGE if train.average is None else train.average
     if dropout is None:
         dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
     return (
         dataclasses.replace(model, dropout=dropout, bidirectional=False, attention="none"),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric="loss"),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, average=average, early_stop_metric="loss"),
     )

@@ -27,7 +27,7 @@ from seq2seq.text.shift_check import check_shift
 from seq2seq.text.splits import References, group_references
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training.checkpoints import Progress
-from seq2seq.training.schedule import UNLIMITED_EPOCHS
+from seq2seq.training.schedule import AVERAGE, UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
 VALIDATION_SOURCES = 300  # are translated after each epoch
@@ -117,10 +117,11 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_STEPS / steps)))
     if dropout is None:
         dropout = 0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1
+    average = AVERAGE if train.average is None else train.average
     metric = train.early_stop_metric or "chrf"
     return (
         dataclasses.replace(model, dropout=dropout),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric=metric),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, average=average, early_stop_metric=metric),
     )
 
 
