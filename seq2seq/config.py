@@ -71,16 +71,22 @@ def is_encoding(name: str) -> bool:
     return True
 
 
+UNITS = 256  # the usual hidden size
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):
     """The sizes of a model."""
 
     section: ClassVar[str] = "model"
 
-    hidden_size: int = option(
-        256, "units of each decoder layer; a bidirectional encoder has half of them each way",
-        at_least=2, aliases=("--latent-dim",),
-    )  # fmt: skip
+    hidden_size: int | None = option(
+        None,
+        "units of each decoder layer; a bidirectional encoder has half of them each way; default: 256, but 512 for "
+        "50 000 pairs or more with --max-minutes 40 or more, and for a text",
+        at_least=2,
+        aliases=("--latent-dim",),
+    )
     embedding_size: int = option(64, "length of a symbol's vector", at_least=1)
     layers: int = option(1, "recurrent layers of the encoder and of the decoder", at_least=1, at_most=8)
     rnn: str = option("lstm", "kind of recurrent layer", choices=("lstm", "gru"))
@@ -104,8 +110,13 @@ class ModelConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.bidirectional and self.hidden_size % 2:
-            raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.hidden_size}")
+        if self.bidirectional and self.units % 2:
+            raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.units}")
+
+    @property
+    def units(self) -> int:
+        """The hidden size; UNITS as long as none was given and no data decided it."""
+        return self.hidden_size or UNITS
 
 
 def decoder_starts(config: ModelConfig) -> list[int | None]:

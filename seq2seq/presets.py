@@ -9,7 +9,7 @@ from seq2seq.fields import Config, flag_of
 
 # defaults of a language model that differ from a translator's
 LANGUAGE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "model": {"hidden_size": 512, "embedding_size": 64, "layers": 1, "bidirectional": False, "attention": "none"},
+    "model": {"embedding_size": 64, "layers": 1, "bidirectional": False, "attention": "none"},
     "train": {"learning_rate": 0.005, "warmup_steps": 50},
 }
 

@@ -21,7 +21,7 @@ CARRY = "carry."  # a number follows: the name of a carried state in a checkpoin
 def training_state(
     models: list[keras.Model], optimizer: keras.optimizers.Optimizer, average: WeightAverage | None
 ) -> dict[str, Any]:
-    """Names the optimiser's slots, every random generator's state (of dropout), and the weights if they are averaged."""
+    """Names the optimiser's slots, the state of every random generator (of dropout), and the weights if averaged."""
     state = {f"optimizer.{index}": variable for index, variable in enumerate(optimizer.variables)}
     for layer in (layer for model in models for layer in model.layers):
         for index, variable in enumerate(layer.non_trainable_variables):

@@ -19,7 +19,7 @@ from seq2seq.training.checkpoints import check_names_free, current_checkpoint, r
 from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.profiling import preview
-from seq2seq.training.run_record import FINISHED, finished_run, start_of, unfinished_run
+from seq2seq.training.run_record import FINISHED, continued, default_sizes, finished_run, start_of, unfinished_run
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.training.translator import prepare_pairs
 from seq2seq.version import __version__
@@ -83,6 +83,7 @@ def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
         records = unfinished_run(run.folder), finished_run(run.folder)
         unfinished, finished = (record and record.resolved(prepared) for record in records)
         before = unfinished or finished
+        run = continued(run, before, prepared) if before else run
         run = resolved(run, prepared, shards=before.train.shards if before else None)
         start = start_of(run, unfinished, finished)
     check_names_free(run.folder, epochs=run.train.epochs or 0)
@@ -123,8 +124,19 @@ def build_task(run: Run, prepared: Prepared) -> Task:
         "versions": versions(),
     }
     task = prepared.task(run, record)
-    report_all(run, task.describe())
+    report_all(run, [*task.describe(), *size_chosen(run, prepared)])
     return task
+
+
+def size_chosen(run: Run, prepared: Prepared) -> list[str]:
+    """Returns a line if no hidden size was given and the time made it another than usual."""
+    usual, *_ = default_sizes(run.model, run.train, prepared)
+    if run.signature["model"].get("hidden_size") is not None or run.model.units == usual:
+        return []
+    return [
+        f"hidden size: {run.model.units}, since --max-minutes {run.train.max_minutes:g} leaves time for it; "
+        f"otherwise it is {usual}"
+    ]
 
 
 def report_all(run: Run, lines: Iterable[str]) -> None:

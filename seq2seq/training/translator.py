@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.bundle import TRANSLATOR, Bundle
-from seq2seq.config import DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seq2seq.config import UNITS, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.inference.results import Output
@@ -32,7 +32,9 @@ from seq2seq.training.task import Outcome, Run, Scores
 
 VALIDATION_SOURCES = 300  # are translated after each epoch
 EXAMPLES = 3  # of these are printed
-FEW, SOME = 5000, 20_000  # training pairs
+FEW, SOME, MANY = 5000, 20_000, 50_000  # training pairs
+LONG = 40.0  # minutes, in which MANY pairs can train MORE_UNITS
+MORE_UNITS = 512
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
 
 
@@ -103,7 +105,7 @@ def encode_part(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -
 
 
 def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -> tuple[ModelConfig, TrainingConfig]:
-    """Fills in the options that depend on the number of training pairs.
+    """Fills in the options that depend on the number of training pairs and on the time.
 
     Less data gets more dropout, smaller batches and more epochs. With --max-steps or --max-minutes alone, the number of
     epochs is unlimited.
@@ -118,9 +120,10 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -
     if dropout is None:
         dropout = 0.5 if pairs < FEW else 0.3 if pairs < SOME else 0.1
     average = AVERAGE if train.average is None else train.average
+    hidden_size = model.hidden_size or (MORE_UNITS if pairs >= MANY and (train.max_minutes or 0) >= LONG else UNITS)
     metric = train.early_stop_metric or "chrf"
     return (
-        dataclasses.replace(model, dropout=dropout),
+        dataclasses.replace(model, hidden_size=hidden_size, dropout=dropout),
         dataclasses.replace(train, batch_size=batch_size, epochs=epochs, average=average, early_stop_metric=metric),
     )
 
