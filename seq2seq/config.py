@@ -76,6 +76,9 @@ def is_encoding(name: str) -> bool:
     return True
 
 
+UNITS = 256  # the usual hidden size
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(Config):
     """The sizes of a model."""
@@ -88,10 +91,13 @@ class ModelConfig(Config):
         "auto: the training data decides",
         choices=("auto", ATTENTION, TRANSDUCER),
     )
-    hidden_size: int = option(
-        256, "units of each decoder layer; a bidirectional encoder has half of them each way",
-        at_least=2, aliases=("--latent-dim",),
-    )  # fmt: skip
+    hidden_size: int | None = option(
+        None,
+        "units of each decoder layer; a bidirectional encoder has half of them each way; default: 256, but 512 for "
+        "50 000 pairs or more with --max-minutes 40 or more, and for a text",
+        at_least=2,
+        aliases=("--latent-dim",),
+    )
     embedding_size: int = option(64, "length of a symbol's vector", at_least=1)
     layers: int = option(1, "recurrent layers of the encoder and of the decoder", at_least=1, at_most=8)
     rnn: str = option("lstm", "kind of recurrent layer", choices=("lstm", "gru"))
@@ -115,8 +121,13 @@ class ModelConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.bidirectional and self.hidden_size % 2:
-            raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.hidden_size}")
+        if self.bidirectional and self.units % 2:
+            raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.units}")
+
+    @property
+    def units(self) -> int:
+        """The hidden size; UNITS as long as none was given and no data decided it."""
+        return self.hidden_size or UNITS
 
 
 def decoder_starts(config: ModelConfig) -> list[int | None]:
@@ -159,6 +170,13 @@ class TrainingConfig(Config):
     schedule: str = option("cosine", "how the learning rate falls", choices=("cosine", "linear", "constant"))
     clip_norm: float | None = option(1.0, "largest norm of all gradients together", above=0.0)
     label_smoothing: float = option(0.0, "share of probability spread over all symbols", at_least=0.0, at_most=0.9)
+    average: float | None = option(
+        None,
+        "score and save a moving average of the weights, of which each step keeps this share, such as 0.999; "
+        "default: 0, no average",
+        at_least=0.0,
+        at_most=0.99999,
+    )
     early_stop_metric: str | None = option(
         None,
         "validation score that chooses the best checkpoint; default: chrf for pairs, loss for a text",

@@ -12,7 +12,6 @@ from seq2seq.fields import Config, flag_of
 LANGUAGE_DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {
         "architecture": ATTENTION,
-        "hidden_size": 512,
         "embedding_size": 64,
         "layers": 1,
         "bidirectional": False,

@@ -119,6 +119,10 @@ def test_what_cannot_be_meant_is_refused_with_the_way_out(section, values, messa
     assert str(error.value) == message
 
 
+def test_a_hidden_size_that_nothing_decided_is_the_usual_one():
+    assert (ModelConfig().units, ModelConfig(hidden_size=8).units) == (256, 8)
+
+
 def test_an_odd_hidden_size_suits_an_encoder_of_one_direction():
     assert ModelConfig(hidden_size=7, bidirectional=False).hidden_size == 7
 

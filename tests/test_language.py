@@ -291,7 +291,7 @@ def test_options_of_the_other_kind_of_data_are_refused(kind, section, chosen, me
 
 def test_print_config_shows_the_defaults_of_the_kind_of_data(capsys):
     assert train(["--data", "prose", "--print-config"]) == 0
-    assert f"hidden-size = {with_defaults('text', ModelConfig, {})['hidden_size']}\n" in capsys.readouterr().out
+    assert f"learning-rate = {with_defaults('text', TrainingConfig, {})['learning_rate']}\n" in capsys.readouterr().out
 
 
 def test_short_texts_are_read_in_small_batches_and_often():
@@ -308,7 +308,7 @@ def test_short_texts_are_read_in_small_batches_and_often():
     assert resolved(1_000_000, epochs=3, batch_size=7) == (7, 3, 0.0)
     assert resolved(80_000, max_minutes=5.0)[1] == 20
     model, _ = resolved_options(ModelConfig(dropout=0.1), TrainingConfig(), symbols=9)
-    assert (model.dropout, model.attention, model.bidirectional) == (0.1, "none", False)
+    assert (model.dropout, model.attention, model.bidirectional, model.hidden_size) == (0.1, "none", False, 512)
 
 
 @pytest.mark.parametrize("name", ["king-lear", "nietzsche"])

@@ -396,6 +396,62 @@ def test_options_that_a_record_lacks_have_their_defaults(command, folder):
     assert command("--epochs", "2") == (0, f"{folder}: {FINISHED}\n")
 
 
+@pytest.mark.parametrize(
+    ("pairs", "minutes", "given", "size"),
+    [
+        (49_999, 60, None, 256),
+        (50_000, 39, None, 256),
+        (50_000, None, None, 256),
+        (50_000, 40, None, 512),
+        (9, 9, 8, 8),
+    ],
+)
+def test_many_pairs_and_much_time_make_a_larger_model(pairs, minutes, given, size):
+    train = TrainingConfig(max_minutes=minutes and float(minutes))
+    model, _ = translation.resolved_options(ModelConfig(hidden_size=given), train, pairs=pairs)
+    assert model.hidden_size == size
+
+
+@pytest.fixture
+def timed(command, monkeypatch):
+    """Runs the command without --hidden-size; the default is 4, and 6 for a minute or more."""
+    for name, value in {"UNITS": 4, "MORE_UNITS": 6, "MANY": 10, "LONG": 1.0}.items():
+        monkeypatch.setattr(translation, name, value)
+    monkeypatch.setattr(sys.modules[__name__], "OPTIONS", OPTIONS[2:])
+    return command
+
+
+def test_a_size_that_the_time_decided_is_said(timed, tmp_path):
+    code, said = timed("--max-steps", "1", "--max-minutes", "1")
+    assert code == 0 and load_bundle(tmp_path / "model").model.hidden_size == 6
+    assert "hidden size: 6, since --max-minutes 1 leaves time for it; otherwise it is 4\n" in said
+    code, said = timed("--max-steps", "1", "--max-minutes", "1", "--hidden-size", "4")
+    assert code == 2 and f"model: holds another run: model.hidden_size was 6, now 4; {WAYS_OUT}" in said
+
+
+def test_a_size_that_the_time_decided_stays_when_the_run_lasts_longer(timed, tmp_path):
+    assert timed("--max-steps", "1", "--max-minutes", "0.9")[0] == 0
+    code, said = timed("--max-steps", "2", "--max-minutes", "2")
+    assert code == 0 and "continues after epoch 1\n" in said and "hidden size" not in said
+    assert load_bundle(tmp_path / "model").model.hidden_size == 4
+
+
+def test_a_run_from_before_an_option_goes_on_without_it(timed, folder, trained, monkeypatch):
+    for path, sections in ((folder / CONFIG, ("train", "signature")), (folder / RUN, ("train",))):
+        record = read_json(path)
+        for section in sections:
+            (record[section]["train"] if section == "signature" else record[section]).pop("average")
+        write_json(path, record)
+    monkeypatch.setattr(translation, "AVERAGE", 0.9)  # as a later version may have it
+    code, said = timed("--epochs", "2")
+    assert code == 0 and said.endswith(f"{folder}: {FINISHED}\n")
+    code, said = timed("--epochs", "3")
+    assert code == 0 and "continues after epoch 2\n" in said
+    assert read_json(folder / RUN)["train"]["average"] == 0.0
+    code, said = timed("--epochs", "3", "--average", "0.9")
+    assert code == 2 and f"holds another run: train.average was 0.0, now 0.9; {WAYS_OUT}" in said
+
+
 def test_what_is_finished_needs_no_tensorflow(trained):
     command = ["--data", str(trained / "pairs.tsv"), "--model", str(trained / "model"), *OPTIONS, "--epochs", "2"]
     code = f"""

@@ -72,7 +72,7 @@ def weights_of(parts: ModelParts, config: ModelConfig, source_ids: Ids, target_i
         classes: the original's class for each target id of the folder.
 
     """
-    hidden, half = config.hidden_size, config.hidden_size // 2
+    hidden, half = config.units, config.units // 2
     weights: Weights = {"target_embedding.embeddings": embedded(parts.target, target_ids, config)}
     below = np.arange(parts.target.vectors.shape[1])
     for index, layer in enumerate(parts.decoder):
@@ -116,7 +116,7 @@ def add_encoder(weights: Weights, parts: ModelParts, config: ModelConfig) -> np.
     """Adds the encoder's layers; returns the places of the last layer's outputs in the folder's."""
     if parts.source is None:
         return np.arange(0)
-    hidden, half = config.hidden_size, config.hidden_size // 2
+    hidden, half = config.units, config.units // 2
     below, inputs = np.arange(parts.source.vectors.shape[1]), config.embedding_size
     for index, layer in enumerate(parts.encoder):
         name = f"encoder_{index}"

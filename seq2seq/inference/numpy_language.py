@@ -13,7 +13,7 @@ class NumpyLanguageModel(NumpyDecoder):
 
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         super().__init__(config, weights, attends=False)
-        self.shape = (config.hidden_size, config.layers * self.cells[0].state_count)
+        self.shape = (config.units, config.layers * self.cells[0].state_count)
 
     def start(self, rows: int) -> State:
         """Returns the state of `rows` empty texts."""

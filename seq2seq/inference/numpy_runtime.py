@@ -67,7 +67,7 @@ class NumpyDecoder:
         if attends:
             self.weights = weights
             name = "combine" if config.combine == "tanh" else "logits"
-            memory_size = weights[f"{name}.kernel"].shape[0] - config.hidden_size
+            memory_size = weights[f"{name}.kernel"].shape[0] - config.units
             additive = "attention.memory_kernel" in weights
             key_kernel = weights["attention.memory_kernel"] if additive else weights["attention.kernel"].T
             self.key_size = key_kernel.shape[1]

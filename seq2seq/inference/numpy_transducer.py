@@ -28,7 +28,7 @@ class NumpyTransducer:
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self.encoder = NumpyEncoder(config, weights)
         self.cells = [cell_of(config, weights, f"decoder_{index}") for index in range(config.layers)]
-        table, size = weights["action_embedding.embeddings"], config.hidden_size
+        table, size = weights["action_embedding.embeddings"], config.units
         self.tag_table = weights.get("tag_embedding.embeddings")
         # the first layer reads the action, the memory and the tags; the output layer its outputs, the memory, the tags
         kernel = self.cells[0].input_kernel

@@ -36,7 +36,7 @@ def build_decoder(config: ModelConfig, target_size: int, *, memory_size: int | N
         `attention` has the weights (B, T, S) as its second output.
 
     """
-    hidden = config.hidden_size
+    hidden = config.units
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     states = [keras.Input((hidden,), name=f"state_{index}") for index in range(state_count(config))]
     memory_inputs: list[Any] = []

@@ -56,7 +56,7 @@ class TrainableLanguageModel:
         self.models: list[keras.Model] = [self.decoder]
         ids = tf.TensorSpec((None, None), tf.int32)
         self.signature = [ids, ids, tf.TensorSpec((None, None), tf.float32)]
-        self.carry_signature = [tf.TensorSpec((None, config.hidden_size), tf.float32)] * state_count(config)
+        self.carry_signature = [tf.TensorSpec((None, config.units), tf.float32)] * state_count(config)
 
     def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
         """Predicts every target from the symbols before it in the window, and from the states before the window."""

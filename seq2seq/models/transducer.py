@@ -126,7 +126,7 @@ def build_action_decoder(config: ModelConfig, actions: int, tags: int) -> keras.
         memory_mask bool (B, S), and with tags tag_ids int32 (B, F)] to [logits float32 (B, T, A), position, states].
 
     """
-    hidden, width, rate = config.hidden_size, config.embedding_size, config.dropout or 0.0
+    hidden, width, rate = config.units, config.embedding_size, config.dropout or 0.0
     action_ids = keras.Input((None,), dtype="int32", name="token_ids")
     position = keras.Input((), dtype="int32", name="position")
     states = [keras.Input((hidden,), name=f"state_{index}") for index in range(state_count(config))]

@@ -42,11 +42,11 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
         if index:
             memory = keras.layers.Dropout(config.dropout or 0.0, name=f"encoder_{index}_dropout")(memory)
         if not config.bidirectional:
-            layer = recurrent_layer(config, config.hidden_size, name=f"encoder_{index}")
+            layer = recurrent_layer(config, config.units, name=f"encoder_{index}")
             memory, *after = layer(memory, mask=real)
             states.append(after)
             continue
-        half = config.hidden_size // 2
+        half = config.units // 2
         forward = recurrent_layer(config, half, name=f"encoder_{index}_forward")
         backward = recurrent_layer(config, half, name=f"encoder_{index}_backward")
         read, *ahead = forward(memory, mask=real)
@@ -61,7 +61,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
                 continue
             # a hidden state is between -1 and 1, a cell has no bounds
             bridge = keras.layers.Dense(
-                config.hidden_size,
+                config.units,
                 activation="tanh" if position == 0 else None,
                 name=f"bridge_{index}_{'hc'[position]}",
             )
@@ -74,7 +74,7 @@ def build_encoder(config: ModelConfig, source_size: int) -> keras.Model:
 def build_translator(config: ModelConfig, *, source_size: int, target_size: int) -> TranslatorModels:
     """Builds encoder and decoder; the sizes include the special ids."""
     encoder = build_encoder(config, source_size)
-    decoder = build_decoder(config, target_size, memory_size=config.hidden_size)
+    decoder = build_decoder(config, target_size, memory_size=config.units)
     return TranslatorModels(encoder, decoder, config.attention != "none")
 
 

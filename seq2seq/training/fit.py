@@ -1,15 +1,18 @@
 """The training loop: a step for each batch, then validation and a checkpoint; the best weights at the end."""
 
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from seq2seq.config import TrainingConfig
 from seq2seq.errors import DataError, Seq2SeqError
+from seq2seq.models.averaging import WeightAverage
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
@@ -32,20 +35,30 @@ class Trainer:
     task: Task
     config: TrainingConfig
     optimizer: keras.optimizers.Optimizer
+    average: WeightAverage | None
     step: Callable[..., StepResult]
     clock: Clock
     saver: Saver
     live: LiveLine
 
     def save(self, progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
-        """Writes a checkpoint of the model; `weights` are its weights, if they were already copied."""
+        """Writes a checkpoint; `weights` are the model's weights, or their average, if they were already copied."""
         models = self.task.model.models
-        state = export_state(models, self.optimizer, carry)
-        self.saver.save(progress, weights=weights or export_weights(models), state=state)
+        state = export_state(models, self.optimizer, self.average, carry)
+        if weights is None:
+            with self.averaged():
+                weights = export_weights(models)
+        self.saver.save(progress, weights=weights, state=state)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Puts the average of the weights into the model for a while, if the run keeps one."""
+        return self.average.in_models() if self.average else contextlib.nullcontext()
 
 
 def fit(task: Task, run: Run, start: Start) -> Progress:
     """Trains until one of the run's limits is reached, then puts the best weights into the model.
+
+    With an average of the weights, that average is scored and saved; training goes on with the weights themselves.
 
     Args:
         task: model and data.
@@ -63,19 +76,21 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
     config, report = run.train, run.report
     assert config.shards is not None
     optimizer = make_optimizer(config)
+    average = WeightAverage(task.model.models, config.average) if config.average else None
     step = make_train_step(task.model, optimizer, config, shards=config.shards)
     progress = Progress()
     carry: list[np.ndarray] = []
     if start.checkpoint:
-        progress, carry = restore(start.checkpoint, task.model.models, optimizer)
+        progress, carry = restore(start.checkpoint, task.model.models, optimizer, average)
         within = f" and {progress.within} steps" if progress.within else ""
         report(f"continues after epoch {progress.epoch}{within}")
     if start.before:
         report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
     total = total_steps(config, task.steps_per_epoch)
     clock = Clock(config, total_steps=total, started=run.started, before=progress.seconds)
+    saver, live = Saver(run, start), LiveLine()
     trainer = Trainer(
-        task=task, config=config, optimizer=optimizer, step=step, clock=clock, saver=Saver(run, start), live=LiveLine()
+        task=task, config=config, optimizer=optimizer, average=average, step=step, clock=clock, saver=saver, live=live
     )
     while not is_over(progress, config, clock):
         with trainer.live:
@@ -85,9 +100,10 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
             break
         speed = tally.speed
         validation_began = time.monotonic()
-        weights = export_weights(task.model.models)
-        check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", reached.step)
-        scores = task.validate()
+        with trainer.averaged():
+            weights = export_weights(task.model.models)
+            check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", reached.step)
+            scores = task.validate()
         check_finite(scores.loss, "the validation loss", reached.step)
         # enough for the last validation, and for the translation of both held-out parts at the end
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
@@ -176,6 +192,8 @@ def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[T
         carry = result.carry
         tally.add(result.nats, result.count)
         done += 1
+        if trainer.average is not None:
+            trainer.average.update(done)
         if done % CHECK_EVERY == 0 or done == 1:
             tally.settle(done)
             shown = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"

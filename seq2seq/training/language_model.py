@@ -23,13 +23,14 @@ from seq2seq.text.prose import EncodedText, encode_text
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.windows import steps_per_pass, stream_count, training_windows, validation_windows
 from seq2seq.training.checkpoints import Progress
-from seq2seq.training.schedule import UNLIMITED_EPOCHS
+from seq2seq.training.schedule import AVERAGE, UNLIMITED_EPOCHS
 from seq2seq.training.task import Outcome, Run, Scores
 
 TEMPERATURES = (0.2, 0.5, 1.0)  # of the sampled texts after each epoch
 SAMPLE_LENGTH = 100  # symbols
 EPOCH_SYMBOLS = 500_000  # of the validation part are scored after each epoch, and the whole part at the end
 SHORT = 300_000  # symbols; a shorter training part gets more dropout
+LANGUAGE_UNITS = 512  # the usual hidden size
 SYMBOLS_PER_STREAM, SMALLEST_BATCH, LARGEST_BATCH = 64_000, 4, 32
 TARGET_SYMBOLS, FEWEST_EPOCHS, FEW_EPOCHS, MOST_EPOCHS = 10_000_000, 3, 4, 20
 
@@ -197,9 +198,11 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, symbols: int)
         epochs = UNLIMITED_EPOCHS
     elif epochs is None:
         epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(TARGET_SYMBOLS / symbols)))
+    average = AVERAGE if train.average is None else train.average
     if dropout is None:
         dropout = 0.0 if epochs <= FEW_EPOCHS else 0.4 if symbols < SHORT else 0.2
+    hidden_size = model.hidden_size or LANGUAGE_UNITS
     return (
-        dataclasses.replace(model, dropout=dropout, bidirectional=False, attention="none"),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, early_stop_metric="loss"),
+        dataclasses.replace(model, hidden_size=hidden_size, dropout=dropout, bidirectional=False, attention="none"),
+        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, average=average, early_stop_metric="loss"),
     )

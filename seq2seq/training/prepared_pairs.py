@@ -10,7 +10,7 @@ import numpy as np
 
 from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import TRANSLATOR
-from seq2seq.config import ATTENTION, TRANSDUCER, DataConfig, ModelConfig, TrainingConfig
+from seq2seq.config import ATTENTION, TRANSDUCER, UNITS, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.text.batches import EncodedPairs, encode_pairs, training_weights
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
@@ -21,14 +21,16 @@ from seq2seq.text.splits import Counted, References, count_rows, scored_by, scor
 from seq2seq.text.unicode_forms import alphabets
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training.architecture import LARGEST_SHARE, encode_actions, learn_edits, uncertainty_left
-from seq2seq.training.schedule import UNLIMITED_EPOCHS
+from seq2seq.training.schedule import AVERAGE, UNLIMITED_EPOCHS
 from seq2seq.training.task import Run
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from seq2seq.training.translator import TranslationTask
 
 VALIDATION_SOURCES = 300  # are translated after each epoch
-FEW, SOME = 5000, 20_000  # training pairs
+FEW, SOME, MANY = 5000, 20_000, 50_000  # training pairs
+LONG = 40.0  # minutes, in which MANY pairs can train MORE_UNITS
+MORE_UNITS = 512
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
 
 
@@ -220,7 +222,7 @@ def first_items(items: Sequence[References], sources: int) -> list[References]:
 
 
 def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -> tuple[ModelConfig, TrainingConfig]:
-    """Fills in the options that depend on the number of training pairs.
+    """Fills in the options that depend on the number of training pairs and on the time.
 
     Less data gets more dropout, smaller batches and more epochs. With --max-steps or --max-minutes alone, the number of
     epochs is unlimited.
@@ -236,12 +238,14 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, pairs: int) -
     if dropout is None:
         few = 0.4 if transduces else 0.5
         dropout = few if pairs < FEW else 0.3 if pairs < SOME else 0.1
+    hidden_size = model.hidden_size or (MORE_UNITS if pairs >= MANY and (train.max_minutes or 0) >= LONG else UNITS)
     return (
-        dataclasses.replace(model, dropout=dropout),
+        dataclasses.replace(model, hidden_size=hidden_size, dropout=dropout),
         dataclasses.replace(
             train,
             batch_size=batch_size,
             epochs=epochs,
+            average=AVERAGE if train.average is None else train.average,
             early_stop_metric=train.early_stop_metric or ("exact" if transduces else "chrf"),
             learning_rate=train.learning_rate or (0.004 if transduces else 0.008),
         ),

@@ -121,16 +121,18 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
         BundleError: a section is missing, or has an unknown key or a wrong value.
 
     """
-    sha256 = record["sha256"]
+    sha256, train = record["sha256"], record["train"]
     if not isinstance(sha256, dict):
         raise damaged(where, f"sha256 is {sha256!r}")
+    if isinstance(train, dict):
+        train = {"average": 0.0, **train}  # a run from before this option has no average
     # before there was a transducer, all models had this architecture
     model = {"architecture": ATTENTION, **record["model"]} if isinstance(record["model"], dict) else record["model"]
     data = read_section(DataConfig, record["data"], where=where)
     return Recorded(
         dataclasses.replace(data, decompose=bool(data.decompose)),  # None: an earlier version, which could not
         read_section(ModelConfig, model, where=where),
-        read_section(TrainingConfig, record["train"], where=where),
+        read_section(TrainingConfig, train, where=where),
         sha256,
     )
 
@@ -147,6 +149,28 @@ def differences(old: Recorded, run: Run) -> list[Difference]:
                 default = now.get(key) is not None and run.signature[name].get(key) is None
                 found.append(Difference(name, key, before.get(key), now.get(key), default))
     return found
+
+
+def continued(run: Run, before: Recorded, prepared: Prepared) -> Run:
+    """Keeps what the defaults were when the run in the folder began, for options that are not given now.
+
+    They depend on its time, which may be raised since, or on the version that began it.
+    """
+    model, train = run.model, run.train
+    if model.architecture == "auto":
+        model = dataclasses.replace(model, architecture=before.model.architecture)
+    if model.hidden_size is None and before.model.hidden_size in default_sizes(model, before.train, prepared):
+        model = dataclasses.replace(model, hidden_size=before.model.hidden_size)
+    if train.average is None and before.train.average == 0.0:
+        train = dataclasses.replace(train, average=0.0)
+    return dataclasses.replace(run, model=model, train=train)
+
+
+def default_sizes(model: ModelConfig, train: TrainingConfig, prepared: Prepared) -> list[int]:
+    """Returns the hidden size that is usual for some data, and the one that is the default for the time of a run."""
+    model = dataclasses.replace(model, hidden_size=None)
+    unlimited = dataclasses.replace(train, max_minutes=None)
+    return [prepared.resolved(model, each)[0].units for each in (unlimited, train)]
 
 
 def start_of(run: Run, unfinished: Recorded | None, finished: Recorded | None) -> Start | None:

@@ -7,6 +7,7 @@ from seq2seq.config import TrainingConfig
 from seq2seq.training.checkpoints import Progress
 
 UNLIMITED_EPOCHS = 1_000_000  # of a run whose only limits are steps or minutes
+AVERAGE = 0.0  # the default of --average
 
 
 def total_steps(config: TrainingConfig, steps_per_epoch: int) -> int:

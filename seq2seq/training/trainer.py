@@ -21,7 +21,7 @@ from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.prepared_pairs import prepare_pairs
 from seq2seq.training.profiling import preview
-from seq2seq.training.run_record import FINISHED, Recorded, finished_run, start_of, unfinished_run
+from seq2seq.training.run_record import FINISHED, continued, default_sizes, finished_run, start_of, unfinished_run
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.version import __version__
 
@@ -86,29 +86,26 @@ def begin(run: Run, prepared: Prepared) -> tuple[Run, Start | None]:
         records = unfinished_run(run.folder), finished_run(run.folder)
         unfinished, finished = (record and record.resolved(prepared) for record in records)
         before = unfinished or finished
-        run = resolved(run, prepared, before)
+        run = continued(run, before, prepared) if before else run
+        run = resolved(run, prepared, shards=before.train.shards if before else None)
         start = start_of(run, unfinished, finished)
     check_names_free(run.folder, epochs=run.train.epochs or 0)
     return run, start
 
 
-def resolved(run: Run, prepared: Prepared, before: Recorded | None = None) -> Run:
+def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
     """Fills in every option that depends on the data or the machine.
 
     Args:
         run: as the user asked for it.
         prepared: its data.
-        before: the run that it continues, whose architecture and number of shards it keeps if none are given.
+        shards: of the run that it continues; None: the machine decides.
 
     Raises:
         OptionError: more shards than rows in a batch.
 
     """
-    wanted = run.model
-    if before and wanted.architecture == "auto":
-        wanted = dataclasses.replace(wanted, architecture=before.model.architecture)
-    model, train = prepared.resolved(wanted, run.train)
-    shards = before.train.shards if before else None
+    model, train = prepared.resolved(run.model, run.train)
     assert train.batch_size is not None
     if (train.shards or 1) > train.batch_size:
         raise OptionError(
@@ -130,8 +127,19 @@ def build_task(run: Run, prepared: Prepared) -> Task:
         "versions": versions(),
     }
     task = prepared.task(run, record)
-    report_all(run, task.describe())
+    report_all(run, [*task.describe(), *size_chosen(run, prepared)])
     return task
+
+
+def size_chosen(run: Run, prepared: Prepared) -> list[str]:
+    """Returns a line if no hidden size was given and the time made it another than usual."""
+    usual, *_ = default_sizes(run.model, run.train, prepared)
+    if run.signature["model"].get("hidden_size") is not None or run.model.units == usual:
+        return []
+    return [
+        f"hidden size: {run.model.units}, since --max-minutes {run.train.max_minutes:g} leaves time for it; "
+        f"otherwise it is {usual}"
+    ]
 
 
 def report_all(run: Run, lines: Iterable[str]) -> None:
