@@ -162,25 +162,34 @@ def load_bundle(path: str | Path) -> Bundle:
 
 
 def join_members(path: Path, names: Sequence[str]) -> Bundle:
-    """Makes an ensemble of the finished models in the folders `names` of `path`.
+    """Makes an ensemble of the finished models in the folders `names` of `path`; raises as `ensemble_of`."""
+    return ensemble_of(path, tuple(load_bundle(path / name) for name in names))
+
+
+def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
+    """Makes one model, with the folder `path`, of several.
 
     Raises:
-        BundleError: a member cannot be loaded, or does not read and write the symbols of the first one.
+        BundleError: a member does not read and write the symbols of the first one.
 
     """
-    members = tuple(load_bundle(path / name) for name in names)
-    expected = symbols_of(members[0])
+    first = members[0]
+    expected = symbols_of(first)
     for member in members[1:]:
         other = next((what for what, value in symbols_of(member).items() if value != expected.get(what)), None)
         if other:
             raise BundleError(
-                f"{member.path}: expected the {other} of {members[0].path}, which is a member of the same ensemble, "
+                f"{member.path}: expected the {other} of {first.path}, which is a member of the same ensemble, "
                 "got another; the members must be trained on the same data, read in the same way"
             )
-    record = {key: value for key, value in members[0].record.items() if key not in OWN_KEYS}
-    return dataclasses.replace(
-        members[0], path=path, weights={}, members=members, record={**record, "members": list(names)}
-    )
+    record = {key: value for key, value in first.record.items() if key not in OWN_KEYS}
+    record["members"] = [member.path.name for member in members]
+    if all("lengths" in member.record for member in members):
+        sides = ("source", "target")
+        record["lengths"] = {side: max(member.record["lengths"][side] for member in members) for side in sides}
+    if len({str(member.record.get("trained_on", {}).get("sha256")) for member in members}) > 1:
+        record.pop("trained_on", None)
+    return dataclasses.replace(first, path=path, weights={}, members=members, record=record)
 
 
 def symbols_of(bundle: Bundle) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The `train` verb: turns a data set into a model folder."""
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from seq2seq.cli.options import add_config_option, add_options, choices_of
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
-from seq2seq.fields import to_toml
+from seq2seq.fields import flag_of, to_toml
 from seq2seq.presets import PRESETS
+from seq2seq.training.assembly import assemble
 from seq2seq.training.run import describe_run, train_into
 from seq2seq.training.task import Run
 
@@ -28,6 +30,10 @@ def run(argv: Sequence[str]) -> int:
     parser = make_parser("train", "Train a translator on pairs of lines, or a language model on a text.", EXAMPLE)
     parser.add_argument("--model", metavar="DIR", help=f"the model's folder (default: {RUNS}/DATA-NAME)")
     parser.add_argument("--preset", choices=sorted(PRESETS), help="a named set of options; options given with it win")
+    parser.add_argument(
+        "--ensemble", metavar="DIR", nargs="+",
+        help="train nothing: copy these finished models, of any kinds and sizes, into --model as one ensemble",
+    )  # fmt: skip
     add_config_option(parser)
     parser.add_argument("--print-config", action="store_true", help="print the resolved options as TOML and exit")
     parser.add_argument("--overwrite", action="store_true", help="start from the beginning; replace the folder's run")
@@ -40,6 +46,9 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if args.model == "":
         raise OptionError(f"--model: expected a folder, got ''; leave it out for {RUNS}/DATA-NAME")
+    if args.ensemble:
+        join_finished(args)
+        return 0
     chosen = choices_of(args, sections=(DataConfig, ModelConfig, TrainingConfig))
     asked = Run.of(
         chosen,
@@ -56,6 +65,24 @@ def run(argv: Sequence[str]) -> int:
     else:
         train_into(asked)
     return 0
+
+
+def join_finished(args: argparse.Namespace) -> None:
+    """Carries out --ensemble.
+
+    Raises:
+        OptionError: --model is missing, or an option of training is given.
+
+    """
+    others = sorted(name for name, value in vars(args).items() if name not in ("ensemble", "model") and value)
+    if others:
+        raise OptionError(
+            f"{flag_of(others[0])}: is about training, and --ensemble trains nothing; leave one of them out"
+        )
+    if args.model is None:
+        raise OptionError("--ensemble: expected a folder for the ensemble, got none; give --model DIR")
+    assemble([Path(folder) for folder in args.ensemble], Path(args.model))
+    say(f"finished: {args.model}; score it with `seq2seq evaluate --model {args.model}`")
 
 
 main = partial(run_verb, "train", run)
