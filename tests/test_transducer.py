@@ -1,12 +1,13 @@
 """The transducer: one path for training, both runtimes, search, score and folder."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle import join_members, load_bundle
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.canary import read_canary, replay_canary
@@ -235,6 +236,21 @@ def test_plurals_are_learnt_and_trained_again_to_the_same_weights(tmp_path):
     for name, values in weights[0].items():
         np.testing.assert_array_equal(values, weights[1][name])
     assert model.translate(["guz", "bal"]) == ["guces", "bales"]
+
+
+def test_an_ensemble_of_transducers_is_a_transducer(tiny_bundle, tmp_path):
+    (tmp_path / "both").mkdir()
+    for number in (1, 2):
+        folder = tiny_bundle(f"one-{number}", seed=number, architecture="transducer")
+        shutil.move(folder, tmp_path / "both" / f"member-{number}")
+    bundle = join_members(tmp_path / "both", ["member-1", "member-2"])
+    translator = Translator(bundle)
+    for options in SEARCHES:
+        for outputs in results(translator, LINES, **options):
+            (scored,) = translator.score([Pair(outputs[0].source, outputs[0].text)])
+            assert scored.score == pytest.approx(outputs[0].score, abs=1e-4) or not outputs[0].finished
+    keras = results(Translator(bundle, runtime="keras"), LINES)
+    assert [one[0].text for one in keras] == [one[0].text for one in results(translator, LINES)]
 
 
 def test_no_attention_to_show(tiny_bundle):
