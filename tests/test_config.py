@@ -18,7 +18,7 @@ def test_an_unknown_key_names_the_place_and_the_keys():
         ModelConfig.from_dict({"hiden_size": 3}, where="my.toml")
     assert str(error.value) == (
         "my.toml: unknown key 'hiden_size' in section 'model'; the keys are "
-        "attention, bidirectional, dropout, embedding_size, hidden_size, layers, rnn"
+        "architecture, attention, bidirectional, dropout, embedding_size, hidden_size, layers, rnn"
     )
 
 

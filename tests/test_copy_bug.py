@@ -51,7 +51,8 @@ def encoded(pairs: list[Pair]) -> tuple[np.ndarray, np.ndarray]:
     rows = encode_pairs(
         [VOCABULARY.encode(pair.source) for pair in pairs], [VOCABULARY.encode(pair.target) for pair in pairs]
     )
-    return rows.batch(np.arange(len(pairs)))
+    batch = rows.batch(np.arange(len(pairs)))
+    return batch.source_ids, batch.target_ids
 
 
 def correct(target_ids: np.ndarray) -> list[np.ndarray]:

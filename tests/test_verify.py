@@ -7,7 +7,7 @@ import pytest
 from seq2seq import verify
 from seq2seq.api import load
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, part_names
+from seq2seq.bundle_record import CONFIG, DICTIONARY, part_names
 from seq2seq.errors import BundleError
 from seq2seq.files import sha256_of
 from seq2seq.inference.canary import MARGIN, choose_canary, replay_canary, smallest_margin
@@ -44,9 +44,10 @@ def test_a_whole_model_passes_every_check(folder, capsys, runtime):
     code, lines, said = run(capsys, folder, "--runtime", runtime)
     assert (code, said) == (0, "")
     record = json.loads((folder / CONFIG).read_text())
+    parts = sorted([*part_names("translator"), DICTIONARY])
     assert lines == [
         "ok       config.json: format 1, translator",
-        *(f"ok       {name}: sha256 {record['sha256'][name][:12]}..." for name in sorted(part_names("translator"))),
+        *(f"ok       {name}: sha256 {record['sha256'][name][:12]}..." for name in parts),
         f"ok       canary: 5 inputs give the same text and log-probabilities ({runtime} runtime)",
     ]
 

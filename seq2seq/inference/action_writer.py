@@ -205,7 +205,7 @@ class LimitedActions:
         return State((state.rows, zeros, zeros), shared)
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """Takes one action, int32 (N,), for each hypothesis; returns logits (N, A) and the next state."""
+        """Takes one action, int32 (N,), for each hypothesis; returns logits float32 (N, A) and the next state."""
         inner, written, position = state.rows
         shared, most, copied = state.shared
         written = written + self.writes[token_ids]

@@ -42,12 +42,12 @@ class Lattice(NamedTuple):
 
 
 class Diagonal(NamedTuple):
-    """The edits that leave the C cells of one diagonal, each float64 (B, C)."""
+    """The probabilities of the edits that leave the C cells of one diagonal."""
 
     rows: np.ndarray  # int (C,): i of each cell
-    substitution: np.ndarray
-    deletion: np.ndarray
-    insertion: np.ndarray
+    substitution: np.ndarray  # float64 (B, C)
+    deletion: np.ndarray  # float64 (B, C)
+    insertion: np.ndarray  # float64 (B, C)
 
 
 class Sums(NamedTuple):
