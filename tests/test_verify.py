@@ -119,10 +119,8 @@ def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):
     assert 1 <= len(canary) <= 5
     for entry in canary:
         assert entry["text"] == translator.translate([entry["source"]])[0]
-        source, target = (
-            vocabulary.encode(entry[key])
-            for vocabulary, key in ((translator.source_vocabulary, "source"), (translator.target_vocabulary, "text"))
-        )
+        source = translator.source_vocabulary.read(entry["source"])
+        target = translator.target_vocabulary.encode(entry["text"])
         assert smallest_margin(translator, source, target) > MARGIN
         np.testing.assert_allclose(
             entry["log_probs"], translator.score([(entry["source"], entry["text"])])[0].log_probs, atol=1e-5
@@ -138,7 +136,7 @@ def test_ids_that_are_never_emitted_change_no_margin(folder):
     weights["logits.bias"][:END] = 50
     changed = Translator(dataclasses.replace(translator.bundle, weights=weights))
     (output,) = next(translator.outputs(["abcd."], DecodingConfig()))
-    source = translator.source_vocabulary.encode(output.source)
+    source = translator.source_vocabulary.read(output.source)
     expected = smallest_margin(translator, source, output.token_ids)
     assert smallest_margin(changed, source, output.token_ids) == pytest.approx(expected, abs=1e-4)
 
@@ -146,7 +144,7 @@ def test_ids_that_are_never_emitted_change_no_margin(folder):
 def test_an_end_that_comes_near_counts_in_the_margin(folder):
     translator = load(folder)
     (output,) = next(translator.outputs(["abcd."], DecodingConfig()))
-    source = translator.source_vocabulary.encode(output.source)
+    source = translator.source_vocabulary.read(output.source)
     state = translator.runtime.start(np.array([translator.source_form.row(source)], np.int32))
     logits, _ = translator.runtime.step(np.array([START], np.int32), state)
     weights = dict(translator.bundle.weights)
