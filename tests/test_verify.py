@@ -145,7 +145,7 @@ def test_an_end_that_comes_near_counts_in_the_margin(folder):
     translator = load(folder)
     (output,) = next(translator.outputs(["abcd."], DecodingConfig()))
     source = translator.source_vocabulary.read(output.source)
-    state = translator.runtime.start(np.array([translator.source_form.row(source)], np.int32))
+    state = translator.writer.start([source])
     logits, _ = translator.runtime.step(np.array([START], np.int32), state)
     weights = dict(translator.bundle.weights)
     weights["logits.bias"] = weights["logits.bias"].copy()
