@@ -94,7 +94,7 @@ def test_an_unfinished_folder_says_how_to_finish_it(tmp_path):
             {"model": {"hidden_size": "many"}},
             "cannot be used: --hidden-size: expected int, got 'many'; use the version",
         ),
-        ({"model": {"depth": 3}}, "unknown key 'depth' in section 'model'; the keys are attention, "),
+        ({"model": {"depth": 3}}, "unknown key 'depth' in section 'model'; the keys are architecture, "),
         ({"lengths": [3, 4]}, "lengths: is damaged: expected keys and values, got [3, 4]; train again"),
         ({"lengths": {"source": 3}}, "lengths: is damaged: no 'target'; train again"),
         ({"lengths": {"source": 3, "target": 4, "memory": 5}}, "lengths: is damaged: unknown key 'memory'; train"),

@@ -98,8 +98,8 @@ def test_keys_may_be_spelt_as_options_or_as_names(toml):
         ("layers = 1", "unknown section 'layers'; the sections are data, decode, model, train"),
         (
             "[model]\nhiden-size = 3",
-            "unknown key 'hiden-size' in section 'model'; the keys are attention, bidirectional, dropout, "
-            "embedding-size, hidden-size, layers, rnn",
+            "unknown key 'hiden-size' in section 'model'; the keys are architecture, attention, bidirectional, "
+            "dropout, embedding-size, hidden-size, layers, rnn",
         ),
         ("[model]\nlayers = 0", "section 'model': --layers: expected at least 1, got 0"),
         ("[model]\nlayers = '2'", "section 'model': --layers: expected int, got '2'"),
@@ -144,7 +144,7 @@ def test_the_printed_configuration_reads_back_identically(toml, capsys, tmp_path
     given = ["--data", str(data), "--features-sep", "\x07|\x7f", "--learning-rate", "1e-05", "--max-minutes", "0.5"]
     assert train.main([*given, "--rnn", "gru", "--no-bidirectional", "--dropout", "0.25", "--print-config"]) == 0
     first = capsys.readouterr().out
-    assert "hidden-size = 256\n" in first
+    assert "embedding-size = 64\n" in first
     assert train.main(["--config", toml(first), "--print-config"]) == 0
     assert capsys.readouterr().out == first
     assert train.main(["--config", toml(first), "--epochs", "3", "--print-config"]) == 0

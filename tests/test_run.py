@@ -19,6 +19,7 @@ from seq2seq.errors import BundleError
 from seq2seq.files import read_json, write_json
 from seq2seq.inference.translator import Translator
 from seq2seq.text.datasets import Dataset
+from seq2seq.training import prepared_pairs
 from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, PROGRESS, STATE, WEIGHTS, Progress, current_checkpoint, load_progress
 from seq2seq.training.run_folder import (
@@ -408,7 +409,7 @@ def test_options_that_a_record_lacks_have_their_defaults(command, folder):
 )
 def test_many_pairs_and_much_time_make_a_larger_model(pairs, minutes, given, size):
     train = TrainingConfig(max_minutes=minutes and float(minutes))
-    model, _ = translation.resolved_options(ModelConfig(hidden_size=given), train, pairs=pairs)
+    model, _ = prepared_pairs.resolved_options(ModelConfig(hidden_size=given), train, pairs=pairs)
     assert model.hidden_size == size
 
 
@@ -416,7 +417,7 @@ def test_many_pairs_and_much_time_make_a_larger_model(pairs, minutes, given, siz
 def timed(command, monkeypatch):
     """Runs the command without --hidden-size; the default is 4, and 6 for a minute or more."""
     for name, value in {"UNITS": 4, "MORE_UNITS": 6, "MANY": 10, "LONG": 1.0}.items():
-        monkeypatch.setattr(translation, name, value)
+        monkeypatch.setattr(prepared_pairs, name, value)
     monkeypatch.setattr(sys.modules[__name__], "OPTIONS", OPTIONS[2:])
     return command
 
@@ -442,7 +443,7 @@ def test_a_run_from_before_an_option_goes_on_without_it(timed, folder, trained, 
         for section in sections:
             (record[section]["train"] if section == "signature" else record[section]).pop("average")
         write_json(path, record)
-    monkeypatch.setattr(translation, "AVERAGE", 0.9)  # as a later version may have it
+    monkeypatch.setattr(prepared_pairs, "AVERAGE", 0.9)  # as a later version may have it
     code, said = timed("--epochs", "2")
     assert code == 0 and said.endswith(f"{folder}: {FINISHED}\n")
     code, said = timed("--epochs", "3")

@@ -22,6 +22,7 @@ from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights
 from seq2seq.text.batches import training_weights
 from seq2seq.text.datasets import Dataset, resolve
+from seq2seq.training import prepared_pairs
 from seq2seq.training import translator as translation
 from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, load_progress
 from seq2seq.training.fit import fit
@@ -481,9 +482,9 @@ def tokens(toy, tmp_path):
 
 
 def test_repeated_rows_are_weights_instead_of_copies(tokens, monkeypatch):
-    monkeypatch.setattr(translation, "VALIDATION_SOURCES", 4)
+    monkeypatch.setattr(prepared_pairs, "VALIDATION_SOURCES", 4)
     config = DataConfig(data=str(tokens))
-    data = translation.prepare_pairs(resolve(tokens), config)
+    data = prepared_pairs.prepare_pairs(resolve(tokens), config)
     assert len(data.splits.validation) == 6 + 4 + 2
     assert data.validation.weights.tolist() == [5, 2, 1, 1, 2, 1]
     assert len(data.train.sources) == 52

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +27,10 @@ from seq2seq.text.batches import Batch, epoch, teacher_force
 from seq2seq.text.edits import check_paths
 from seq2seq.text.shift_check import check_shift
 from seq2seq.training.checkpoints import Progress
-from seq2seq.training.prepared_pairs import PreparedPairs
 from seq2seq.training.task import Outcome, Scores
+
+if TYPE_CHECKING:  # it imports this file
+    from seq2seq.training.prepared_pairs import PreparedPairs
 
 EXAMPLES = 3  # of the validation items are printed
 
@@ -51,7 +54,7 @@ def arrays_of(batch: Batch) -> list[np.ndarray]:
 class TranslationTask:
     """A translator and its data, in the form that the training loop uses."""
 
-    def __init__(self, bundle: Bundle, data: PreparedPairs, config: TrainingConfig, reason: str = "") -> None:
+    def __init__(self, bundle: Bundle, data: "PreparedPairs", config: TrainingConfig, reason: str = "") -> None:
         """`bundle` has no weights yet; `config` is resolved; `reason` says why the architecture was chosen."""
         self.reason = reason
         self.bundle = bundle
