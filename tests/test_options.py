@@ -143,7 +143,7 @@ def test_the_printed_configuration_reads_back_identically(toml, capsys, tmp_path
     given = ["--data", str(data), "--features-sep", "\x07|\x7f", "--learning-rate", "1e-05", "--max-minutes", "0.5"]
     assert train.main([*given, "--rnn", "gru", "--no-bidirectional", "--dropout", "0.25", "--print-config"]) == 0
     first = capsys.readouterr().out
-    assert "hidden-size = 256\n" in first
+    assert "embedding-size = 64\n" in first
     assert train.main(["--config", toml(first), "--print-config"]) == 0
     assert capsys.readouterr().out == first
     assert train.main(["--config", toml(first), "--epochs", "3", "--print-config"]) == 0
