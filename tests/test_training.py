@@ -278,7 +278,8 @@ def test_a_run_that_lasts_longer_continues_from_its_last_state(tmp_path, moment)
 
 
 def test_a_change_of_minutes_is_said_in_minutes():
-    before, now = (TrainingConfig(epochs=UNLIMITED_EPOCHS, max_minutes=minutes) for minutes in (5.0, 7.5))
+    options = {"epochs": UNLIMITED_EPOCHS, "learning_rate": 0.008}
+    before, now = (TrainingConfig(**options, max_minutes=minutes) for minutes in (5.0, 7.5))
     line = describe_change(before, now, Progress(step=300, seconds=300.0), steps_per_epoch=10)
     assert line.startswith(
         "learning rate: was cosine over 5 minutes, 8e-05 at step 300; is now cosine over 7.5 minutes"
