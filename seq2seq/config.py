@@ -163,6 +163,13 @@ class TrainingConfig(Config):
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
     seed: int = option(1, "seed of initial weights, batches and dropout", at_least=0)
+    teacher_share: float | None = option(
+        None,
+        "how much the teacher's probabilities count against the targets: loss = (1 - share) * nats of the targets + "
+        "share * cross-entropy to the teacher; default: 0.5",
+        at_least=0.0,
+        at_most=1.0,
+    )
     members: int = option(
         1,
         "train an ensemble: this many models that differ in their seed, one after the other, N times the time; "

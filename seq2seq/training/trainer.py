@@ -20,6 +20,7 @@ from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.profiling import preview
 from seq2seq.training.run_record import FINISHED, Recorded, finished_run, start_of, unfinished_run
+from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.training.translator import prepare_pairs
 from seq2seq.version import __version__
@@ -65,6 +66,8 @@ def describe(run: Run) -> None:
 
 def prepare(run: Run) -> Prepared:
     """Reads the data of a run."""
+    if run.teacher:
+        return prepare_student(run, run.teacher)
     return prepare_text(run) if run.dataset.kind == "text" else prepare_pairs(run.dataset, run.data)
 
 

@@ -26,6 +26,7 @@ from seq2seq.scoring.evaluation import best_outputs, headline, metrics_of
 from seq2seq.scoring.metrics import chrf, exact_match
 from seq2seq.text.batches import Batch, EncodedPairs, encode_pairs, epoch, teacher_force, training_weights
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
+from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.edits import check_paths
 from seq2seq.text.shift_check import check_shift
 from seq2seq.text.splits import Counted, References, count_rows, scored_by, scored_items
@@ -52,6 +53,7 @@ class PreparedPairs:
     validation: EncodedPairs  # distinct rows
     by: str  # "row" or "source": what is an item of the scores
     references: list[References]  # the validation items that are scored after each epoch
+    edits: EditDistance | None = None  # a teacher's, for a transducer; None: the training part's own
 
     @functools.cached_property
     def left(self) -> float:
@@ -71,16 +73,24 @@ class PreparedPairs:
 
     def task(self, run: Run, record: Mapping[str, Any]) -> "TranslationTask":
         """Builds the translator of a resolved run; `record` is for its `config.json`."""
-        lengths = {
-            "source": int(self.train.sources.lengths.max()) - 1,
-            "target": int(self.train.targets.lengths.max()) - 2,
-        }
+        bundle, data = self.aligned(run, record)
+        reason = ""
+        if run.signature["model"].get("architecture") == "auto":
+            reason = (
+                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
+                f"(transducer: up to {LARGEST_SHARE:.0%})"
+            )
+        return TranslationTask(bundle, data, run.train, reason)
+
+    def aligned(self, run: Run, record: Mapping[str, Any]) -> tuple[Bundle, "PreparedPairs"]:
+        """Returns what a resolved run will save, without weights, and its pairs, for a transducer as edit actions."""
+        longest = int(self.train.sources.lengths.max()) - 1, int(self.train.targets.lengths.max()) - 2
         data = self
         edits = None
         if run.model.architecture == TRANSDUCER:
             vocabularies = self.source_vocabulary, self.target_vocabulary
             rows, held = (count_rows(part).pairs for part in (self.splits.train, self.splits.validation))
-            edits = learn_edits(rows, *vocabularies, self.train.weights)
+            edits = self.edits or learn_edits(rows, *vocabularies, self.train.weights)
             data = dataclasses.replace(
                 self,
                 train=encode_actions(rows, edits, *vocabularies, self.train.weights),
@@ -94,16 +104,10 @@ class PreparedPairs:
             source_vocabulary=self.source_vocabulary,
             target_vocabulary=self.target_vocabulary,
             weights={},
-            record={"lengths": lengths, **record},
+            record={"lengths": {"source": longest[0], "target": longest[1]}, **record},
             edits=edits,
         )
-        reason = ""
-        if run.signature["model"].get("architecture") == "auto":
-            reason = (
-                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
-                f"(transducer: up to {LARGEST_SHARE:.0%})"
-            )
-        return TranslationTask(bundle, data, run.train, reason)
+        return bundle, data
 
 
 def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
@@ -115,10 +119,15 @@ def prepare_pairs(dataset: Dataset, config: DataConfig) -> PreparedPairs:
         features_sep=config.features_sep if config.features_col else "",
     )
     target = Vocabulary.build((pair.target for pair in splits.train), separator=config.target_sep)
+    return encode_splits(splits, source, target, seed=config.split_seed)
+
+
+def encode_splits(splits: Splits, source: Vocabulary, target: Vocabulary, *, seed: int) -> PreparedPairs:
+    """Encodes the parts of a data set; `seed` chooses the validation items that are scored after each epoch."""
     train, validation = count_rows(splits.train), count_rows(splits.validation)
     by = scored_by([*splits.validation, *splits.test])
     items = scored_items(splits.validation, by)
-    np.random.default_rng(config.split_seed).shuffle(items)
+    np.random.default_rng(seed).shuffle(items)
     return PreparedPairs(
         splits,
         source,
