@@ -171,7 +171,9 @@ def test_a_student_that_was_interrupted_continues_to_the_same_weights(tiny_bundl
         patch.setattr(StudentTask, "validate", validate_or_not)
         code, said = command(folder, *more, model="cut")
     assert code == 130
-    assert f"teacher: {folder} (2 members); probabilities of " in said
+    assert f"teacher: {folder} (2 members)\n" in said
+    assert "the teacher gave probabilities for 15 rows in " in said
+    assert "unlabelled sources: 2; left out, too long or without an end: 0\n" in said
     assert "the teacher's probabilities are 50% of the loss" in said
     code, said = command(folder, *more, model="cut")
     assert code == 0 and "continues after epoch 1" in said

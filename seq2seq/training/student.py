@@ -38,13 +38,14 @@ class PreparedStudent(PreparedPairs):
         """Builds the translator of a resolved run, and asks the teacher; `record` is for its `config.json`."""
         began = time.monotonic()
         teacher, translator = self.teacher, self.teacher.translator
+        run.report(f"teacher: {teacher}")
         bundle, data = self.aligned(run, {**record, "teacher": str(translator.bundle.path.resolve())})
         more = labelled(teacher, longest=run.data.max_source_length)
         lines = [pair.source for pair in count_rows(self.splits.train).pairs]
         sources = [translator.encode(line, "unk", 0, lambda *_: None) for line in lines]
         rows = with_labelled(data.train, more, tags_apart=bundle.edits is not None)
         soft = soft_targets(translator, [*sources, *more.sources], rows.targets)
-        run.report(f"teacher: {teacher}; probabilities of {len(rows.targets)} rows in {time.monotonic() - began:.0f} s")
+        run.report(f"the teacher gave probabilities for {len(rows.targets)} rows in {time.monotonic() - began:.0f} s")
         if teacher.unlabelled:
             left_out = len(teacher.unlabelled) - len(more.sources)
             run.report(f"unlabelled sources: {len(more.sources)}; left out, too long or without an end: {left_out}")
