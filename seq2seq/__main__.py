@@ -8,6 +8,7 @@ from seq2seq.version import __version__
 
 VERBS = {
     "train": "train a model on a data set or a file of pairs",
+    "distill": "train one model that learns from an ensemble or another model",
     "decode": "translate lines",
     "generate": "write text with a language model",
     "evaluate": "score a model's translations against references",

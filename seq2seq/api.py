@@ -76,6 +76,49 @@ class Translator(translator.Translator, Trained):
 
     data_kind = "pairs"
 
+    @classmethod
+    def distill(
+        cls,
+        teacher: str | Path,
+        *,
+        data: str | Path | None = None,
+        unlabelled: str | Path | None = None,
+        model: str | Path | None = None,
+        overwrite: bool = False,
+        report: Callable[[str], None] = lambda line: None,
+        **options: Any,
+    ) -> Self:
+        """Trains one model that learns from another, or continues the same run; see `training.teacher.distil_run`.
+
+        Args:
+            teacher: the folder of a translator, usually of an ensemble.
+            data: pairs to learn from; None: the teacher's own data.
+            unlabelled: a file of more sources, one a line.
+            model: the folder; None: `runs/` and the teacher's name with `-distilled`.
+            overwrite: start from the beginning, and replace the run or model in the folder.
+            report: receives the lines that the verb `distill` prints.
+            options: fields of ModelConfig and TrainingConfig, such as epochs=10 or teacher_share=0.7.
+
+        Raises:
+            BundleError: the teacher is no translator, or the folder contains another run, or other files.
+            DataError: the data or the file cannot be used.
+            OptionError: an option is unknown or out of range, or contradicts the teacher.
+
+        """
+        from seq2seq.training.run import train_into
+        from seq2seq.training.teacher import distil_run
+
+        run = distil_run(
+            by_section(options),
+            teacher=Path(teacher),
+            data=None if data is None else str(data),
+            unlabelled=None if unlabelled is None else str(unlabelled),
+            folder=None if model is None else Path(model),
+            overwrite=overwrite,
+            report=report,
+        )
+        return cls(load_bundle(train_into(run)))
+
     def evaluate(self, data: str | Path | None = None, *, split: str | None = None, **options: Any) -> "Evaluation":
         """Translates sentences and scores the outputs; see `scoring.evaluation.evaluate_model`.
 

@@ -190,6 +190,13 @@ class TrainingConfig(Config):
         True, "store the training part's pairs with the model, up to 8 MiB, for `decode --dictionary`"
     )
     seed: int = option(1, "seed of initial weights, batches, dropout and --hallucinate", at_least=0)
+    teacher_share: float | None = option(
+        None,
+        "how much the teacher's probabilities count against the targets: loss = (1 - share) * nats of the targets + "
+        "share * cross-entropy to the teacher; default: 0.5",
+        at_least=0.0,
+        at_most=1.0,
+    )
     members: int = option(
         1,
         "train an ensemble: this many models that differ in their seed, one after the other, N times the time; "

@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
     for config in (DataConfig, ModelConfig, TrainingConfig):
-        add_options(parser, config)
+        add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
     if args.model == "":
         raise OptionError(f"--model: expected a folder, got ''; leave it out for {RUNS}/DATA-NAME")

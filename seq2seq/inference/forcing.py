@@ -41,6 +41,33 @@ def fed_log_probs(model: StepModel, state: State, target_ids: np.ndarray) -> np.
 
 
 @single_threaded_products()
+def fed_best(model: StepModel, state: State, target_ids: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Feeds given ids to a model, and keeps the most probable next ids of each step.
+
+    Args:
+        model: the step function.
+        state: before the first symbol, of B rows.
+        target_ids: int32 (B, T + 1), START first, right-padded.
+        most: the number of ids to keep, K, at most V.
+
+    Returns:
+        Ids int32 (B, T, K), the most probable first, and their probabilities float32 (B, T, K), scaled to a sum of 1;
+        both are 0 on padding.
+
+    """
+    shape = (len(target_ids), target_ids.shape[1] - 1, most)
+    ids, probs = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    for time in range(shape[1]):
+        logits, state = model.step(target_ids[:, time], state)
+        real = target_ids[:, time + 1] != PAD
+        log_probs = log_softmax(np.asarray(logits)[real])
+        best = np.argsort(-log_probs, axis=-1, kind="stable")[:, :most]
+        kept = np.exp(np.take_along_axis(log_probs, best, -1))
+        ids[real, time], probs[real, time] = best, kept / kept.sum(-1, keepdims=True)
+    return ids, probs
+
+
+@single_threaded_products()
 def text_log_probs(
     runtime: TextRuntime, inputs: np.ndarray, targets: np.ndarray, state: State
 ) -> tuple[np.ndarray, State]:

@@ -53,6 +53,9 @@ class Writer(Protocol):
     ) -> list[list[Written]]:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
 
+    def paths(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
+        """Returns the ids that write given targets, with START and END."""
+
     def log_probs(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[float]]:
         """Returns the log-probability of each symbol of given targets and of END, in nats."""
 
@@ -91,9 +94,13 @@ class SymbolWriter:
         )
         return [[Written(self.vocabulary.symbols_of(one.token_ids), *one) for one in several] for several in decoded]
 
+    def paths(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
+        """Returns the ids that write given targets, with START and END."""
+        return [[START, *target.ids, END] for target in targets]
+
     def log_probs(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[float]]:
         """Returns the log-probability of each symbol of given targets and of END, in nats."""
-        rows = [[START, *target.ids, END] for target in targets]
+        rows = self.paths(sources, targets)
         found = fed_log_probs(self.runtime, self.start(sources), Ragged(rows).padded(np.arange(len(rows))))
         return [values[: len(row) - 1] for values, row in zip(found.tolist(), rows, strict=True)]
 

@@ -12,6 +12,14 @@ from seq2seq.models.recurrent import gradient_type
 STATE_PENALTY = 1e-3  # nats for a carried state whose mean square is 1
 
 
+class Taught(NamedTuple):
+    """A teacher's distributions for one batch, of which the K most probable ids are kept."""
+
+    ids: Any  # int32 (B, T, K)
+    probs: Any  # float32 (B, T, K), which sum to 1
+    share: float  # of the loss
+
+
 class Forward(NamedTuple):
     """A model's outputs for one batch."""
 
@@ -19,6 +27,7 @@ class Forward(NamedTuple):
     targets: Any  # int32 (B, T)
     weights: Any  # float32 (B, T)
     carry: list[Any]  # (B, H) each: states for the next batch; empty for a translator
+    taught: Taught | None = None  # where a teacher gives probabilities
 
 
 class Trainable(Protocol):
@@ -43,7 +52,7 @@ class Trainable(Protocol):
 class StepResult(NamedTuple):
     """Sums over one batch."""
 
-    nats: Any  # float32 (): weighted nats, without label smoothing
+    nats: Any  # float32 (): weighted nats of the targets, without label smoothing or a teacher
     count: Any  # float32 (): sum of weights
     carry: list[Any]
 
@@ -112,6 +121,24 @@ def smoothed_nats(nats: Any, logits: Any, label_smoothing: float) -> Any:
     return (1 - label_smoothing) * nats + label_smoothing * mean
 
 
+def taught_nats(logits: Any, taught: Taught) -> Any:
+    """Returns the cross-entropy to the teacher's distributions in nats, float32 (B, T), from logits (B, T, V)."""
+    log_probs = tf.gather(tf.nn.log_softmax(tf.cast(logits, tf.float32)), taught.ids, batch_dims=2)
+    # what is impossible has probability 0 and log-probability minus infinity, whose product is no number
+    return -tf.reduce_sum(taught.probs * tf.where(taught.probs > 0, log_probs, 0.0), -1)
+
+
+def objective(result: Forward, nats: Any, config: TrainingConfig) -> Any:
+    """Returns what training lowers, float32 (B, T): `nats`, those of the targets, smoothed and mixed with a teacher's.
+
+    Source: Hinton et al. 2015, arXiv:1503.02531, section 2, at a temperature of 1.
+    """
+    smoothed = smoothed_nats(nats, result.logits, config.label_smoothing)
+    if result.taught is None:
+        return smoothed
+    return (1 - result.taught.share) * smoothed + result.taught.share * taught_nats(result.logits, result.taught)
+
+
 def state_penalty(carry: Sequence[Any]) -> Any:
     """Returns a small loss that grows with the carried states, float32 (); 0 if there are none.
 
@@ -145,8 +172,8 @@ def make_train_step(
         with tf.GradientTape() as tape:
             result = model.forward(arrays, carry, training=True)
             nats = symbol_nats(result.logits, result.targets)
-            objective = smoothed_nats(nats, result.logits, config.label_smoothing)
-            loss = tf.reduce_sum(objective * result.weights) / total + state_penalty(result.carry) / shards
+            lowered = tf.reduce_sum(objective(result, nats, config) * result.weights)
+            loss = lowered / total + state_penalty(result.carry) / shards
         values = tape.gradient(loss, [variable.value for variable in variables])
         gradients = [tf.convert_to_tensor(value) for value in values]
         return tf.reduce_sum(nats * result.weights), gradients, result.carry

@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.config import ModelConfig
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.decoder import build_decoder, state_count
-from seq2seq.models.step import Forward
+from seq2seq.models.step import Forward, Taught, Trainable
 from seq2seq.models.transducer import TransducerModels, training_transducer
 from seq2seq.models.translator import TranslatorModels, training_model
 
@@ -63,3 +63,25 @@ class TrainableLanguageModel:
         inputs, targets, weights = arrays
         logits, *after = self.decoder([inputs, *carry], training=training)
         return Forward(logits, targets, weights, after)
+
+
+class TrainableStudent:
+    """A translator or transducer that learns from a teacher too.
+
+    Its batches have the K most probable ids of the teacher's distributions, int32 (B, T, K), and their probabilities,
+    float32 (B, T, K), before the last three arrays, [inputs, targets, weights].
+    """
+
+    def __init__(self, model: Trainable, share: float) -> None:
+        """`share` is the teacher's share of the loss."""
+        self.model, self.share = model, share
+        self.models = model.models
+        ids, probs = (tf.TensorSpec((None, None, None), kind) for kind in (tf.int32, tf.float32))
+        self.signature = [*model.signature[:-3], ids, probs, *model.signature[-3:]]
+        self.carry_signature = model.carry_signature
+
+    def forward(self, arrays: Sequence[Any], carry: Sequence[Any], *, training: bool) -> Forward:
+        """Predicts every target as the model does."""
+        *first, ids, probs, inputs, targets, weights = arrays
+        result = self.model.forward([*first, inputs, targets, weights], carry, training=training)
+        return result._replace(taught=Taught(ids, probs, self.share))

@@ -12,12 +12,13 @@ from seq2seq.files import sha256_of
 from seq2seq.text.datasets import Dataset, bundled_path, resolve
 
 
-def training_data(bundle: Bundle, data: str | None = None) -> Dataset:
+def training_data(bundle: Bundle, data: str | None = None, *, purpose: str = "score another file") -> Dataset:
     """Finds the data that a model was trained on; it must not have changed.
 
     Args:
         bundle: the model, which records its data and the sha256 of each file.
         data: a data set's name or a path, instead of the recorded places.
+        purpose: of a translator's data, for a message: what other data is for.
 
     Raises:
         BundleError: the model does not record its training data.
@@ -29,7 +30,7 @@ def training_data(bundle: Bundle, data: str | None = None) -> Dataset:
     if bundle.kind == LANGUAGE_MODEL:
         what, other, without = "text", "name a copy of it with --data", "leave out the options that compare with it"
     else:
-        what, other, without = "data", "give --data FILE.tsv to score another file", "give --data FILE.tsv"
+        what, other, without = "data", f"give --data FILE.tsv to {purpose}", "give --data FILE.tsv"
     if not expected:
         raise BundleError(f"{bundle.path}: does not record its training data; {without}")
     if data is not None:

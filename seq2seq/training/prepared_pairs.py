@@ -15,6 +15,7 @@ from seq2seq.errors import OptionError
 from seq2seq.text.batches import EncodedPairs, encode_pairs, training_weights
 from seq2seq.text.datasets import Dataset, Splits, load_pairs
 from seq2seq.text.dictionary import dictionary_text
+from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.hallucination import hallucinate as make_pairs
 from seq2seq.text.pairs import Pair
 from seq2seq.text.splits import Counted, References, count_rows, scored_by, scored_items
@@ -49,6 +50,7 @@ class PreparedPairs:
     data: DataConfig  # how the data was read, with the options that depend on it
     hallucinated: int  # pairs that were added to the training part
     notes: list[str]  # lines for the user
+    edits: EditDistance | None = None  # a teacher's, for a transducer; None: the training part's own
 
     @functools.cached_property
     def left(self) -> float:
@@ -71,10 +73,18 @@ class PreparedPairs:
         """Builds the translator of a resolved run; `record` is for its `config.json`."""
         from seq2seq.training.translator import TranslationTask
 
-        lengths = {
-            "source": int(self.train.sources.lengths.max()) - 1,
-            "target": int(self.train.targets.lengths.max()) - 2,
-        }
+        bundle, data = self.aligned(run, record)
+        reason = ""
+        if run.signature["model"].get("architecture") == "auto":
+            reason = (
+                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
+                f"(transducer: up to {LARGEST_SHARE:.0%})"
+            )
+        return TranslationTask(bundle, data, run.train, reason)
+
+    def aligned(self, run: Run, record: Mapping[str, Any]) -> tuple[Bundle, "PreparedPairs"]:
+        """Returns what a resolved run will save, without weights, and its pairs, for a transducer as edit actions."""
+        longest = int(self.train.sources.lengths.max()) - 1, int(self.train.targets.lengths.max()) - 2
         bundle = Bundle(
             path=run.folder,
             kind=TRANSLATOR,
@@ -83,27 +93,20 @@ class PreparedPairs:
             source_vocabulary=self.source_vocabulary,
             target_vocabulary=self.target_vocabulary,
             weights={},
-            record={"lengths": lengths, **record},
+            record={"lengths": {"source": longest[0], "target": longest[1]}, **record},
             dictionary=dictionary_text(self.splits.train) if run.train.dictionary else "",
         )
-        data = self
-        if run.model.architecture == TRANSDUCER:
-            vocabularies = self.source_vocabulary, self.target_vocabulary
-            edits = learn_edits(self.rows, *vocabularies, self.train.weights)
-            bundle = dataclasses.replace(bundle, edits=edits)
-            held_out = count_rows(self.splits.validation).pairs
-            data = dataclasses.replace(
-                self,
-                train=encode_actions(self.rows, edits, *vocabularies, self.train.weights),
-                validation=encode_actions(held_out, edits, *vocabularies, self.validation.weights),
-            )
-        reason = ""
-        if run.signature["model"].get("architecture") == "auto":
-            reason = (
-                f", since a learnt edit distance leaves {self.left:.0%} of the targets' uncertainty "
-                f"(transducer: up to {LARGEST_SHARE:.0%})"
-            )
-        return TranslationTask(bundle, data, run.train, reason)
+        if run.model.architecture != TRANSDUCER:
+            return bundle, self
+        vocabularies = self.source_vocabulary, self.target_vocabulary
+        edits = self.edits or learn_edits(self.rows, *vocabularies, self.train.weights)
+        held_out = count_rows(self.splits.validation).pairs
+        data = dataclasses.replace(
+            self,
+            train=encode_actions(self.rows, edits, *vocabularies, self.train.weights),
+            validation=encode_actions(held_out, edits, *vocabularies, self.validation.weights),
+        )
+        return dataclasses.replace(bundle, edits=edits), data
 
 
 def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0, seed: int = 1) -> PreparedPairs:
@@ -141,6 +144,28 @@ def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0,
             f"hallucinated pairs: {len(made)} of {hallucinate} made from {len(splits.train)} training pairs, "
             "with random symbols where source and target share a stem"
         )
+    return encode_splits(splits, source, target, config, made=made, notes=notes)
+
+
+def encode_splits(
+    splits: Splits,
+    source: Vocabulary,
+    target: Vocabulary,
+    config: DataConfig,
+    *,
+    made: Sequence[Pair] = (),
+    notes: Sequence[str] = (),
+) -> PreparedPairs:
+    """Encodes the parts of a data set.
+
+    Args:
+        splits: the parts.
+        source, target: the vocabularies.
+        config: how the data was read; its seed chooses the validation items that are scored after each epoch.
+        made: pairs that were made up for the training part.
+        notes: lines for the user.
+
+    """
     train, validation = count_rows([*splits.train, *made]), count_rows(splits.validation)
     by = scored_by([*splits.validation, *splits.test])
     items = scored_items(splits.validation, by)
@@ -156,7 +181,7 @@ def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0,
         references=first_items(items, VALIDATION_SOURCES),
         data=config,
         hallucinated=len(made),
-        notes=notes,
+        notes=list(notes),
     )
 
 

@@ -16,7 +16,7 @@ from seq2seq.models.step import (
     make_optimizer,
     make_train_step,
     make_validation_step,
-    smoothed_nats,
+    objective,
     split_rows,
     symbol_nats,
 )
@@ -146,7 +146,7 @@ def part_functions(model: Trainable, config: TrainingConfig, shards: int) -> tup
 
     def loss_of(arrays: Sequence[Any], carry: Sequence[Any]) -> Any:
         result = model.forward(arrays, carry, training=True)
-        nats = smoothed_nats(symbol_nats(result.logits, result.targets), result.logits, config.label_smoothing)
+        nats = objective(result, symbol_nats(result.logits, result.targets), config)
         return tf.reduce_sum(nats * result.weights)
 
     @tf.function(input_signature=signature)

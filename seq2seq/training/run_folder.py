@@ -76,7 +76,7 @@ class Saver:
             return
         if self.start.checkpoint is None:
             (self.run.folder / CURRENT).unlink(missing_ok=True)
-        record = {"format": FORMAT, **self.run.settings, "sha256": self.run.dataset.sha256}
+        record = {"format": FORMAT, **self.run.settings, "sha256": self.run.sha256}
         write_json(self.run.folder / RUN, record)
         sections = {name: self.run.signature[name] for name in self.run.settings}
         write_atomically(self.run.folder / RESOLVED, to_toml(sections))

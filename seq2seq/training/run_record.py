@@ -141,7 +141,7 @@ def differences(old: Recorded, run: Run) -> list[Difference]:
     """Returns the options and hashes in which a run differs from the recorded one; both are resolved."""
     found = []
     for name, before in (*((kind.section, kind.to_dict()) for kind in old[:3]), ("sha256", old.sha256)):
-        now = run.settings.get(name, run.dataset.sha256)
+        now = run.settings.get(name, run.sha256)
         for key in sorted({*before, *now}):
             if key == "shards" and before.get(key) is None:  # an unfinished run of the first version
                 continue

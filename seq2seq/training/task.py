@@ -11,13 +11,15 @@ import numpy as np
 from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.errors import OptionError
 from seq2seq.fields import Config
 from seq2seq.presets import with_defaults
 from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training.checkpoints import Progress
 
-if TYPE_CHECKING:  # it imports TensorFlow, which a finished run does not need
+if TYPE_CHECKING:  # the first imports TensorFlow, which a finished run does not need; the second imports Run
     from seq2seq.models.step import Trainable
+    from seq2seq.training.teacher import Teacher
 
 Section = TypeVar("Section", bound=Config)
 
@@ -36,6 +38,7 @@ class Run:
         started: time.monotonic() at the start of the command; --max-minutes counts from there.
         overwrite: start from the beginning, whatever run of this program the folder holds.
         profile: first report how long each part of a step takes.
+        teacher: a finished model that the run learns from too; None: it learns from its data alone.
         on_first_checkpoint: called once, when the first checkpoint that this process writes is whole.
         signature: the options as the user gave them, before any was resolved; recorded in the model folder.
 
@@ -50,12 +53,13 @@ class Run:
     started: float = dataclasses.field(default_factory=time.monotonic)
     overwrite: bool = False
     profile: bool = False
+    teacher: "Teacher | None" = None
     on_first_checkpoint: Callable[[], None] = lambda: None
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.signature:
-            object.__setattr__(self, "signature", {**self.settings, "sha256": self.dataset.sha256})
+            object.__setattr__(self, "signature", {**self.settings, "sha256": self.sha256})
 
     @classmethod
     def of(cls, chosen: Mapping[str, Mapping[str, Any]], *, folder: Path | None, **others: Any) -> "Run":
@@ -68,9 +72,12 @@ class Run:
 
         Raises:
             DataError: the data is unknown or absent.
-            OptionError: an option is unknown, out of range, or means nothing for this kind of data.
+            OptionError: an option is unknown, out of range, or means nothing for this data or without teacher.
 
         """
+        share = chosen[TrainingConfig.section].get("teacher_share")
+        if share is not None:
+            raise OptionError(f"--teacher-share {share}: needs a teacher; use `seq2seq distill --teacher DIR`")
         dataset = resolve(chosen["data"].get("data", DataConfig.data))
 
         def section(kind: type[Section]) -> Section:
@@ -85,6 +92,11 @@ class Run:
             train=section(TrainingConfig),
             **others,
         )
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """The sha256 of each file that the run learns from, by name: the parts of the data, and what teaches."""
+        return {**self.dataset.sha256, **(self.teacher.sha256 if self.teacher else {})}
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:

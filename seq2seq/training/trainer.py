@@ -22,6 +22,7 @@ from seq2seq.training.language_model import prepare_text
 from seq2seq.training.prepared_pairs import prepare_pairs
 from seq2seq.training.profiling import preview
 from seq2seq.training.run_record import FINISHED, continued, default_sizes, finished_run, start_of, unfinished_run
+from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.version import __version__
 
@@ -66,6 +67,8 @@ def describe(run: Run) -> None:
 
 def prepare(run: Run) -> Prepared:
     """Reads the data of a run."""
+    if run.teacher:
+        return prepare_student(run, run.teacher)
     if run.dataset.kind == "text":
         return prepare_text(run)
     return prepare_pairs(run.dataset, run.data, hallucinate=run.train.hallucinate, seed=run.train.seed)
