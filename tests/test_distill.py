@@ -177,7 +177,8 @@ def test_a_student_that_was_interrupted_continues_to_the_same_weights(tiny_bundl
     assert "unlabelled sources: 2; left out, too long or without an end: 0\n" in said
     assert "the teacher's probabilities are 50% of the loss" in said
     code, said = command(folder, *more, model="cut")
-    assert code == 0 and "continues after epoch 1" in said
+    assert code == 0, said
+    assert "continues after epoch 1" in said
     assert same_weights(tmp_path / "student", tmp_path / "cut")
     assert FINISHED in command(folder, *more)[1]
     assert (

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.errors import DataError
@@ -70,6 +70,7 @@ def test_plurals_are_copied_and_get_an_ending():
     assert paths_of([("gato", "gatos")], source, target, distance) == [[START, *[COPY] * 4, s, END]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text("abcd", max_size=6), st.text("abxy", max_size=6)), min_size=1, max_size=8))
 def test_actions_write_every_target_and_read_every_source(pairs):
     pairs = [("ab", "xa"), *pairs]

@@ -283,7 +283,7 @@ def test_verify_checks_the_parts_of_every_member_and_the_outputs_of_all_together
     assert verify.main(["--model", str(folder), "--runtime", runtime]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "ok       config.json: format 1, translator, ensemble of 3"
-    assert sum("member-3/" in line for line in lines) == 7  # config.json and its six parts
+    assert sum("member-3/" in line for line in lines) == 8  # config.json and its seven parts
     assert lines[-1] == f"ok       canary: 5 inputs give the same text and log-probabilities ({runtime} runtime)"
 
 

@@ -77,4 +77,4 @@ class KerasTransducer:
         each = np.repeat(np.arange(count, dtype=np.int32), len(token_ids) // count)
         rows, shared = ([leaf.tensor for leaf in leaves] for leaves in (state.rows, state.shared))
         logits, after = self._decode(tf.constant(token_ids, tf.int32), rows, shared, tf.constant(each))
-        return logits.numpy(), State([DeviceRows(tensor) for tensor in after], state.shared)
+        return logits.numpy(), State([DeviceRows(row) for row in after], state.shared)

@@ -63,7 +63,8 @@ def prepare_student(run: Run, teacher: Teacher) -> PreparedStudent:
     bundle, splits = teacher.translator.bundle, load_pairs(run.dataset, run.data)
     assert bundle.source_vocabulary is not None
     check_known(splits, teacher)
-    prepared = encode_splits(splits, bundle.source_vocabulary, bundle.target_vocabulary, run.data)
+    data = dataclasses.replace(run.data, decompose=bool(bundle.data.decompose))
+    prepared = encode_splits(splits, bundle.source_vocabulary, bundle.target_vocabulary, data)
     return PreparedStudent(**{**vars(prepared), "edits": bundle.edits}, teacher=teacher)
 
 
