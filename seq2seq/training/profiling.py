@@ -44,8 +44,8 @@ class Size(NamedTuple):
 
 
 def size_of(arrays: Sequence[np.ndarray]) -> Size:
-    """Measures a batch: [source_ids,] inputs, targets, weights."""
-    sources = arrays[0] if len(arrays) == 4 else np.empty((0, 0), np.int32)
+    """Measures a batch: [source_ids, ...] inputs, targets, weights."""
+    sources = arrays[0] if len(arrays) > 3 else np.empty((0, 0), np.int32)
     weights = arrays[-1]
     symbols = int(weights.sum())
     real = int((sources != PAD).sum()) + symbols
