@@ -183,8 +183,11 @@ class TrainingConfig(Config):
         choices=("loss", "chrf", "exact"),
     )
     patience: int | None = option(None, "end after this many epochs without a better score", at_least=1)
-    hallucinate: int = option(
-        0, "extra training pairs with random stems, made from pairs whose sides share symbols (inflection)", at_least=0
+    hallucinate: int | None = option(
+        None,
+        "extra training pairs with random stems, made from pairs whose sides share symbols (inflection); default: 1000 "
+        "for fewer than 500 pairs with tags, else 0",
+        at_least=0,
     )
     dictionary: bool = option(
         True, "store the training part's pairs with the model, up to 8 MiB, for `decode --dictionary`"

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from seq2seq.config import DataConfig
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.text.datasets import resolve
 from seq2seq.text.hallucination import find_stem, hallucinate, longest_blocks
 from seq2seq.text.pairs import Pair
+from seq2seq.training import prepared_pairs
 from seq2seq.training.prepared_pairs import prepare_pairs
 
 CONFIG = DataConfig(features_col=3)
@@ -95,7 +96,7 @@ def test_only_the_training_part_gets_more_pairs(tmp_path):
     rows = [f"{a}{b}{c}\t{a}{b}{c}ed\tPST\n" for a in "abcd" for b in "efgh" for c in "ijkl"]
     path.write_text("".join(rows))
     config = dataclasses.replace(CONFIG, data=str(path))
-    plain = prepare_pairs(resolve(path), config)
+    plain = prepare_pairs(resolve(path), config, hallucinate=0)
     more = prepare_pairs(resolve(path), config, hallucinate=20, seed=3)
     assert len(more.train.sources) == len(plain.train.sources) + 20
     assert len(more.validation.sources) == len(plain.validation.sources) and more.splits == plain.splits
@@ -103,3 +104,20 @@ def test_only_the_training_part_gets_more_pairs(tmp_path):
     assert more.sizes()["hallucinated"] == 20 and "hallucinated" not in plain.sizes()
     (note,) = more.notes
     assert note.startswith("hallucinated pairs: 20 of 20 made from 52 training pairs") and not plain.notes
+
+
+def test_few_pairs_with_tags_get_more_by_themselves(tmp_path, monkeypatch):
+    path = tmp_path / "verbs.tsv"
+    path.write_text("".join(f"{a}{b}{c}\t{a}{b}{c}ed\tPST\n" for a in "abcd" for b in "efgh" for c in "ijkl"))
+    config = dataclasses.replace(CONFIG, data=str(path))
+    monkeypatch.setattr(prepared_pairs, "MADE_UP", 30)
+    few = prepare_pairs(resolve(path), config)
+    assert (few.hallucinate, few.hallucinated) == (30, 30)
+    assert few.resolved(ModelConfig(), TrainingConfig())[1].hallucinate == 30
+    assert "--hallucinate 0: none" in few.notes[-1]
+    monkeypatch.setattr(prepared_pairs, "FEW_INFLECTED", 40)
+    assert prepare_pairs(resolve(path), config).hallucinate == 0
+    monkeypatch.setattr(prepared_pairs, "FEW_INFLECTED", 500)
+    assert prepare_pairs(resolve(path), dataclasses.replace(config, features_col=None)).hallucinate == 0
+    path.write_text("".join(f"{a}{b}\t{b}x{a}\tPST\n" for a in "abcd" for b in "efgh"))
+    assert prepare_pairs(resolve(path), config).hallucinate == 0  # no symbols in a row are shared

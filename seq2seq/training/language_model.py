@@ -204,5 +204,7 @@ def resolved_options(model: ModelConfig, train: TrainingConfig, *, symbols: int)
     hidden_size = model.hidden_size or LANGUAGE_UNITS
     return (
         dataclasses.replace(model, hidden_size=hidden_size, dropout=dropout, bidirectional=False, attention="none"),
-        dataclasses.replace(train, batch_size=batch_size, epochs=epochs, average=average, early_stop_metric="loss"),
+        dataclasses.replace(
+            train, batch_size=batch_size, epochs=epochs, average=average, hallucinate=0, early_stop_metric="loss"
+        ),
     )

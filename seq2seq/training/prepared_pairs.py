@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # it imports TensorFlow
 
 VALIDATION_SOURCES = 300  # are translated after each epoch
 FEW, SOME, MANY = 5000, 20_000, 50_000  # training pairs
+FEW_INFLECTED, MADE_UP = 500, 1000  # pairs with tags, and how many are made up for fewer
 LONG = 40.0  # minutes, in which MANY pairs can train MORE_UNITS
 MORE_UNITS = 512
 TARGET_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6000, 10, 100
@@ -48,7 +49,8 @@ class PreparedPairs:
     by: str  # "row" or "source": what is an item of the scores
     references: list[References]  # the validation items that are scored after each epoch
     data: DataConfig  # how the data was read, with the options that depend on it
-    hallucinated: int  # pairs that were added to the training part
+    hallucinate: int  # pairs that were to be made up for the training part
+    hallucinated: int  # those that could be made
     notes: list[str]  # lines for the user
     edits: EditDistance | None = None  # a teacher's, for a transducer; None: the training part's own
 
@@ -64,6 +66,7 @@ class PreparedPairs:
 
     def resolved(self, model: ModelConfig, train: TrainingConfig) -> tuple[ModelConfig, TrainingConfig]:
         """Fills in the options that depend on the distinct training pairs, hallucinated ones included."""
+        train = dataclasses.replace(train, hallucinate=self.hallucinate)
         if model.architecture == "auto":
             chosen = TRANSDUCER if self.left <= LARGEST_SHARE else ATTENTION
             model = dataclasses.replace(model, architecture=chosen)
@@ -109,13 +112,16 @@ class PreparedPairs:
         return dataclasses.replace(bundle, edits=edits), data
 
 
-def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0, seed: int = 1) -> PreparedPairs:
+def prepare_pairs(
+    dataset: Dataset, config: DataConfig, *, hallucinate: int | None = None, seed: int = 1
+) -> PreparedPairs:
     """Reads, splits and encodes a data set; the vocabularies come from the training part alone.
 
     Args:
         dataset: pairs.
         config: how they are read.
-        hallucinate: how many pairs to make up for the training part.
+        hallucinate: how many pairs to make up for the training part; None: MADE_UP for few pairs with tags, if their
+            sides share symbols.
         seed: of these pairs.
 
     Raises:
@@ -137,14 +143,23 @@ def prepare_pairs(dataset: Dataset, config: DataConfig, *, hallucinate: int = 0,
         decompose=bool(config.decompose and not config.target_sep),
     )
     made: list[Pair] = []
-    if hallucinate:
+    wanted = hallucinate
+    if wanted is None:
+        wanted = MADE_UP if config.features_col is not None and len(set(splits.train)) < FEW_INFLECTED else 0
+    if wanted:
         held_out = {pair.source for pair in (*splits.validation, *splits.test)}
-        made = make_pairs(splits.train, hallucinate, config=config, seed=seed, avoid=held_out)
+        try:
+            made = make_pairs(splits.train, wanted, config=config, seed=seed, avoid=held_out)
+        except OptionError:
+            if hallucinate is not None:
+                raise
+            wanted = 0
+    if made:
         notes.append(
-            f"hallucinated pairs: {len(made)} of {hallucinate} made from {len(splits.train)} training pairs, "
-            "with random symbols where source and target share a stem"
+            f"hallucinated pairs: {len(made)} of {wanted} made from {len(splits.train)} training pairs, "
+            "with random symbols where source and target share a stem (--hallucinate 0: none)"
         )
-    return encode_splits(splits, source, target, config, made=made, notes=notes)
+    return encode_splits(splits, source, target, config, made=made, hallucinate=wanted, notes=notes)
 
 
 def encode_splits(
@@ -154,6 +169,7 @@ def encode_splits(
     config: DataConfig,
     *,
     made: Sequence[Pair] = (),
+    hallucinate: int = 0,
     notes: Sequence[str] = (),
 ) -> PreparedPairs:
     """Encodes the parts of a data set.
@@ -163,6 +179,7 @@ def encode_splits(
         source, target: the vocabularies.
         config: how the data was read; its seed chooses the validation items that are scored after each epoch.
         made: pairs that were made up for the training part.
+        hallucinate: how many were to be made.
         notes: lines for the user.
 
     """
@@ -180,6 +197,7 @@ def encode_splits(
         by=by,
         references=first_items(items, VALIDATION_SOURCES),
         data=config,
+        hallucinate=hallucinate,
         hallucinated=len(made),
         notes=list(notes),
     )

@@ -125,7 +125,7 @@ def recorded(record: Mapping[str, Any], *, where: str) -> Recorded:
     if not isinstance(sha256, dict):
         raise damaged(where, f"sha256 is {sha256!r}")
     if isinstance(train, dict):
-        train = {"average": 0.0, **train}  # a run from before this option has no average
+        train = {"average": 0.0, "hallucinate": 0, **train}  # a run from before these options has neither
     # before there was a transducer, all models had this architecture
     model = {"architecture": ATTENTION, **record["model"]} if isinstance(record["model"], dict) else record["model"]
     data = read_section(DataConfig, record["data"], where=where)
@@ -149,6 +149,16 @@ def differences(old: Recorded, run: Run) -> list[Difference]:
                 default = now.get(key) is not None and run.signature[name].get(key) is None
                 found.append(Difference(name, key, before.get(key), now.get(key), default))
     return found
+
+
+def with_recorded_pairs(run: Run) -> Run:
+    """Keeps the number of hallucinated pairs of the run in the folder, if none is given now."""
+    if run.overwrite or run.train.hallucinate is not None or run.dataset.kind == "text":
+        return run
+    before = unfinished_run(run.folder) or finished_run(run.folder)
+    if before is None:
+        return run
+    return dataclasses.replace(run, train=dataclasses.replace(run.train, hallucinate=before.train.hallucinate))
 
 
 def continued(run: Run, before: Recorded, prepared: Prepared) -> Run:

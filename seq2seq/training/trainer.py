@@ -21,7 +21,15 @@ from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.prepared_pairs import prepare_pairs
 from seq2seq.training.profiling import preview
-from seq2seq.training.run_record import FINISHED, continued, default_sizes, finished_run, start_of, unfinished_run
+from seq2seq.training.run_record import (
+    FINISHED,
+    continued,
+    default_sizes,
+    finished_run,
+    start_of,
+    unfinished_run,
+    with_recorded_pairs,
+)
 from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.version import __version__
@@ -37,6 +45,7 @@ def train_in_folder(run: Run) -> None:
         Seq2SeqError: training diverged.
 
     """
+    run = with_recorded_pairs(run)
     prepared = prepare(run)
     run, start = begin(run, prepared)
     if start is None:
