@@ -104,6 +104,22 @@ def test_a_prefix_with_a_symbol_that_was_never_seen_is_refused(transducer):
         transducer.translate(LINES, prefix="ab€")
 
 
+def test_a_prefix_longer_than_the_output_may_be_is_refused_as_with_attention(transducer, tiny_bundle):
+    for translator in (transducer, Translator(load_bundle(tiny_bundle("other")))):
+        with pytest.raises(OptionError, match=r"--prefix: expected at most --max-length \(2\) symbols, got 3"):
+            translator.translate(LINES, prefix="abc", max_length=2)
+
+
+@pytest.mark.parametrize("options", [{"max_length": 3}, {"prefix": "ab", "max_length": 4}, {"min_length": 5}], ids=str)
+def test_limits_hold_on_both_runtimes(transducer, options):
+    ours, keras = (
+        results(model, LINES[:2], **options) for model in (transducer, Translator(transducer.bundle, runtime="keras"))
+    )
+    for (one,), (other,) in zip(ours, keras, strict=True):
+        assert (one.text, one.finished) == (other.text, other.finished)
+        np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-4)
+
+
 def test_impossible_actions_are_never_taken(transducer):
     for outputs in results(transducer, LINES, temperature=2.0, n_best=20):
         for output in outputs:

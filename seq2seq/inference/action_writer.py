@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2seq.decoding import Hypothesis, State, Strategy, decode, penalties
+from seq2seq.decoding.limits import Limits
 from seq2seq.errors import OptionError
 from seq2seq.inference.forcing import fed_log_probs
 from seq2seq.inference.protocols import ActionRuntime
@@ -58,6 +59,11 @@ class ActionWriter:
     ) -> list[list[Written]]:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
         lengths = np.array([len(source.ids) for source in sources])
+        prefixes = [limits.prefix] * len(sources)
+        # refuses what a search for symbols refuses, since this search counts actions
+        Limits.of(
+            len(sources), max_length=limits.max_lengths, min_length=limits.min_length, prefix=prefixes, allow_end=True
+        )
         model = LimitedActions(self.runtime, self.actions, limits, self.names)
         decoded = decode(
             model,
