@@ -9,7 +9,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train data decode test torture lint format bench notebooks clean
+.PHONY: help setup train data decode test torture lint format bench notebooks docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ bench: $(STAMP)  ## run the benchmarks
 
 notebooks: $(STAMP)  ## execute the notebooks in place
 	@$(PY) -m tests.notebooks $(ARGS)
+
+docs: $(STAMP)  ## build the documentation site in .site
+	@$(PY) -m tests.docs $(ARGS)
 
 clean:  ## remove the environment and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
