@@ -152,7 +152,7 @@ def fetched(hub: Any, repository: str, name: str, revision: str | None, cache: s
 
     largest = LARGEST.get(Path(name).suffix, LARGEST_OTHER)
     url = hf_hub_url(repository, name, revision=revision, endpoint=hub.endpoint)
-    size = hub.get_hf_file_metadata(url).size
+    size = hub.get_hf_file_metadata(url=url).size
     if size is None or size > largest:
         raise too_large(repository, name, size, largest)
     path = Path(hub.hf_hub_download(repository, name, revision=revision, cache_dir=cache))
