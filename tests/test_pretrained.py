@@ -192,6 +192,15 @@ def test_a_path_wins_over_a_name(package, tiny_bundle):
     assert seq2seq.load("fra-eng").bundle.path == Path("fra-eng")
 
 
+def test_a_model_that_knows_small_letters_alone_reads_capitals_as_these(package, capsys):
+    Path("in.txt").write_text("ABcd.\nabcd.\n")
+    assert decode.main(["-i", "in.txt"]) == 0
+    captured = capsys.readouterr()
+    one, other = captured.out.splitlines()
+    assert one == other
+    assert "line 1, column 1: 'A' (U+0041) is unknown to the model, read as 'a'" in captured.err
+
+
 def test_a_name_works_as_the_second_model_and_as_the_teacher(package, tiny_bundle, tmp_path, capsys):
     from seq2seq.training.teacher import distil_run
 
