@@ -138,10 +138,7 @@ def load_bundle(path: str | Path) -> Bundle:
     record = read_record(path)
     for name, expected in record["sha256"].items():
         check_hash(path / name, expected)
-    excerpt, dictionary, licence = (
-        (path / name).read_bytes().decode() if name in record["sha256"] else ""
-        for name in (EXCERPT, DICTIONARY, LICENCE)
-    )
+    excerpt, dictionary, licence = (read_text(path, record, name) for name in (EXCERPT, DICTIONARY, LICENCE))
     if "members" in record:
         return dataclasses.replace(join_members(path, record["members"]), record=record, licence=licence)
     weights = read_weights(path, record)
@@ -170,6 +167,21 @@ def load_bundle(path: str | Path) -> Bundle:
         edits=edits,
         licence=licence,
     )
+
+
+def read_text(path: Path, record: Mapping[str, Any], name: str) -> str:
+    """Reads a text that a model may have; empty where the folder's record does not list it.
+
+    Raises:
+        BundleError: it is not UTF-8.
+
+    """
+    if name not in record["sha256"]:
+        return ""
+    try:
+        return (path / name).read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise damaged(str(path / name), f"not UTF-8 at byte {error.start}") from error
 
 
 def read_weights(path: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:

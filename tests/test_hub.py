@@ -1,6 +1,7 @@
 """Models go to a hub and come back; what comes is a model's own files, whole, or nothing."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -263,6 +264,34 @@ def test_a_model_that_gives_other_outputs_than_recorded_leaves_nothing(hub, refu
     write_json(folder / CONFIG, record)
     published(hub, folder)
     assert "was recorded" in refusal("pull", "me/it")
+    assert list(Path("runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record["model"].update(layers=3), "me/it: the model cannot be run (KeyError: "),
+        (lambda record: record.update(lengths={"source": "a", "target": 1}), "lengths: is damaged: source is 'a'"),
+        (lambda record: record.update(weights="float16"), "is float32, expected float16"),
+        (lambda record: record.update(members=["member-1", "../up"]), "members is ['member-1', '../up']"),
+        (lambda record: record.update(members=["member-1"]), "no sha256 of member-1/config.json"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_leaves_nothing(hub, refusal, tiny_bundle, change, message):
+    folder = tiny_bundle()
+    record = json.loads((folder / CONFIG).read_text())
+    change(record)
+    published(hub, folder, **{CONFIG: json.dumps(record).encode()})
+    assert message in refusal("pull", "me/it")
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_model_that_is_too_large_in_all_leaves_nothing(hub, refusal, tiny_bundle, monkeypatch):
+    published(hub, tiny_bundle())
+    monkeypatch.setattr(transfer, "LARGEST_MODEL", 9000)
+    assert re.search(
+        r"me/it: the model has \d+ bytes, expected at most 9000; it is not fetched", refusal("pull", "me/it")
+    )
     assert list(Path("runs").iterdir()) == []
 
 

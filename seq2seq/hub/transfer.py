@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle_record import CANARY, CONFIG, METRICS, MODEL_FILES, PULLED, public_record, read_record
-from seq2seq.errors import BundleError, OptionError
+from seq2seq.errors import BundleError, OptionError, Seq2SeqError, excerpt
 from seq2seq.files import fresh_folder, json_text, sha256_of, write_json
 from seq2seq.hub.card import CARD, LIBRARY, model_card
 from seq2seq.hub.summary import summarize
@@ -24,6 +24,7 @@ from seq2seq.version import __version__
 MIB = 1 << 20
 LARGEST = {".safetensors": 2048 * MIB, ".md": MIB}  # bytes of a file that is fetched
 LARGEST_OTHER = 64 * MIB
+LARGEST_MODEL = 4096 * MIB  # bytes of all its files together
 INSTALL = "pip install 'seq2seq[hub]'"
 Report = Callable[[str], None]
 
@@ -196,15 +197,35 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
                 report(f"{repository}: {name}")
                 (beside / name).parent.mkdir(exist_ok=True)
                 shutil.copyfile(fetched(hub, repository, name, commit, cache), beside / name)
+                size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
+                if size > LARGEST_MODEL:
+                    raise too_large(repository, "the model", size, LARGEST_MODEL)
 
             fetch_model(fetch, beside)
-        verify_bundle(beside)
+        verify_fetched(beside, repository)
         source = {"repository": repository, "revision": commit, "config": sha256_of(beside / CONFIG)}
         write_json(beside / PULLED, source)
         os.replace(beside, folder.resolve())
     finally:
         if beside.exists():  # holds only what was fetched above
             shutil.rmtree(beside)
+
+
+def verify_fetched(folder: Path, repository: str) -> None:
+    """Verifies a model that others wrote, whose parts may not fit together in any way.
+
+    Raises:
+        BundleError: a check fails, or the model cannot be run.
+
+    """
+    try:
+        verify_bundle(folder)
+    except Seq2SeqError:
+        raise
+    except Exception as error:  # such as a weight that is missing or of another shape
+        raise BundleError(
+            f"{repository}: the model cannot be run ({type(error).__name__}: {excerpt(str(error))}); nothing is kept"
+        ) from error
 
 
 def fetch_model(fetch: Callable[[str], None], folder: Path, member: str = "") -> None:
