@@ -89,10 +89,10 @@ def rounded(array: np.ndarray) -> np.ndarray:
     """Rounds weights to float16; numbers beyond its range, which only mask a symbol, become the largest in it.
 
     Args:
-        array: float32, of any shape.
+        array: float32 (...), weights.
 
     Returns:
-        float32, of the same shape.
+        float32 (...), the nearest float16 numbers.
 
     """
     return np.clip(array, -LARGEST_HALF, LARGEST_HALF).astype(np.float16).astype(np.float32)
