@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -76,8 +77,7 @@ def test_a_model_of_the_package_names_its_licence_and_its_scores(name):
 @pytest.mark.parametrize("name", HERE)
 def test_a_model_of_the_package_tells_no_place_of_the_computer_that_made_it(name):
     for path in (PRETRAINED / name).rglob("*.json"):
-        text = path.read_text(encoding="utf-8")
-        assert "/home/" not in text and "/root/" not in text and "/work/" not in text and "/tmp/" not in text, path
+        assert not re.search(r'"(/\w|[A-Za-z]:\\)', path.read_text(encoding="utf-8")), path
     record = read_record(PRETRAINED / name)
     assert record["trained_on"]["paths"] == {} and "signature" not in record
 
