@@ -9,7 +9,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train data decode test torture lint format bench notebooks docs clean
+.PHONY: help setup train data decode test torture lint format bench notebooks docs pretrained clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ notebooks: $(STAMP)  ## execute the notebooks in place
 
 docs: $(STAMP)  ## build the documentation site in .site
 	@$(PY) -m tests.docs $(ARGS)
+
+pretrained: $(STAMP)  ## make the models that come with the package: MODEL=fra-eng FILE=fra-eng.zip ARGS='--minutes 300'
+	@$(PY) -m data.pretrained $(MODEL) $(if $(FILE),--file '$(FILE)') $(ARGS)
 
 clean:  ## remove the environment and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from seq2seq.version import __version__
 
@@ -19,7 +20,9 @@ VERBS = {
     "doctor": "find out why a Keras model trains well but decodes badly",
     "adopt": "turn a trained Keras tutorial model into a model folder",
     "data": "download or install a data set",
+    "models": "list models, make one smaller, send one to a hub or fetch one",
 }
+OTHER_FILES = {"models": "models_verb"}  # the name `models` is that of a room
 
 
 def usage() -> str:
@@ -30,6 +33,11 @@ def usage() -> str:
         f"usage: seq2seq VERB [options]\n\nCharacter-level sequence-to-sequence models.\n\nverbs:\n{verbs}\n\n"
         "`seq2seq VERB --help` lists a verb's options and gives an example.\n"
     )
+
+
+def verb_module(verb: str) -> ModuleType:
+    """Imports the file of a verb."""
+    return importlib.import_module(f"seq2seq.{OTHER_FILES.get(verb, verb)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in VERBS:
         print(f"seq2seq: error: unknown verb {arguments[0]!r}; the verbs are {', '.join(VERBS)}", file=sys.stderr)
         return 2
-    return int(importlib.import_module(f"seq2seq.{arguments[0]}").main(arguments[1:]))
+    return int(verb_module(arguments[0]).main(arguments[1:]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle_record import LANGUAGE_MODEL, named_bundle
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference import language_model, translator
@@ -199,14 +199,14 @@ def load(path: str | Path, *, runtime: str = "auto") -> Translator | LanguageMod
     """Loads a finished model folder: a Translator or a LanguageModel.
 
     Args:
-        path: the folder.
+        path: the folder, or the name of a model of the package, such as "fra-eng".
         runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
 
     Raises:
         BundleError: the folder is missing, unfinished or damaged.
 
     """
-    bundle = load_bundle(path)
+    bundle = load_bundle(named_bundle(path))
     return (LanguageModel if bundle.kind == LANGUAGE_MODEL else Translator)(bundle, runtime=runtime)
 
 

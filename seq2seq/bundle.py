@@ -16,8 +16,11 @@ from seq2seq.bundle_record import (
     EDITS,
     EXCERPT,
     FORMAT_VERSION,
+    HALF,
     HISTORY,
+    LICENCE,
     METRICS,
+    PRECISION,
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
     TRANSLATOR,
@@ -35,7 +38,8 @@ from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, read_section
 
-OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256"}  # of config.json, not an ensemble's
+# of config.json, not an ensemble's
+OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256", PRECISION}
 SYMBOL_OPTIONS = ("lowercase", "unit", "source_sep", "target_sep")  # of DataConfig: what a symbol is
 
 
@@ -54,6 +58,7 @@ class Bundle:
     excerpt: str = ""  # for a language model: a part of the validation text, for prompts
     dictionary: str = ""  # for a translator: the training part's sources, each with its most frequent target
     edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
+    licence: str = ""  # text that goes with the model wherever it goes
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
 
 
@@ -83,6 +88,9 @@ def save_bundle(
             [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits) + [DICTIONARY] * bool(bundle.dictionary)
         )
         save_trained(bundle, history)
+    if bundle.licence:
+        names.append(LICENCE)
+        write_atomically(path / LICENCE, bundle.licence)
     write_json(path / METRICS, metrics)
     write_json(path / CANARY, list(canary))
     write_json(
@@ -110,7 +118,8 @@ def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None
             write_atomically(path / name, text)
     if bundle.edits:
         write_arrays(path / EDITS, bundle.edits.tensors())
-    write_arrays(path / WEIGHTS, bundle.weights)
+    kept = np.float16 if bundle.record.get(PRECISION) == HALF else np.float32
+    write_arrays(path / WEIGHTS, {name: array.astype(kept, copy=False) for name, array in bundle.weights.items()})
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
     writer.writeheader()
@@ -129,9 +138,10 @@ def load_bundle(path: str | Path) -> Bundle:
     record = read_record(path)
     for name, expected in record["sha256"].items():
         check_hash(path / name, expected)
+    excerpt, dictionary, licence = (read_text(path, record, name) for name in (EXCERPT, DICTIONARY, LICENCE))
     if "members" in record:
-        return dataclasses.replace(join_members(path, record["members"]), record=record)
-    weights = read_arrays(path / WEIGHTS)
+        return dataclasses.replace(join_members(path, record["members"]), record=record, licence=licence)
+    weights = read_weights(path, record)
     where = str(path / CONFIG)
     data = read_section(DataConfig, record["data"], where=where)
     model = read_section(ModelConfig, record["model"], where=where)
@@ -143,9 +153,6 @@ def load_bundle(path: str | Path) -> Bundle:
         edits = read_edits(path, record)
     else:
         target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
-    excerpt, dictionary = (
-        (path / name).read_bytes().decode() if name in record["sha256"] else "" for name in (EXCERPT, DICTIONARY)
-    )
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -158,7 +165,38 @@ def load_bundle(path: str | Path) -> Bundle:
         excerpt=excerpt,
         dictionary=dictionary,
         edits=edits,
+        licence=licence,
     )
+
+
+def read_text(path: Path, record: Mapping[str, Any], name: str) -> str:
+    """Reads a text that a model may have; empty where the folder's record does not list it.
+
+    Raises:
+        BundleError: it is not UTF-8.
+
+    """
+    if name not in record["sha256"]:
+        return ""
+    try:
+        return (path / name).read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise damaged(str(path / name), f"not UTF-8 at byte {error.start}") from error
+
+
+def read_weights(path: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Reads the weights of a model as float32, whichever way they are stored.
+
+    Raises:
+        BundleError: the file is damaged, or a weight is not of the type that the folder's record names.
+
+    """
+    expected = np.dtype(record.get(PRECISION, np.float32))
+    arrays = read_arrays(path / WEIGHTS)
+    for name, array in arrays.items():
+        if array.dtype != expected:
+            raise damaged(str(path / WEIGHTS), f"weight {name!r} is {array.dtype}, expected {expected}")
+    return {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
 
 
 def join_members(path: Path, names: Sequence[str]) -> Bundle:
@@ -189,12 +227,13 @@ def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
         record["lengths"] = {side: max(member.record["lengths"][side] for member in members) for side in sides}
     if len({str(member.record.get("trained_on", {}).get("sha256")) for member in members}) > 1:
         record.pop("trained_on", None)
-    return dataclasses.replace(first, path=path, weights={}, members=members, record=record)
+    licence = "\n".join(dict.fromkeys(member.licence for member in members if member.licence))
+    return dataclasses.replace(first, path=path, weights={}, members=members, record=record, licence=licence)
 
 
 def symbols_of(bundle: Bundle) -> dict[str, Any]:
     """Returns by name what the members of an ensemble have in common: their kind, and what they read and write."""
-    own = {"path", "data", "model", "weights", "record", "excerpt", "dictionary", "members"}
+    own = {"path", "data", "model", "weights", "record", "excerpt", "dictionary", "licence", "members"}
     fields = [field.name for field in dataclasses.fields(bundle) if field.name not in own]
     found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
     found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ CONFIG, WEIGHTS, METRICS, HISTORY, CANARY = (
     "config.json", "weights.safetensors", "metrics.json", "history.csv", "canary.json",
 )  # fmt: skip
 SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabulary.json"
-EXCERPT, EDITS, DICTIONARY = "validation.txt", "edits.safetensors", "dictionary.tsv"  # a model may have no such file
+# a model may have no such file
+EXCERPT, EDITS, DICTIONARY, LICENCE = "validation.txt", "edits.safetensors", "dictionary.tsv", "LICENSE.txt"
+PULLED = "pulled.json"  # beside a model from a hub: the repository that it came from
 MODEL_FILES = (
     *(CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS, DICTIONARY),
+    LICENCE,
 )
+PRECISION, HALF = "weights", "float16"  # config.json's key and value where weights are stored as float16
 MEMBER = re.compile(r"member-[1-9][0-9]*")  # the folder of an ensemble's member, a model folder inside the ensemble's
 
 
@@ -58,6 +62,8 @@ def read_record(path: Path) -> dict[str, Any]:
         wrong.append("kind")
     if "members" in record and not are_members(record["members"]):
         wrong.append("members")
+    if record.get(PRECISION, HALF) != HALF:
+        wrong.append(PRECISION)
     if wrong:
         raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
     if "lengths" in record:
@@ -99,6 +105,15 @@ def kind_in(folder: Path) -> str | None:
 
 
 RUNS = Path("runs")  # where `train` writes models, and where the other verbs find them
+PRETRAINED = Path(__file__).resolve().parent / "pretrained"  # the models that come with the package
+PRETRAINED_NAMES = ("dates", "eng-g2p", "fra-eng", "prose")
+DEFAULT_MODELS = {TRANSLATOR: "fra-eng", LANGUAGE_MODEL: "prose"}  # where nothing is trained, by kind
+
+
+def finished_bundles(runs: Path) -> list[Path]:
+    """Returns the folders of finished models of this program under `runs`, the newest last."""
+    finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
+    return [path.parent for path in finished if kind_in(path.parent)]
 
 
 def newest_bundle(runs: Path, kind: str | None = None) -> Path:
@@ -108,9 +123,47 @@ def newest_bundle(runs: Path, kind: str | None = None) -> Path:
         BundleError: there is no such model.
 
     """
-    finished = sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime_ns)
-    finished = [path for path in finished if (found := kind_in(path.parent)) and kind in (None, found)]
+    finished = [path for path in finished_bundles(runs) if kind in (None, kind_in(path))]
     if not finished:
         what = kind or "model"
         raise BundleError(f"no finished {what} under {runs}/; train one (`make train`), or give --model DIR")
-    return finished[-1].parent
+    return finished[-1]
+
+
+def pretrained_bundle(name: str) -> Path | None:
+    """Returns the folder of a model that comes with the package; None where this copy of the package lacks it."""
+    folder = PRETRAINED / name
+    return folder if name in PRETRAINED_NAMES and kind_in(folder) else None
+
+
+def named_bundle(name_or_path: str | Path) -> Path:
+    """Finds the folder that a user names: a path, or the name of a model of the package; a path wins over a name.
+
+    Raises:
+        BundleError: it is the name of such a model, and this copy of the package lacks it.
+
+    """
+    path, name = Path(name_or_path), str(name_or_path)
+    if path.exists() or name not in PRETRAINED_NAMES:
+        return path
+    folder = pretrained_bundle(name)
+    if folder is None:
+        raise BundleError(
+            f"{name}: is a model of the package, which this copy of it lacks; make it in a clone of the repository: "
+            f"make pretrained MODEL={name}, or give --model DIR"
+        )
+    return folder
+
+
+def public_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of config.json for a model that others get: without places of this computer.
+
+    What the options of the run were goes too: `train` then does not take the copy for its own run.
+    """
+    public = {key: value for key, value in record.items() if key != "signature"}
+    public["data"] = {**record["data"], "data": Path(str(record["data"].get("data", ""))).name}
+    if isinstance(record.get("trained_on"), dict):
+        public["trained_on"] = {**record["trained_on"], "paths": {}}
+    if "teacher" in record:
+        public["teacher"] = Path(str(record["teacher"])).name
+    return public

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle_record import TRANSLATOR, named_bundle
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
@@ -104,7 +104,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
 def run(argv: Sequence[str]) -> int:
     """Scores a model and prints the result."""
     args, config, reading = parse(argv)
-    folders = [model_folder(args.model, TRANSLATOR), *([Path(args.compare)] if args.compare else [])]
+    folders = [model_folder(args.model, TRANSLATOR), *([named_bundle(args.compare)] if args.compare else [])]
     translators = [Translator(load_bundle(folder), runtime=args.runtime) for folder in folders]
     if args.compare:
         check_comparable(*translators)

@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> int:
     args = parse(argv)
     if args.format not in PICTURES:
         check_replaceable(args.output)
-    model = load(model_folder(args.model), runtime=args.runtime)
+    model = load(model_folder(args.model, otherwise="fra-eng"), runtime=args.runtime)
     unknown = UnknownCharacters()
     explained = explainer(model, args, unknown)
     with open_input(args.input) as (file, name):

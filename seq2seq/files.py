@@ -37,7 +37,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON with line breaks, so that people can read it."""
-    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    write_atomically(path, json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """Returns the text that `write_json` writes."""
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

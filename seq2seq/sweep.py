@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.api import load
+from seq2seq.bundle_record import PRETRAINED
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.errors import DataError, OptionError
@@ -110,7 +111,7 @@ def run(argv: Sequence[str]) -> int:
     args, config, temperatures = parse(argv)
     if args.plot:
         require_matplotlib()
-    folder = model_folder(args.model)
+    folder = model_folder(args.model, otherwise="prose")
     model = load(folder, runtime=args.runtime)
     if config.seed is None:
         config = config.with_seed()
@@ -134,7 +135,8 @@ def plot(rows: Sequence[Row], folder: Path, file: str | None) -> None:
     if not has_matplotlib():
         say(f"no plot: matplotlib is not installed: {INSTALL}")
         return
-    path = Path(file or f"{folder}-sweep.png")
+    beside = folder if folder.parent != PRETRAINED else folder.name  # a picture is no part of the package
+    path = Path(file or f"{beside}-sweep.png")
     draw_sweep(rows, path, title=str(folder))
     say(f"plot: {path}")
 

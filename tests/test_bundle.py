@@ -162,6 +162,12 @@ def test_a_damaged_vocabulary_is_named_even_with_its_hash(folder):
     assert refusal(folder).startswith(f"{path}: expected a vocabulary with the keys ")
 
 
+def test_a_text_that_is_not_utf_8_is_named_even_with_its_hash(folder):
+    (folder / DICTIONARY).write_bytes(b"a\xff")
+    rehash(folder)
+    assert refusal(folder).startswith(f"{folder / DICTIONARY}: is damaged: not UTF-8 at byte 1; train again")
+
+
 def test_weights_without_their_table_are_refused(folder):
     weights = {name: array for name, array in load_bundle(folder).weights.items() if "source_emb" not in name}
     write_arrays(folder / "weights.safetensors", weights)

@@ -1,4 +1,4 @@
-"""What a plain installation brings is all that the package imports, the picture of a sweep apart."""
+"""What a plain installation brings is all that the package imports, apart from the picture of a sweep and the hub."""
 
 import ast
 import re
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = {"matplotlib": "plots.py"}  # in the extra `plots`, and the file that may import it
+# what an extra brings: the extra, and the file that may import it
+EXTRAS = {"matplotlib": ("plots", "plots.py"), "huggingface_hub": ("hub", "transfer.py")}
 
 
 def name_of(requirement):
@@ -35,11 +36,14 @@ def test_every_import_is_installed_with_the_package():
     declared = {name_of(requirement) for requirement in project()["dependencies"]}
     # what Keras needs itself is installed with it, such as h5py, in whose files it keeps models
     keras = {name_of(one) for one in metadata.requires("keras") or () if "extra ==" not in one}
-    missing = {package for package, file in foreign_imports() if PICTURE.get(package) != file} - declared - keras
+    optional = {(package, file) for package, (_, file) in EXTRAS.items()}
+    missing = {package for package, file in set(foreign_imports()) - optional} - declared - keras
     assert not missing, f"declare {', '.join(sorted(missing))} in pyproject.toml"
 
 
-@pytest.mark.parametrize("package", PICTURE)
-def test_what_the_picture_needs_is_in_its_extra(package):
-    assert package in {name_of(requirement) for requirement in project()["optional-dependencies"]["plots"]}
-    assert (package, PICTURE[package]) in set(foreign_imports())
+@pytest.mark.parametrize("package", EXTRAS)
+def test_what_an_extra_brings_is_imported_where_it_is_used(package):
+    extra, file = EXTRAS[package]
+    declared = {name_of(requirement) for requirement in project()["optional-dependencies"][extra]}
+    assert package in {name.replace("-", "_") for name in declared}
+    assert (package, file) in set(foreign_imports())

@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seq2seq.bundle_record import RUNS, newest_bundle
-from seq2seq.errors import OptionError, Seq2SeqError
+from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130
 FORMATS = ("text", "tsv", "jsonl")  # of verbs that write a line for each line
@@ -75,7 +75,10 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Adds --model and --runtime."""
-    parser.add_argument("--model", metavar="DIR", help=f"model folder (default: the newest finished one under {RUNS}/)")
+    parser.add_argument(
+        "--model", metavar="DIR|NAME",
+        help=f"model folder, or a model of the package (default: the newest finished one under {RUNS}/)",
+    )  # fmt: skip
     parser.add_argument(
         "--runtime", metavar="auto|numpy|keras", default="auto", help="what runs the model; default: auto"
     )
@@ -103,10 +106,28 @@ def add_foreign_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-lambda", action="store_true", help="open models with Lambda layers, which run code")
 
 
-def model_folder(given: str | None, kind: str | None = None) -> Path:
-    """Returns the given folder, or the newest finished one (of a kind), whose name it prints on stderr."""
+def model_folder(given: str | None, kind: str | None = None, *, otherwise: str | None = None) -> Path:
+    """Finds the folder of the model that a verb uses, and prints its name on stderr where the user gave none.
+
+    Args:
+        given: a folder, or the name of a model of the package; None: the newest finished one (of a kind).
+        kind: of model; None: any.
+        otherwise: the model of the package that serves where nothing is trained; None: the usual one of the kind.
+
+    Raises:
+        BundleError: there is no such model.
+
+    """
     if given:
-        return Path(given)
-    newest = newest_bundle(RUNS, kind)
+        return named_bundle(given)
+    try:
+        newest = newest_bundle(RUNS, kind)
+    except BundleError:
+        name = otherwise or DEFAULT_MODELS.get(kind or "", "")
+        folder = pretrained_bundle(name)
+        if folder is None:
+            raise
+        say(f"model: {name}, which comes with the package, since nothing is trained under {RUNS}/")
+        return folder
     say(f"model: {newest}")
     return newest

