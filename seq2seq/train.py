@@ -41,11 +41,16 @@ def run(argv: Sequence[str]) -> int:
         "--dry-run", action="store_true", help="print batches, shapes, padding, memory and minutes per epoch, and exit"
     )
     parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
+    parser.add_argument(
+        "--tensorboard", metavar="DIR", help="write the losses, scores and learning rate by step there, for TensorBoard"
+    )
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
     if args.model == "":
         raise OptionError(f"--model: expected a folder, got ''; leave it out for {RUNS}/DATA-NAME")
+    if args.tensorboard == "":
+        raise OptionError("--tensorboard: expected a folder, got ''; leave it out to write no event files")
     if args.ensemble:
         join_finished(args)
         return 0
@@ -57,6 +62,7 @@ def run(argv: Sequence[str]) -> int:
         report=say,
         overwrite=args.overwrite,
         profile=args.profile,
+        tensorboard=Path(args.tensorboard) if args.tensorboard else None,
     )
     if args.print_config:
         print(to_toml(asked.settings), end="")
