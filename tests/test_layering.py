@@ -24,6 +24,7 @@ ROOMS = {
     "models": "ground text",
     "decoding": "ground",
     "inference": "ground bundle text models decoding",
+    "drawing": "ground inference",
     "scoring": "ground bundle text inference",
     "training": "ground bundle text models decoding inference scoring",
     "foreign": "ground text models decoding",
@@ -31,7 +32,7 @@ ROOMS = {
     "cli": "ground bundle",
     "api": "ground bundle text models decoding inference scoring training",
     "adoption": "ground bundle text models decoding inference scoring training api foreign",
-    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli",
+    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli drawing",
 }
 VERBS = tuple(entry.VERBS)
 
