@@ -16,12 +16,16 @@ from seq2seq.cli.options import add_config_option, add_options, configured, whol
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
+from seq2seq.drawing.table import as_text
 from seq2seq.errors import OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
+from seq2seq.inference.explaining import explain_translation
+from seq2seq.inference.explanation import Explanation
 from seq2seq.inference.results import Output, fields_of
 from seq2seq.inference.translator import CHUNK_BATCHES, Translator
-from seq2seq.search_config import DecodingConfig
+from seq2seq.search_config import DecodingConfig, ExplanationConfig
+from seq2seq.terminal import columns
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
@@ -32,6 +36,8 @@ EXAMPLE = (
     "On a terminal, :help lists commands that change these options between two lines."
 )
 
+WIDE, FEW = 90, 2  # columns of a terminal for a whole explanation, and the alternatives that are shown on fewer
+EXPLAIN = Command("explain", "", "why the last line's output is what it is")
 MODEL = Command("model", "NAME", "another model, by folder or name in runs/")
 
 
@@ -106,14 +112,15 @@ class Conversation:
     ) -> None:
         self.translator, self.config, self.args, self.unknown = translator, config, args, unknown
         self.number = args.first_line  # of the next line
+        self.explained: Callable[..., Explanation] | None = None  # explains the last line
 
     def run(self) -> None:
         """Reads lines until Ctrl-D or `:quit`."""
         actions: dict[Command, Callable[[str], None]] = {
             command: partial(self.change, command) for command in settings_of(DecodingConfig)
         }
-        actions[MODEL] = self.load
-        say("Type a line to translate it; :help lists commands, Ctrl-D ends.")
+        actions |= {EXPLAIN: self.explain, MODEL: self.load}
+        say("Type a line; :help lists commands, Ctrl-D ends.")
         converse("decode", typed_lines("decode"), answer=self.answer, actions=actions)
 
     def answer(self, line: str) -> None:
@@ -121,6 +128,7 @@ class Conversation:
         number, self.number = self.number, self.number + 1
         self.translator.check_tags([line], first_line=number)
         (outputs,) = self.translator.decode_chunk([line], self.config, first_line=number, notice=self.unknown)
+        self.explained = partial(explain_translation, self.translator, line, self.config, number=number)
         for found in outputs:
             several = self.config.n_best > 1 and self.args.format == "text"
             sys.stdout.write(f"{found.rank_score:.3f}  {found.text}\n" if several else render(found, self.args.format))
@@ -133,6 +141,16 @@ class Conversation:
             raise OptionError(f":nbest {config.n_best}: needs --format tsv or jsonl, since the results go to a file")
         self.config = config.with_seed() if config.temperature else config
         say(described(self.config))
+
+    def explain(self, argument: str) -> None:
+        """Explains what the last line became, with the model and the options that it was translated with."""
+        if argument:
+            raise OptionError(f":explain: explains the last line, and takes no argument, got {argument!r}")
+        if self.explained is None:
+            raise OptionError(":explain: expected a line before it; type one, then :explain")
+        width = columns(sys.stderr) if sys.stderr.isatty() else WIDE
+        wanted = ExplanationConfig() if width >= WIDE else ExplanationConfig(alternatives=FEW)
+        say(as_text(self.explained(wanted=wanted), width=width).removesuffix("\n"))
 
     def load(self, name: str) -> None:
         """Loads another model; the options stay."""

@@ -62,7 +62,7 @@ def talk(model, monkeypatch, capsys):
             patch.setattr(decode, "typed_lines", lambda verb: iter(lines))
             assert decode.main(["--model", str(folder), *options]) == 0
         out, err = capsys.readouterr()
-        assert err.startswith("Type a line to translate it; :help lists commands, Ctrl-D ends.\n")
+        assert err.startswith("Type a line; :help lists commands, Ctrl-D ends.\n")
         return out.splitlines(), err.splitlines()[1:]
 
     return talk
@@ -185,7 +185,7 @@ def test_two_colons_begin_a_text_and_quit_ends(talk, model):
 def test_help_lists_all_commands_in_sixty_columns(talk):
     _, err = talk(":help")
     assert [line.split()[0] for line in err[:-1]] == [
-        *(f":{one.name}" for one in settings_of(DecodingConfig)), ":model", ":help", ":quit",
+        *(f":{one.name}" for one in settings_of(DecodingConfig)), ":explain", ":model", ":help", ":quit",
     ]  # fmt: skip
     assert max(map(len, err)) < 60
     assert err[-1] == "  A line that begins with :: is text that begins with :"
@@ -203,6 +203,26 @@ def test_another_model_takes_over_with_the_same_options(talk, model, tiny_bundle
         *first.translate(["abcd."], beam_size=2),
     ]
     assert err == ["beam 2", "model: runs/other", f"model: {model}"]
+
+
+@pytest.mark.parametrize(("sizes", "shown"), [({}, "alternatives"), ({"architecture": "transducer"}, "edits")])
+def test_the_last_line_is_explained_as_it_was_translated(talk, tiny_bundle, sizes, shown):
+    folder = tiny_bundle(**sizes)
+    (output,) = next(iter(load(folder).outputs(["abcd."], DecodingConfig(beam_size=3))))
+    out, err = talk(":beam 3", "abcd.", ":greedy", ":explain", folder=folder)
+    assert out == [output.text]
+    assert err[2].startswith(f"tiny (trans{'ducer' if sizes else 'lator'}): score {output.score:.4f}, ")
+    table = [line for line in err[3:] if not line.startswith("source: ")]
+    assert table[0].startswith("symbol  probability") and shown in table[0]
+    assert [row[0] for row in table[1 : 1 + len(output.symbols)]] == [one.replace(" ", "␣") for one in output.symbols]
+
+
+def test_there_is_nothing_to_explain_before_the_first_line(talk):
+    _, err = talk(":explain", ":explain 5")
+    assert err == [
+        "seq2seq decode: error: :explain: expected a line before it; type one, then :explain",
+        "seq2seq decode: error: :explain: explains the last line, and takes no argument, got '5'",
+    ]
 
 
 def test_a_language_model_is_refused_and_the_translator_stays(talk, model, tmp_path):
