@@ -5,11 +5,10 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import RUNS, TRANSLATOR
-from seq2seq.cli.commands import Command, changed, converse, described, settings_of
+from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
 from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured, whole
@@ -38,7 +37,6 @@ EXAMPLE = (
 
 WIDE, FEW = 90, 2  # columns of a terminal for a whole explanation, and the alternatives that are shown on fewer
 EXPLAIN = Command("explain", "", "why the last line's output is what it is")
-MODEL = Command("model", "NAME", "another model, by folder or name in runs/")
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
@@ -154,9 +152,7 @@ class Conversation:
 
     def load(self, name: str) -> None:
         """Loads another model; the options stay."""
-        if not name:
-            raise OptionError(":model: expected a folder, or a name under runs/, got ''")
-        folder = RUNS / name if not Path(name).exists() and (RUNS / name).is_dir() else model_folder(name)
+        folder = typed_folder(name)
         self.translator = Translator(load_bundle(folder), runtime=self.args.runtime)
         say(f"model: {folder}")
 

@@ -6,7 +6,7 @@ import os
 import pytest
 from test_training import STEPS, CountingTask, run, run_of
 
-from seq2seq import train
+from seq2seq import distill, train
 from seq2seq.errors import OptionError
 from seq2seq.models.backend import tf
 from seq2seq.training import fit as training
@@ -113,6 +113,16 @@ def test_an_empty_name_is_refused(capsys):
     assert capsys.readouterr().err == (
         "seq2seq train: error: --tensorboard: expected a folder, got ''; leave it out to write no event files\n"
     )
+
+
+def test_the_option_reaches_the_run_of_a_student(monkeypatch, tmp_path, tiny_bundle):
+    asked = []
+    monkeypatch.setattr(distill, "train_into", asked.append)
+    teacher = str(tiny_bundle())
+    assert (
+        distill.main(["--teacher", teacher, "--model", str(tmp_path / "m"), "--tensorboard", str(tmp_path / "x")]) == 0
+    )
+    assert asked[0].tensorboard == tmp_path / "x"
 
 
 def test_the_option_reaches_the_run(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """What a person types at the prompt of `decode`: lines, commands, and a history that later commands find again."""
 
+import io
 import json
 import os
 import pty
@@ -10,7 +11,7 @@ import sys
 import pytest
 from tiny_language import make_model
 
-from seq2seq import decode
+from seq2seq import decode, generate
 from seq2seq.api import load
 from seq2seq.cli import line_editing
 from seq2seq.cli.commands import SETTINGS, changed, described, settings_of
@@ -355,3 +356,48 @@ def test_a_system_without_readline_reads_lines_all_the_same(tmp_path, monkeypatc
     with line_editing.kept_history(tmp_path / "decode_history"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+# prompts of a language model
+
+
+def test_prompts_are_continued_as_the_options_say(tmp_path, monkeypatch, capsys):
+    writer = make_model(tmp_path / "text")
+    monkeypatch.setattr("sys.stdin", Terminal(None))
+    lines = ["The", ":seed 4", ":length 9", "The", ":samples 2", "The", ":beam 3", "", f":model {writer.bundle.path}"]
+    monkeypatch.setattr(generate, "typed_lines", lambda verb: iter(lines))
+    assert generate.main(["--model", str(writer.bundle.path), "--interactive", "--seed", "3", "--length", "12"]) == 0
+    out, err = capsys.readouterr()
+    one, other = writer.texts("The", length=9, samples=2, seed=4)
+    first, second = writer.generate("The", length=12, seed=3), writer.generate("The", length=9, seed=4)
+    assert second == one.text
+    random = [text.text for text in writer.texts(None, length=9, samples=2, seed=4)]
+    expected = [first, second, "--- sample 1 ---", one.text, "--- sample 2 ---", other.text]
+    assert out == "".join(
+        f"{line}\n" for line in [*expected, "--- sample 1 ---", random[0], "--- sample 2 ---", random[1]]
+    )
+    said = err.splitlines()
+    assert said[:4] == [
+        "Type how a text begins; :help lists commands, Ctrl-D ends.",
+        "temperature 0.7, length 12, seed 4",
+        "temperature 0.7, length 9, seed 4",
+        "temperature 0.7, samples 2, length 9, seed 4",
+    ]
+    assert said[4].startswith("seq2seq generate: error: :beam 3: unknown command; :help lists them")
+    assert said[5].startswith("continues a random place of the validation text: ")
+    assert said[6] == f"model: {writer.bundle.path}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--prompt", "The"], "--interactive and --prompt exclude each other: you type prompts, and get texts"),
+        (["--novelty"], "--interactive and --novelty exclude each other: you type prompts, and get texts"),
+        (["--format", "jsonl"], "--interactive and --format exclude each other: you type prompts, and get texts"),
+        ([], "--interactive: needs a terminal on standard input; give --prompt TEXT or --prompt @FILE"),
+    ],
+)
+def test_an_interactive_text_needs_a_terminal_and_no_other_form(tmp_path, capsys, monkeypatch, options, message):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert generate.main(["--model", str(tmp_path), "--interactive", *options]) == 2
+    assert f"seq2seq generate: error: {message}" in capsys.readouterr().err

@@ -3,9 +3,11 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
-from seq2seq.cli.shell import say
+from seq2seq.bundle_record import RUNS
+from seq2seq.cli.shell import model_folder, say
 from seq2seq.errors import OptionError, Seq2SeqError
 from seq2seq.fields import flag_of, type_of, whole_number
 from seq2seq.search_config import SamplingOptions
@@ -37,6 +39,7 @@ SETTINGS = (
     Command("length", "N", "symbols to write after the prompt", "length"),
     Command("seed", "N|off", "seed of sampling; off: a new one", "seed"),
 )
+MODEL = Command("model", "NAME", "another model, by folder or name in runs/")
 LAST = (
     Command("help", "", "shows this list"),
     Command("quit", "", "ends, as Ctrl-D does"),
@@ -108,6 +111,18 @@ def usage(command: Command) -> str:
     """Shows how a command is typed, with an example for its argument."""
     examples = {"K": "5", "T": "0.7", "P": "0.9", "N": "3"}
     return f"{MARK}{command.name} {examples[command.argument[0]]}"
+
+
+def typed_folder(name: str) -> Path:
+    """Returns the folder of the model that `:model` names.
+
+    Raises:
+        OptionError: there is no name.
+
+    """
+    if not name:
+        raise OptionError(f":model: expected a folder, or a name under {RUNS}/, got ''")
+    return RUNS / name if not Path(name).exists() and (RUNS / name).is_dir() else model_folder(name)
 
 
 def in_commands(message: str, commands: Iterable[Command]) -> str:
