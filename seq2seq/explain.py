@@ -19,6 +19,7 @@ from seq2seq.cli.streams import chunks, open_input
 from seq2seq.drawing.heat_map import draw
 from seq2seq.drawing.png import require_matplotlib, to_png
 from seq2seq.drawing.svg import MARK, to_svg
+from seq2seq.drawing.symbols import padded
 from seq2seq.drawing.table import as_text
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of
@@ -132,7 +133,8 @@ def render(explanation: Explanation, number: int, line: str, args: argparse.Name
     if args.format == "json":
         return json.dumps(explanation.as_dict(), ensure_ascii=False, allow_nan=False) + "\n"
     width = columns(sys.stdout) if args.output in (None, "-") and sys.stdout.isatty() else None
-    heading = f"{HEADING}{number}: {line} → {' '.join(explanation.text.splitlines())}"
+    source, target = (padded(" ".join(text.splitlines()), 0) for text in (line, explanation.text))
+    heading = f"{HEADING}{number}: {source} → {target}"
     return f"{heading}\n{as_text(explanation, width=width)}\n"
 
 

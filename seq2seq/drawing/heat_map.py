@@ -186,4 +186,4 @@ def shortened(name: str) -> str:
 
 def fitting(name: str, width: float, size: float = 14) -> float:
     """Returns a size of letters with which a name fits into a width."""
-    return min(size, 1.3 * width / max(width_of(name), 1))
+    return min(size, 1.2 * width / max(width_of(name), 1))
