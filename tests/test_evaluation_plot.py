@@ -15,7 +15,7 @@ from seq2seq.scoring import plots
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix
-from seq2seq.scoring.fonts import families_for, fonts_for
+from seq2seq.scoring.plots import families_for, fonts_for
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 

@@ -9,12 +9,11 @@ from seq2seq.scoring.by_length import LengthScores
 from seq2seq.scoring.calibration import Calibration
 from seq2seq.scoring.confusions import Confusions, visible
 from seq2seq.scoring.details import Details
-from seq2seq.scoring.fonts import fonts_for
 from seq2seq.scoring.line_chart import COLOURS
-from seq2seq.scoring.plots import new_figure, save_figure
+from seq2seq.scoring.plots import fonts_for, new_figure, save_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from seq2seq.scoring.plots import Axes
 
 MOST_SYMBOLS = 12  # rows, and columns, of the matrix
 NOTHING = "∅"  # the symbol that a deletion writes, and that an insertion replaces
