@@ -260,9 +260,9 @@ class Person:
         self.read()
 
     def read(self):
-        """Reads until the next prompt, or the end."""
+        """Reads until the next prompt at the beginning of a line, or the end; editing draws it within a line."""
         seen = b""
-        while not seen.endswith(b"> "):
+        while not seen.endswith(b"\n> "):
             try:
                 block = os.read(self.screen, 4096)
             except OSError:  # how Linux says that the terminal has no writer any more
@@ -279,32 +279,51 @@ class Person:
 
     def leave(self):
         said = self.type("\x04")
-        os.close(self.screen)
         assert self.child.wait() == 0
         return said
 
+    def close(self):
+        os.close(self.screen)
+        if self.child.poll() is None:  # a test has failed
+            self.child.kill()
+            self.child.wait()
 
-def test_a_line_is_edited_and_the_next_command_finds_it_again(model, tmp_path):
+
+@pytest.fixture
+def sit_down(model):
+    """Lets someone sit down at `decode`, with changes of the environment."""
+    people = []
+
+    def sit_down(**environment):
+        people.append(Person(model, environment))
+        return people[-1]
+
+    yield sit_down
+    for person in people:
+        person.close()
+
+
+def test_a_line_is_edited_and_the_next_command_finds_it_again(model, sit_down, tmp_path):
     environment = {"XDG_STATE_HOME": str(tmp_path / "state")}
     first, second = load(model).translate(["abcd.", "efgh."])
-    person = Person(model, environment)
+    person = sit_down(**environment)
     assert first in person.type("bcd.\x01a\n")  # Ctrl-A goes to the beginning
     assert "beam 2" in person.type(":beam 2\n")
     person.leave()
     history = tmp_path / "state" / "seq2seq" / "decode_history"
     assert history.read_text().splitlines()[-2:] == ["abcd.", ":beam 2"]
     assert history.stat().st_mode & 0o077 == 0
-    person = Person(model, environment)
+    person = sit_down(**environment)
     assert first in person.type("\x10\x10\n")  # Ctrl-P twice: the line before the last
     assert second in person.type("efgh.\n")
     person.leave()
     assert history.read_text().splitlines()[-3:] == [":beam 2", "abcd.", "efgh."]
 
 
-def test_without_a_home_there_is_no_history_and_no_error(model, tmp_path, monkeypatch):
+def test_without_a_home_there_is_no_history_and_no_error(model, sit_down, monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("HOME", raising=False)
-    person = Person(model, {})
+    person = sit_down()
     assert load(model).translate(["abcd."])[0] in person.type("abcd.\n")
     assert person.leave().strip() == ""
 
