@@ -3,30 +3,40 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
+from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured, whole
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
-from seq2seq.errors import DataError, OptionError
+from seq2seq.drawing.table import as_text
+from seq2seq.errors import OptionError
 from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
+from seq2seq.inference.explaining import explain_translation
+from seq2seq.inference.explanation import Explanation
 from seq2seq.inference.results import Output, fields_of
 from seq2seq.inference.translator import CHUNK_BATCHES, Translator
-from seq2seq.search_config import DecodingConfig
+from seq2seq.search_config import DecodingConfig, ExplanationConfig
+from seq2seq.terminal import columns
 
 EXAMPLE = (
     "  echo 'How are you?' | seq2seq decode\n"
     "  seq2seq decode --temperature 0.7 --seed 1 -i source.txt -o target.txt\n"
     "  seq2seq decode --beam-size 5 --n-best 3 --format jsonl < source.txt\n\n"
     "rank_score = score / length^A with A = --length-penalty and the length in symbols, END included;\n"
-    "score is the sum of the natural log-probabilities, which `seq2seq score` prints too."
+    "score is the sum of the natural log-probabilities, which `seq2seq score` prints too.\n"
+    "On a terminal, :help lists commands that change these options between two lines."
 )
+
+WIDE, FEW = 90, 2  # columns of a terminal for a whole explanation, and the alternatives that are shown on fewer
+EXPLAIN = Command("explain", "", "why the last line's output is what it is")
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
@@ -61,7 +71,7 @@ def run(argv: Sequence[str]) -> int:
         say(f"seed: {config.seed}")
     unknown = UnknownCharacters()
     if args.input in (None, "-") and sys.stdin is not None and sys.stdin.isatty():
-        converse(translator, config, args, unknown)
+        Conversation(translator, config, args, unknown).run()
         return 0
     if config.dictionary:  # first, since a folder may have none
         say(f"dictionary: {len(translator.dictionary)} sources")
@@ -92,36 +102,59 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def converse(
-    translator: Translator, config: DecodingConfig, args: argparse.Namespace, unknown: UnknownCharacters
-) -> None:
-    """Reads lines from a terminal and translates each; the options are the same for all."""
-    say("Type a line to translate it; Ctrl-D ends.")
-    for number, line in enumerate(prompted(), args.first_line):
-        try:
-            translator.check_tags([line], first_line=number)
-            (outputs,) = translator.decode_chunk([line], config, first_line=number, notice=unknown)
-        except DataError as error:  # a fault of this line: the next may be good
-            say(f"seq2seq decode: error: {error}")
-            continue
+class Conversation:
+    """Translates what a person types at a terminal; commands change how, or which model does."""
+
+    def __init__(
+        self, translator: Translator, config: DecodingConfig, args: argparse.Namespace, unknown: UnknownCharacters
+    ) -> None:
+        self.translator, self.config, self.args, self.unknown = translator, config, args, unknown
+        self.number = args.first_line  # of the next line
+        self.explained: Callable[..., Explanation] | None = None  # explains the last line
+
+    def run(self) -> None:
+        """Reads lines until Ctrl-D or `:quit`."""
+        actions: dict[Command, Callable[[str], None]] = {
+            command: partial(self.change, command) for command in settings_of(DecodingConfig)
+        }
+        actions |= {EXPLAIN: self.explain, MODEL: self.load}
+        say("Type a line; :help lists commands, Ctrl-D ends.")
+        converse("decode", typed_lines("decode"), answer=self.answer, actions=actions)
+
+    def answer(self, line: str) -> None:
+        """Translates a line and prints the results."""
+        number, self.number = self.number, self.number + 1
+        self.translator.check_tags([line], first_line=number)
+        (outputs,) = self.translator.decode_chunk([line], self.config, first_line=number, notice=self.unknown)
+        self.explained = partial(explain_translation, self.translator, line, self.config, number=number)
         for found in outputs:
-            sys.stdout.write(render(found, args.format))
+            several = self.config.n_best > 1 and self.args.format == "text"
+            sys.stdout.write(f"{found.rank_score:.3f}  {found.text}\n" if several else render(found, self.args.format))
         sys.stdout.flush()
 
+    def change(self, command: Command, argument: str) -> None:
+        """Changes an option; a refused one leaves all as they were."""
+        config = changed(self.config, command, argument)
+        if config.n_best > 1 and self.args.format == "text" and not sys.stdout.isatty():
+            raise OptionError(f":nbest {config.n_best}: needs --format tsv or jsonl, since the results go to a file")
+        self.config = config.with_seed() if config.temperature else config
+        say(described(self.config))
 
-def prompted() -> Iterator[str]:
-    """Yields the lines that a person types."""
-    import readline  # noqa: F401 - gives input() its line editing
+    def explain(self, argument: str) -> None:
+        """Explains what the last line became, with the model and the options that it was translated with."""
+        if argument:
+            raise OptionError(f":explain: explains the last line, and takes no argument, got {argument!r}")
+        if self.explained is None:
+            raise OptionError(":explain: expected a line before it; type one, then :explain")
+        width = columns(sys.stderr) if sys.stderr.isatty() else WIDE
+        wanted = ExplanationConfig() if width >= WIDE else ExplanationConfig(alternatives=FEW)
+        say(as_text(self.explained(wanted=wanted), width=width).removesuffix("\n"))
 
-    prompt = "> " if sys.stdout.isatty() else ""  # a file or pipe gets results only: the prompt goes to stderr
-    while True:
-        if not prompt:
-            print("> ", end="", file=sys.stderr, flush=True)
-        try:
-            yield input(prompt)
-        except EOFError:
-            print(file=sys.stderr)
-            return
+    def load(self, name: str) -> None:
+        """Loads another model; the options stay."""
+        folder = typed_folder(name)
+        self.translator = Translator(load_bundle(folder), runtime=self.args.runtime)
+        say(f"model: {folder}")
 
 
 def render(output: Output, form: str) -> str:

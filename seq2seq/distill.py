@@ -1,5 +1,6 @@
 """The `distill` verb: trains one model that learns from another, usually from an ensemble."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle_record import RUNS
-from seq2seq.cli.options import add_config_option, add_options, choices_of
+from seq2seq.cli.options import add_config_option, add_options, add_tensorboard_option, choices_of, tensorboard_folder
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
@@ -38,12 +39,14 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--model", metavar="DIR", help=f"the new model's folder (default: {RUNS}/TEACHER-distilled)")
     add_config_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="start from the beginning; replace the folder's run")
+    add_tensorboard_option(parser)
     add_options(parser, ModelConfig)
     add_options(parser, TrainingConfig, leave_out=("members", "window"))
     args = parser.parse_args(argv)
     for name in ("teacher", "model"):
         if getattr(args, name) == "":
             raise OptionError(f"--{name}: expected a folder, got ''")
+    tensorboard = tensorboard_folder(args)
     asked = distil_run(
         choices_of(args, sections=(ModelConfig, TrainingConfig)),
         teacher=Path(args.teacher),
@@ -54,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
         report=say,
         overwrite=args.overwrite,
     )
-    train_into(asked)
+    train_into(dataclasses.replace(asked, tensorboard=tensorboard))
     return 0
 
 

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_v
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of
-from seq2seq.files import write_atomically
+from seq2seq.files import check_result_file, write_result
 from seq2seq.inference.translator import Translator
+from seq2seq.scoring.calibration import error_line
 from seq2seq.scoring.details import Details, details_of
 from seq2seq.scoring.evaluation import (
     BY,
@@ -31,7 +32,10 @@ from seq2seq.scoring.evaluation import (
     find_material,
     seen_in_training,
 )
+from seq2seq.scoring.evaluation_plot import draw_evaluation
+from seq2seq.scoring.evaluation_table import table_form
 from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, compare
+from seq2seq.scoring.plots import check_plot
 from seq2seq.search_config import DecodingConfig
 from seq2seq.text.splits import References
 
@@ -52,7 +56,6 @@ LAYOUT = (
     *("encoding", "source_col", "target_col", "reverse", "features_col", "on_bad_line"),
     *("max_source_length", "max_target_length"),
 )
-SHOWN = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "wer": "WER", "cer": "CER", "per": "PER"}
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict[str, Any]]:
@@ -79,6 +82,13 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
     parser.add_argument("--ignore-case", action="store_true", help="compare lower-cased outputs and references")
     parser.add_argument("--by-length", action="store_true", help="also score sources of similar length together")
     parser.add_argument("--confusions", action="store_true", help="also count which symbols are taken for which")
+    parser.add_argument(
+        "--calibration", action="store_true", help="also compare how probable outputs are with how often they are right"
+    )
+    parser.add_argument(
+        "--plot", metavar="FILE",
+        help="draw scores by length, confusions and calibration: .png, .svg or .pdf; needs matplotlib",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "-o", "--output", metavar="FILE.tsv",
@@ -96,8 +106,10 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
         raise OptionError("--significance: is about the difference between two models; give --compare DIR")
     if args.bootstrap < 0 or args.bootstrap == 1:
         raise OptionError(f"--bootstrap: expected 0 or at least 2, got {args.bootstrap}")
-    if args.output and not Path(args.output).absolute().parent.is_dir():
-        raise OptionError(f"--output {args.output}: expected a file in a folder that exists; make the folder first")
+    if args.output is not None:
+        check_result_file(Path(args.output), "--output")
+    if args.plot is not None:
+        check_plot(Path(args.plot))
     return args, configured(DecodingConfig, args), reading
 
 
@@ -125,11 +137,17 @@ def run(argv: Sequence[str]) -> int:
             test=args.significance or "bs", separator=translators[0].target_vocabulary.separator,
             tokenize=args.tokenize, by=material.by, ignore_case=args.ignore_case,
         )  # fmt: skip
-    asked = {name: getattr(args, name) for name in ("by_length", "confusions", "ignore_case")}
-    details = [details_of(*pair, **asked) for pair in zip(translators, results, strict=True)]
+    asked = [name for name in Details._fields if getattr(args, name)]
+    needed = Details._fields if args.plot else asked
+    details = [
+        details_of(*pair, needed, ignore_case=args.ignore_case) for pair in zip(translators, results, strict=True)
+    ]
     if args.output:
         tagged = bool(translators[0].source_vocabulary.features_sep)
-        write_atomically(Path(args.output), outputs_table(material.references, results, tagged=tagged))
+        write_result(Path(args.output), outputs_table(material.references, results, tagged=tagged), "--output")
+    if args.plot:
+        plot(folders, material, details, Path(args.plot))
+        details = [several.only(asked) for several in details]
     if args.json:
         print(json_form(folders, material, config, results, details, comparison))
     else:
@@ -140,6 +158,17 @@ def run(argv: Sequence[str]) -> int:
             lines += several.lines(title, "PER" if by_symbol else "CER")
         print("\n".join(lines))
     return 0
+
+
+def plot(folders: Sequence[Path], material: Material, details: Sequence[Details], path: Path) -> None:
+    """Draws the details of each model, and reports the calibration errors."""
+    title = material.name if len(folders) > 1 else f"{folders[0]}: {material.name}"
+    models = [(str(folder), several) for folder, several in zip(folders, details, strict=True)]
+    draw_evaluation(models, path, title=title)
+    for name, several in models:
+        assert several.calibration is not None
+        say(f"{name}: {error_line(several.calibration)}")
+    say(f"plot: {path}")
 
 
 def warn_of_overlap(translators: Sequence[Translator], material: Material, *, own: bool) -> None:
@@ -205,63 +234,6 @@ def json_form(
         content["p_values"] = comparison.p_values
         content["significance"] = {"test": comparison.test, "signatures": comparison.signatures}
     return json.dumps(content, ensure_ascii=False, indent=1)
-
-
-def table_form(
-    folders: Sequence[Path],
-    material: Material,
-    results: Sequence[Evaluation],
-    comparison: Comparison | None,
-    *,
-    by_symbol: bool,
-) -> list[str]:
-    """Formats the scores as aligned columns, one for each model, with the signatures below; returns lines.
-
-    Where a target's symbols are separated, the edit rate is called PER, else CER.
-    """
-    names = {name: shown for name, shown in SHOWN.items() if name != ("cer" if by_symbol else "per")}
-    rows = [["", *map(str, folders), *(["p"] if comparison else [])]]
-    for name, shown in names.items():
-        cells = [score_cell(result, name) for result in results]
-        rows.append([shown, *cells, *([f"{comparison.p_values[name]:.4f}"] if comparison else [])])
-    n = len(material.references)
-    distinct = len({several.source for several in material.references})
-    for name, whole in (("distinct", distinct), ("copied", n)):
-        shares = [getattr(result.scores, name) for result in results]
-        rows.append([name, *(f"{share:.4f} ({round(share * whole)} of {whole})" for share in shares)])
-    count = sum(len(several.references) for several in material.references)
-    widths = [max(len(row[place]) for row in rows if place < len(row)) for place in range(len(rows[0]))]
-    items = f"{n} rows, {distinct} distinct sources" if material.by == "row" else f"{n} sources, {count} references"
-    lines = [f"{material.name}: {items}", ""]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
-    lines += [
-        "",
-        "chrF and BLEU: 0 to 100; ±: 95 % interval of the resamples.",
-        "WER: share of outputs with any error, 1 - exact match (not edits per word); "
-        f"{'PER' if by_symbol else 'CER'}: edits per symbol of the nearest reference.",
-        "Prefer chrF: BLEU counts four words in a row, so lines under four words add nothing to it, even perfect ones.",
-        "",
-    ]
-    lines += signature_lines(results[0].scores.signatures, names)
-    if comparison is not None:
-        test = {"bs": "paired bootstrap", "ar": "approximate randomisation"}[comparison.test]
-        lines += ["", f"p: the probability of so large a difference between equally good models, by {test}:"]
-        lines += signature_lines(comparison.signatures, names)
-    return lines
-
-
-def signature_lines(signatures: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
-    """Formats the signatures, with which the scores can be computed again; that of WER is that of exact match."""
-    wide = max(map(len, names.values()))
-    return [f"{shown.ljust(wide)}  {signatures[name]}" for name, shown in names.items() if name != "wer"]
-
-
-def score_cell(result: Evaluation, name: str) -> str:
-    """Formats one score with its interval."""
-    digits = 2 if name in ("chrf", "bleu") else 4
-    interval = result.scores.confidence.get(name)
-    value = f"{getattr(result.scores, name):.{digits}f}"
-    return value if interval is None else f"{value} ({interval.mean:.{digits}f} ± {interval.plus_minus:.{digits}f})"
 
 
 main = partial(run_verb, "evaluate", run)

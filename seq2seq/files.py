@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from seq2seq.errors import BundleError, Seq2SeqError
+from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
 fcntl: ModuleType | None
 try:
@@ -170,3 +171,59 @@ def replace_folder(temporary: Path, path: Path, *, remove: Callable[[Path], None
             os.replace(left, path / left.name)
     if not any(old.iterdir()):
         old.rmdir()
+
+
+def check_result_file(path: Path, option: str) -> None:
+    """Refuses a file that a verb could not write at its end; `option` is what names it.
+
+    Raises:
+        OptionError: it is a folder, its folder does not exist, or nothing may be written there.
+
+    """
+    where = f"{option} {path}"
+    if not path.name or path.is_dir():
+        raise OptionError(f"{where}: expected the name of a file, got {'a folder' if path.name else repr(str(path))}")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OptionError(f"{where}: expected a file in a folder that exists; make the folder first")
+    try:
+        if is_special(path):
+            with path.open("ab"):
+                pass
+        else:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except OSError as error:
+        raise OptionError(
+            f"{where}: cannot be written: {error.strerror}; change the permissions, or give another {option}"
+        ) from error
+
+
+def write_result(path: Path, content: bytes | str, option: str) -> None:
+    """Writes a file that the user named, complete or not at all; a pipe or a device is written to directly.
+
+    Raises:
+        OptionError: the system refuses, for example because the disk is full.
+
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if is_special(path):
+            path.write_bytes(data)
+            return
+        path = path.resolve()  # a link stays a link
+        temporary = fresh_name(path)
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise OptionError(
+            f"{option} {path}: cannot be written: {error.strerror}; make room or write elsewhere"
+        ) from error
+
+
+def is_special(path: Path) -> bool:
+    """Returns whether a name is that of a pipe or a device."""
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -3,12 +3,22 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.cli.commands import (
+    MODEL,
+    Command,
+    changed,
+    converse,
+    described,
+    settings_of,
+    typed_folder,
+)
+from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
@@ -21,7 +31,8 @@ from seq2seq.search_config import GenerationConfig
 EXAMPLE = (
     '  seq2seq generate --prompt "It was a dark" --length 400 --temperature 0.5\n'
     "  seq2seq generate --prompt @opening.txt --samples 3 --seed 1 --format jsonl\n"
-    "  seq2seq generate --novelty\n\n"
+    "  seq2seq generate --novelty\n"
+    "  seq2seq generate --interactive\n\n"
     "The output begins with the prompt. Without a prompt it continues a random place of the validation text, which\n"
     "is shown on stderr. If the prompt's file ends with a line end, that is left out."
 )
@@ -43,6 +54,9 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig]:
         action="store_true",
         help=f"mark quotations of {SPAN} characters or more from the training text; prints only complete texts",
     )
+    parser.add_argument(
+        "--interactive", action="store_true", help="continue each line that you type; :help lists commands there"
+    )
     parser.add_argument("--data", metavar="NAME|PATH", help="the training text, where --novelty does not find it")
     add_config_option(parser)
     add_options(parser, GenerationConfig)
@@ -52,6 +66,17 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig]:
         raise OptionError(f"--data {args.data}: is the text that --novelty searches for quotations; give --novelty too")
     checked_stops(args.stop)
     return args, config
+
+
+def refuse_interactive(args: argparse.Namespace) -> None:
+    """Raises OptionError where --interactive has no terminal, or an option that a conversation does not have."""
+    others = {"--prompt": args.prompt is not None, "--novelty": args.novelty, "--format": args.format != "text"}
+    for name in (name for name, given in others.items() if given):
+        raise OptionError(
+            f"--interactive and {name} exclude each other: you type prompts, and get texts; leave one out"
+        )
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise OptionError("--interactive: needs a terminal on standard input; give --prompt TEXT or --prompt @FILE")
 
 
 def read_prompt(given: str | None) -> str | None:
@@ -76,8 +101,13 @@ def read_prompt(given: str | None) -> str | None:
 def run(argv: Sequence[str]) -> int:
     """Writes texts to standard output."""
     args, config = parse(argv)
+    if args.interactive:
+        refuse_interactive(args)
     prompt = read_prompt(args.prompt)
     model = LanguageModel(load_bundle(model_folder(args.model, LANGUAGE_MODEL)), runtime=args.runtime)
+    if args.interactive:
+        Conversation(model, config, args).run()
+        return 0
     if config.seed is None:
         config = config.with_seed()
         if config.temperature or not prompt:
@@ -96,6 +126,44 @@ def run(argv: Sequence[str]) -> int:
     for text, quoted in zip(texts, spans, strict=True):
         sys.stdout.write(render(text, quoted, args.format, config, novelty=args.novelty))
     return 0
+
+
+class Conversation:
+    """Continues the prompts that a person types at a terminal; commands change how, or which model does."""
+
+    def __init__(self, model: LanguageModel, config: GenerationConfig, args: argparse.Namespace) -> None:
+        self.model, self.config, self.args = model, config, args
+
+    def run(self) -> None:
+        """Reads prompts until Ctrl-D or `:quit`."""
+        actions: dict[Command, Callable[[str], None]] = {
+            command: partial(self.change, command) for command in settings_of(GenerationConfig)
+        }
+        say("Type how a text begins; :help lists commands, Ctrl-D ends.")
+        actions[MODEL] = self.load
+        converse("generate", typed_lines("generate"), answer=self.answer, actions=actions)
+
+    def answer(self, line: str) -> None:
+        """Continues a prompt; an empty line continues a random place of the validation text."""
+        config = self.config.with_seed()
+        unknown = UnknownCharacters()
+        opening = self.model.open(line, config, notice=lambda replacement: unknown(replacement, 1))
+        unknown.summary()
+        if not opening.given:
+            say(f"continues a random place of the validation text: {opening.text!r}")
+        for sample in range(1, config.samples + 1):
+            stream(self.model, opening, config, self.args.stop, sample)
+
+    def change(self, command: Command, argument: str) -> None:
+        """Changes an option; a refused one leaves all as they were."""
+        self.config = changed(self.config, command, argument)
+        say(described(self.config))
+
+    def load(self, name: str) -> None:
+        """Loads another model; the options stay."""
+        folder = typed_folder(name)
+        self.model = LanguageModel(load_bundle(folder), runtime=self.args.runtime)
+        say(f"model: {folder}")
 
 
 def stream(model: LanguageModel, opening: Opening, config: GenerationConfig, stop: Sequence[str], sample: int) -> None:

@@ -16,9 +16,10 @@ from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_v
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
+from seq2seq.scoring.confusions import padded, width
 from seq2seq.scoring.evaluation import find_material
 from seq2seq.scoring.memorization import training_text
-from seq2seq.scoring.plots import INSTALL, draw_sweep, has_matplotlib, require_matplotlib
+from seq2seq.scoring.plots import INSTALL, check_plot, draw_sweep, has_matplotlib
 from seq2seq.scoring.temperature_sweep import (
     Row,
     pairs_advice,
@@ -38,7 +39,8 @@ EXAMPLE = (
 )
 TEMPERATURES = "0.2,0.5,0.7,1.0,1.2,1.5"
 SAMPLES, LINES, SHOWN_LINES = 5, 100, 3
-COLUMN, ROWS_SHOWN = 22, 12  # width (characters) and most lines of a sample's column
+COLUMN, BETWEEN = 22, 2  # columns of the terminal for a sample, and those of them that stay empty
+ROWS_SHOWN = 12  # most lines of a sample
 HEADINGS = {
     "temperature": "T",
     "entropy_bits": "bits",
@@ -74,7 +76,9 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
         "--lines", type=int, default=LINES, metavar="N", help=f"number of sources for a translator (default: {LINES})"
     )
     parser.add_argument(
-        "--plot", metavar="FILE.png", help="file for the plot (default: MODEL-sweep.png); needs matplotlib"
+        "--plot",
+        metavar="FILE",
+        help="file for the plot, .png, .svg or .pdf (default: MODEL-sweep.png); needs matplotlib",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON; draws a plot only with --plot")
     add_config_option(parser)
@@ -109,8 +113,8 @@ def read_temperatures(given: str) -> list[float]:
 def run(argv: Sequence[str]) -> int:
     """Sweeps a model and prints the result."""
     args, config, temperatures = parse(argv)
-    if args.plot:
-        require_matplotlib()
+    if args.plot is not None:
+        check_plot(Path(args.plot))
     folder = model_folder(args.model, otherwise="prose")
     model = load(folder, runtime=args.runtime)
     if config.seed is None:
@@ -125,7 +129,7 @@ def run(argv: Sequence[str]) -> int:
         print(json.dumps(values, ensure_ascii=False, indent=1))
     else:
         sys.stdout.write(side_by_side(rows, inputs) + table(rows) + advice + "\n")
-    if args.plot or not args.json:
+    if args.plot is not None or not args.json:
         plot(rows, folder, args.plot)
     return 0
 
@@ -137,6 +141,12 @@ def plot(rows: Sequence[Row], folder: Path, file: str | None) -> None:
         return
     beside = folder if folder.parent != PRETRAINED else folder.name  # a picture is no part of the package
     path = Path(file or f"{beside}-sweep.png")
+    if file is None:
+        try:
+            check_plot(path)
+        except OptionError as error:  # nobody asked for this file
+            say(f"no plot: {error}")
+            return
     draw_sweep(rows, path, title=str(folder))
     say(f"plot: {path}")
 
@@ -199,25 +209,32 @@ def sweep_translator(
 
 def side_by_side(rows: Sequence[Row], inputs: Sequence[str]) -> str:
     """Formats the first sample of each temperature as a column, below its prompt or source."""
-    width = max(shutil.get_terminal_size((100, 24)).columns, COLUMN)
+    columns = max(shutil.get_terminal_size((100, 24)).columns, COLUMN)
     blocks = []
     for number, shown in enumerate(inputs):
         blocks.append(f"{shown!r}\n")
         samples = [row["samples"][number] for row in rows]
-        for first in range(0, len(rows), width // COLUMN):
-            part = slice(first, first + width // COLUMN)
+        for first in range(0, len(rows), columns // COLUMN):
+            part = slice(first, first + columns // COLUMN)
             heads = [f"T = {row['temperature']:g}" for row in rows[part]]
             cells = [wrapped(head, sample) for head, sample in zip(heads, samples[part], strict=True)]
             depth = max(map(len, cells))
             lines = zip(*(cell + [""] * (depth - len(cell)) for cell in cells), strict=True)
-            blocks.append("\n".join("".join(f"{text:<{COLUMN}}" for text in line).rstrip() for line in lines) + "\n\n")
+            widths = [COLUMN - BETWEEN] * len(cells)
+            blocks.append("\n".join(padded(line, widths) for line in lines) + "\n\n")
     return "".join(blocks)
 
 
 def wrapped(head: str, text: str) -> list[str]:
     """Breaks text into the lines of a column, with the heading first."""
-    size = COLUMN - 2
-    lines = [line[start : start + size] for line in text.split("\n") for start in range(0, max(len(line), 1), size)]
+    size = COLUMN - BETWEEN
+    lines = [""]
+    for place, line in enumerate(text.split("\n")):
+        lines += [""] * bool(place)
+        for character in line:
+            if width(lines[-1] + character) > size:
+                lines.append("")
+            lines[-1] += character
     return [head, "-" * size, *lines[:ROWS_SHOWN]]
 
 

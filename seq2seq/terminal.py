@@ -1,4 +1,7 @@
-"""Shows progress in one line: on a terminal it is drawn again in place, elsewhere a line is printed now and then."""
+"""Shows progress in one line: on a terminal it is drawn again in place, elsewhere a line is printed now and then.
+
+On a terminal that can move its cursor, a few lines may stand above it, such as the curves of a run.
+"""
 
 import os
 import shutil
@@ -10,6 +13,7 @@ from typing import Self, TextIO
 LIVE_SECONDS = 0.5  # from one drawing to the next, on a terminal
 PLAIN_SECONDS = 60.0  # from one line to the next, and before the first, elsewhere
 BAR_CELLS, FEWEST_CELLS = 20, 5
+UP, TO_END = "\033[A", "\033[J"  # ANSI codes
 
 
 class LiveLine:
@@ -26,6 +30,8 @@ class LiveLine:
         self.due = clock() + (0.0 if self.live else PLAIN_SECONDS)
         self.first: tuple[float, float] | None = None  # seconds and share at the first call, to measure the speed
         self.drawn = False
+        self.above: Callable[[int], list[str]] = lambda width: []  # makes the lines above, for a width in columns
+        self.drawn_above: list[str] = []  # what is on the screen
 
     def __enter__(self) -> Self:
         return self
@@ -50,16 +56,32 @@ class LiveLine:
         shown = [*parts, *self._time_left(now, share)]
         if self.live:
             width = columns(self.stream) - 1
+            if draws_blocks(self.stream):
+                self._redraw_above(self.above(width))
             self._redraw(fitted(share, shown, width), width)
         else:
             self.stream.write("  ".join([*percent(share), *shown]) + "\n")
             self.stream.flush()
 
     def clear(self) -> None:
-        """Removes the line."""
+        """Removes the line, and those above."""
         if self.drawn:
             self._redraw("", columns(self.stream) - 1)
+            self._redraw_above([])
             self.drawn = False
+
+    def keep_above(self) -> None:
+        """Prints the lines above once more, as a part of the output that stays."""
+        if self.live and draws_blocks(self.stream):
+            self.stream.write("".join(f"{line}\n" for line in self.above(columns(self.stream) - 1)))
+            self.stream.flush()
+
+    def _redraw_above(self, lines: list[str]) -> None:
+        if lines != self.drawn_above:
+            up = UP * len(self.drawn_above) + TO_END if self.drawn_above else ""
+            self.stream.write(up + "".join(f"{line}\n" for line in lines))
+            self.stream.flush()
+            self.drawn_above = lines
 
     def _redraw(self, text: str, width: int) -> None:
         self.stream.write(f"\r{text:<{width}}\r")
@@ -71,6 +93,20 @@ class LiveLine:
             return []
         began, before = self.first
         return [time_left((now - began) * (1 - share) / (share - before))]
+
+
+def draws_blocks(stream: TextIO) -> bool:
+    """Returns whether a terminal can show block characters and move its cursor."""
+    try:
+        "▁█".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return os.environ.get("TERM", "dumb") != "dumb"
+
+
+def shows_colours() -> bool:
+    """Returns whether the user wants colours, see no-color.org."""
+    return not os.environ.get("NO_COLOR")
 
 
 def columns(stream: TextIO) -> int:

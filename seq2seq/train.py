@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle_record import RUNS
-from seq2seq.cli.options import add_config_option, add_options, choices_of
+from seq2seq.cli.options import add_config_option, add_options, add_tensorboard_option, choices_of, tensorboard_folder
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
@@ -41,6 +41,7 @@ def run(argv: Sequence[str]) -> int:
         "--dry-run", action="store_true", help="print batches, shapes, padding, memory and minutes per epoch, and exit"
     )
     parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
+    add_tensorboard_option(parser)
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
@@ -57,6 +58,7 @@ def run(argv: Sequence[str]) -> int:
         report=say,
         overwrite=args.overwrite,
         profile=args.profile,
+        tensorboard=tensorboard_folder(args),
     )
     if args.print_config:
         print(to_toml(asked.settings), end="")

@@ -22,6 +22,7 @@ from seq2seq.text.datasets import load_pairs, resolve
 from seq2seq.text.dictionary import dictionary_text
 from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
+from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
@@ -38,6 +39,12 @@ def same_random_numbers():
     backend = sys.modules.get("tensorflow")
     if backend:
         backend.random.set_seed(1)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Trains without curves.png, which takes a second to draw; a test of the picture turns it on."""
+    monkeypatch.setattr(run_views, "has_matplotlib", lambda: False)
 
 
 @pytest.fixture

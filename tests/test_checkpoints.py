@@ -210,7 +210,7 @@ def test_progress_without_a_key_or_without_any_is_damaged(tmp_path):
     save(tmp_path, 1)
     path = tmp_path / "checkpoint-1" / "progress.json"
     record = read_json(path)
-    for name in record:
+    for name in set(record) - {"samples"}:  # an earlier version kept none
         write_json(path, {key: value for key, value in record.items() if key != name})
         with pytest.raises(BundleError, match=f"progress.json: is damaged: no '{name}'; train again"):
             load_progress(path.parent)

@@ -476,7 +476,7 @@ def test_a_terminal_is_prompted_and_an_unknown_character_does_not_end_the_talk(m
     os.close(terminal)
     assert found == load(model).translate(["abcd.", "efgh."])
     assert rest == b""
-    assert said.startswith("Type a line to translate it; Ctrl-D ends.\n> ")
+    assert said.startswith("Type a line; :help lists commands, Ctrl-D ends.\n> ")
     assert "error: line 2, column 3: expected a character that the model has seen, got '☃'" in said
 
 

@@ -32,6 +32,7 @@ from seq2seq.training.run_folder import (
     remove_model_and_run,
 )
 from seq2seq.training.run_record import FINISHED, finished_run, unfinished_run
+from seq2seq.training.run_views import CURVES, SAMPLES
 from seq2seq.training.task import Run, Start
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
@@ -245,7 +246,14 @@ def test_the_old_model_works_until_the_first_checkpoint_of_the_new_one_is_whole(
     interrupted(1, *options, "--overwrite")
     assert contents(folder) == before
     interrupted(2, *options, "--overwrite")
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint-1",
+        "config.toml",
+        CURRENT,
+        CURVES,
+        RUN,
+        SAMPLES,
+    ]
     code, said = command(*options)
     assert code == 0 and "continues after epoch 1\n" in said
     assert command(*options, model="whole")[0] == 0
@@ -308,7 +316,7 @@ def test_a_finished_model_is_trained_for_longer_and_stays_whole_meanwhile(comman
     )
     after = contents(folder)
     assert {name for name in before if after.get(name) != before[name]} <= {
-        *(RUN, RESOLVED, CURRENT),
+        *(RUN, RESOLVED, CURRENT, SAMPLES, CURVES),
         *(f"checkpoint-2/{name}" for name in (PROGRESS, STATE, WEIGHTS)),
     }
     assert Translator(load_bundle(folder)).translate(["ab"])

@@ -304,7 +304,7 @@ def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
         (["--temperatures", "0.5,warm"], "--temperatures: expected numbers of 0 or more, separated by commas, got"),
         (["--temperatures", "-1"], "--temperatures: expected numbers of 0 or more, separated by commas, got '-1'"),
         (["--samples", "0"], "--samples: expected at least 1, got 0"),
-        (["--plot", "no/such/folder/x.png", "--length", "5"], "--plot no/such/folder/x.png: cannot be written"),
+        (["--plot", "no/such/folder/x.png"], "--plot no/such/folder/x.png: expected a file in a folder that exists"),
     ],
 )
 def test_errors_are_one_line(model, options, message, capsys):

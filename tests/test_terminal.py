@@ -10,6 +10,7 @@ from test_training import STEPS, CountingTask, run
 
 from seq2seq.terminal import LIVE_SECONDS, PLAIN_SECONDS, LiveLine, columns, fitted, time_left
 from seq2seq.training import fit as training
+from seq2seq.training.live_curves import bars, curves_block
 
 
 class Screen(io.StringIO):
@@ -17,6 +18,12 @@ class Screen(io.StringIO):
 
     def isatty(self):
         return True
+
+
+class BlockScreen(Screen):
+    """A terminal that can show block characters and move its cursor, if TERM says so."""
+
+    encoding = "utf-8"
 
 
 class HandClock:
@@ -197,3 +204,133 @@ def test_a_run_that_continues_measures_its_speed_from_where_it_continued(tmp_pat
     assert shares == [str(int(100 * step / 18)) for step in range(13, 19)]
     lefts = [line.split("  ")[-1] for line in drawn(training_screen)[shown + 1 :]]
     assert lefts == [f"{left} s left" for left in np.arange(4, -1, -1)]
+
+
+# the curves above the line
+
+
+def history(epochs):
+    return [{"epoch": n, "loss": 3.0 / n, "chrf": 60.0 - 50.0 / n, "exact": 0.0} for n in range(1, epochs + 1)]
+
+
+def test_bars_go_from_a_thin_line_for_the_smallest_value_to_three_full_lines_for_the_largest():
+    assert bars([0.0, 1.0, 0.5], 3) == [" █ ", " █▄", "▁██"]
+    assert bars([2.0, 2.0], 2) == ["  ", "▄▄", "██"]  # a constant stands in the middle
+    assert bars([0.0, 1.0], 4) == ["  ██", "  ██", "▁▁██"]
+    assert bars([0.0, 0.0, 9.0, 9.0, 3.0, 3.0], 3) == bars([0.0, 9.0, 3.0], 3)  # the mean of each two
+
+
+@pytest.mark.parametrize("width", [51, 60, 100, 200])
+@pytest.mark.parametrize("epochs", [2, 7, 500])
+def test_both_curves_fit_into_the_terminal(width, epochs):
+    lines = curves_block(history(epochs), width, colour=False)
+    assert len(lines) == 4 and max(map(len, lines)) <= width
+    assert lines[0].startswith(f"validation loss {'1.50' if epochs == 2 else '0.43' if epochs == 7 else '0.01'}")
+    assert "validation chrF" in lines[0] and lines[1].startswith("3.00 ")
+
+
+def test_the_curves_of_a_language_model_are_one_and_colour_is_codes_alone():
+    rows = [{"epoch": n, "loss": 3.0 / n} for n in (1, 2)]
+    assert curves_block(rows, 30, colour=False) == [
+        "validation loss 1.50",
+        "3.00 ███",
+        "     ███",
+        "1.50 ███▁▁▁",
+    ]
+    coloured = curves_block(rows, 30, colour=True)
+    assert [line.replace("\033[36m", "").replace("\033[0m", "").rstrip() for line in coloured] == [
+        line.rstrip() for line in curves_block(rows, 30, colour=False)
+    ]
+    assert coloured != curves_block(rows, 30, colour=False)
+
+
+def test_there_are_no_curves_of_one_epoch_and_none_on_a_narrow_terminal():
+    assert curves_block(history(1), 100, colour=False) == []
+    assert curves_block(history(5), 50, colour=False) == []
+
+
+def screen_after(text, rows=24):
+    """What a terminal shows after some output: carriage returns, line ends, cursor up, erase to the end."""
+    lines, row, column, place = [""] * rows, 0, 0, 0
+    while place < len(text):
+        if text.startswith("\033[A", place):
+            row, place = row - 1, place + 3
+        elif text.startswith("\033[J", place):
+            lines[row:] = [lines[row][:column], *[""] * (rows - row - 1)]
+            place += 3
+        elif text[place] == "\r":
+            column, place = 0, place + 1
+        elif text[place] == "\n":
+            row, column, place = row + 1, 0, place + 1
+        else:
+            lines[row] = lines[row][:column].ljust(column) + text[place] + lines[row][column + 1 :]
+            column, place = column + 1, place + 1
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n").split("\n")
+
+
+@pytest.fixture
+def block_screen(monkeypatch, clock):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    line = LiveLine(BlockScreen(), clock=clock)
+    line.above = lambda width: ["curve"] * 3
+    return line
+
+
+def test_the_lines_above_are_drawn_once_and_removed_with_the_line(block_screen, clock):
+    screen = block_screen.stream
+    screen.write("report\n")
+    with block_screen as line:
+        line.show(0.1, "loss 1")
+        clock.seconds += 1.0
+        line.show(0.2, "loss 2")
+        assert screen_after(screen.getvalue())[:4] == ["report", "curve", "curve", "curve"]
+        assert "loss 2" in screen_after(screen.getvalue())[4]
+        assert screen.getvalue().count("curve") == 3
+        clock.seconds += 1.0
+        line.above = lambda width: ["another"]
+        line.show(0.3, "loss 3")
+        found = screen_after(screen.getvalue())
+        assert found[:2] == ["report", "another"] and "loss 3" in found[2] and len(found) == 3
+    assert screen_after(screen.getvalue()) == ["report"]
+    block_screen.keep_above()
+    assert screen_after(screen.getvalue()) == ["report", "another"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("TERM", None), ("encoding", "latin-1")])
+def test_a_terminal_without_blocks_or_cursor_has_the_one_line_alone(block_screen, monkeypatch, name, value):
+    if name == "encoding":
+        block_screen.stream.encoding = value
+    elif value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+    with block_screen as line:
+        line.show(0.1, "loss 1")
+    line.keep_above()
+    assert "curve" not in block_screen.stream.getvalue() and "\033" not in block_screen.stream.getvalue()
+
+
+def test_what_is_no_terminal_gets_no_curves(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    log = io.StringIO()
+    with LiveLine(log, clock=clock) as line:
+        line.above = lambda width: ["curve"]
+        clock.seconds += PLAIN_SECONDS
+        line.show(0.5, "loss 1")
+    line.keep_above()
+    assert log.getvalue() == "50%  loss 1\n"
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_training_draws_its_curves_from_the_second_epoch_and_leaves_them_at_the_end(tmp_path, monkeypatch, no_colour):
+    screen, seconds = BlockScreen(), itertools.count()
+    monkeypatch.setattr(training, "CHECK_EVERY", 1)
+    monkeypatch.setattr(training, "LiveLine", lambda: LiveLine(screen, clock=lambda: float(next(seconds))))
+    for name, value in {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": no_colour}.items():
+        monkeypatch.setenv(name, value)
+    run(tmp_path, CountingTask([3.0, 2.0, 1.5]), epochs=3)
+    assert ("\033[36m" in screen.getvalue()) != bool(no_colour)
+    assert screen.getvalue().count("validation loss 2.00") == 1  # after two of three epochs
+    if no_colour:
+        assert screen_after(screen.getvalue())[0].split() == "validation loss 1.50 validation chrF 15.0".split()

@@ -28,6 +28,7 @@ from seq2seq.training.checkpoints import CURRENT, Progress, current_checkpoint, 
 from seq2seq.training.fit import fit
 from seq2seq.training.run_folder import RUN
 from seq2seq.training.run_record import FINISHED
+from seq2seq.training.run_views import CURVES, SAMPLES
 from seq2seq.training.schedule import UNLIMITED_EPOCHS, Clock, describe_change, learning_rate
 from seq2seq.training.task import Run, Scores, Start
 
@@ -418,7 +419,14 @@ def test_a_run_is_interrupted_continued_finished_and_started_from_the_beginning(
         code, said = command()
     assert code == 130
     assert said.endswith("seq2seq train: interrupted\n")
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1", "config.toml", CURRENT, RUN]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoint-1",
+        "config.toml",
+        CURRENT,
+        CURVES,
+        RUN,
+        SAMPLES,
+    ]
     # an unfinished folder is no model, and another run may not continue in it
     assert decode.main(["--model", str(folder), "--input", os.devnull]) == 2
     assert "is unfinished (no config.json)" in capsys.readouterr().err

@@ -45,6 +45,22 @@ def add_options(parser: argparse.ArgumentParser, config: type[Config], *, leave_
             group.add_argument(*names, type=whole if kind is int else kind, **shared)
 
 
+def add_tensorboard_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --tensorboard."""
+    parser.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="write losses, scores and learning rate by step there for TensorBoard, with each checkpoint",
+    )
+
+
+def tensorboard_folder(args: argparse.Namespace) -> Path | None:
+    """Returns the folder for event files; raises OptionError for an empty name."""
+    if args.tensorboard == "":
+        raise OptionError("--tensorboard: expected a folder, got ''; leave it out to write no event files")
+    return Path(args.tensorboard) if args.tensorboard else None
+
+
 def whole(text: str) -> int:
     """Reads a whole number, as argparse's `type`.
 

@@ -1,9 +1,11 @@
-"""What can be asked for beside the scores: scores by length, and confusions."""
+"""What can be asked for beside the scores: scores by length, confusions and calibration."""
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any, NamedTuple, Self
 
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.by_length import LengthScores, length_table, scores_by_length
+from seq2seq.scoring.calibration import Calibration, calibration_of, calibration_table
 from seq2seq.scoring.confusions import Confusions, confusion_table, find_confusions
 from seq2seq.scoring.evaluation import Evaluation
 
@@ -13,6 +15,11 @@ class Details(NamedTuple):
 
     by_length: list[LengthScores] | None = None
     confusions: Confusions | None = None
+    calibration: Calibration | None = None
+
+    def only(self, names: Collection[str]) -> Self:
+        """Leaves out all but the named details."""
+        return self._replace(**{name: None for name in self._fields if name not in names})
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, for JSON."""
@@ -21,6 +28,8 @@ class Details(NamedTuple):
             found["by_length"] = [row._asdict() for row in self.by_length]
         if self.confusions is not None:
             found["confusions"] = self.confusions.to_dict()
+        if self.calibration is not None:
+            found["calibration"] = self.calibration.to_dict()
         return found
 
     def lines(self, title: str, rate: str) -> list[str]:
@@ -30,19 +39,31 @@ class Details(NamedTuple):
             lines += ["", f"by length of the source{title}", "", *length_table(self.by_length, rate)]
         if self.confusions is not None:
             lines += ["", f"confusions{title}", "", *confusion_table(self.confusions)]
+        if self.calibration is not None:
+            lines += ["", f"calibration{title}", "", *calibration_table(self.calibration)]
         return lines
 
 
 def details_of(
-    translator: Translator, result: Evaluation, *, by_length: bool, confusions: bool, ignore_case: bool
+    translator: Translator, result: Evaluation, names: Collection[str], *, ignore_case: bool = False
 ) -> Details:
-    """Computes the details of a model's evaluation that are asked for."""
+    """Computes the details of a model's evaluation that `names` has, of the fields of Details."""
     items = result.references
     texts = result.outputs, [item.references for item in items], [item.source for item in items]
     separator, source_separator = translator.target_vocabulary.separator, translator.source_vocabulary.separator
     return Details(
         scores_by_length(*texts, separator=separator, source_separator=source_separator, ignore_case=ignore_case)
-        if by_length
+        if "by_length" in names
         else None,
-        find_confusions(*texts, separator=separator, ignore_case=ignore_case) if confusions else None,
+        find_confusions(*texts, separator=separator, ignore_case=ignore_case) if "confusions" in names else None,
+        calibration_of(result.log_probs, right_ones(result, ignore_case=ignore_case))
+        if "calibration" in names
+        else None,
     )
+
+
+def right_ones(result: Evaluation, *, ignore_case: bool) -> list[bool]:
+    """Returns whether each output equals a reference."""
+    fold = str.lower if ignore_case else str
+    pairs = zip(result.outputs, result.references, strict=True)
+    return [fold(output) in map(fold, item.references) for output, item in pairs]

@@ -74,6 +74,7 @@ class Evaluation:
     cut_off: int  # outputs that reached their maximum length before END
     scores: Scores
     looked_up: int = 0  # outputs that come from the dictionary
+    log_probs: Sequence[float] = ()  # nats, of each whole output
 
     @property
     def references(self) -> list[References]:
@@ -225,7 +226,7 @@ def evaluate(
         n_bootstrap=n_bootstrap,
     )
     cut_off, looked_up = sum(not output.finished for output in found), sum(output.looked_up for output in found)
-    return Evaluation(material, outputs, cut_off, scores, looked_up)
+    return Evaluation(material, outputs, cut_off, scores, looked_up, [output.score for output in found])
 
 
 def best_outputs(

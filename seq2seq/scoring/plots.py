@@ -1,13 +1,25 @@
 """Draws figures with matplotlib, which is an optional extra."""
 
+import contextlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.errors import OptionError
+from seq2seq.files import check_result_file, write_result
+from seq2seq.scoring.line_chart import COLOURS, MOST_MARKERS, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # noqa: F401 - evaluation_plot names it
+    from matplotlib.figure import Figure
 
 INSTALL = "pip install 'seq2seq[plots]'"
+FORMATS = ("png", "svg", "pdf")
+DOTS_PER_INCH = 120
+OWN = "DejaVu Sans"  # comes with matplotlib
+FIRST = ("SansCJK", "Nanum", "malgun", "Gothic", "Arial Unicode", "NotoSans")  # in names of files of good fonts
 # panels from top to bottom: the axis label, and the values by name with their labels
 PANELS = (
     ("bits per symbol", {"entropy_bits": "entropy"}),
@@ -23,46 +35,142 @@ def has_matplotlib() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def require_matplotlib() -> None:
-    """Raises OptionError if matplotlib is not installed; the message has the command that installs it."""
-    if not has_matplotlib():
-        raise OptionError(f"--plot: needs matplotlib, which is not installed: {INSTALL}; or leave --plot out")
-
-
-def draw_sweep(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
-    """Draws the numbers of a sweep against the temperature into a PNG file.
-
-    Args:
-        rows: one for each temperature; values that are None or missing are left out.
-        path: the file.
-        title: the figure's title.
+def check_plot(path: Path) -> None:
+    """Refuses a figure that could not be drawn, before any time is spent on what it shows.
 
     Raises:
-        OptionError: matplotlib is missing, or the file cannot be written.
+        OptionError: matplotlib is missing, the name has another ending than a form of figures, or the file cannot be
+            written.
 
     """
-    require_matplotlib()
+    if not has_matplotlib():
+        raise OptionError(f"--plot: needs matplotlib, which is not installed: {INSTALL}; or leave --plot out")
+    if path.suffix.lower().removeprefix(".") not in FORMATS:
+        raise OptionError(f"--plot {path}: expected a name that ends in .png, .svg or .pdf, got {path.name!r}")
+    check_result_file(path, "--plot")
+
+
+@contextlib.contextmanager
+def fonts_for(text: str) -> Iterator[Callable[[str], str]]:
+    """Lets figures that are drawn in the `with` block use fonts with the characters of `text`, such as Hangul.
+
+    Yields a function that makes a text drawable: it writes a character that no installed font has as its code point.
+    """
+    import matplotlib
+
+    families, missing = families_for(text)
+    with matplotlib.rc_context({"font.family": families, "axes.unicode_minus": False}):
+        yield lambda shown: "".join(f"U+{ord(one):04X}" if one in missing else one for one in shown).replace("$", r"\$")
+
+
+def families_for(text: str) -> tuple[list[str], set[str]]:
+    """Returns the families of fonts that a text needs, matplotlib's own first, and the characters that none has.
+
+    It looks into the fonts themselves, since matplotlib's list of them does not notice what was installed later.
+    """
+    from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
+
+    def lacking(path: str, characters: set[str]) -> set[str]:
+        try:
+            known = get_font(path).get_charmap()
+        except (OSError, RuntimeError):  # not a font, whatever its name says
+            return characters
+        return {one for one in characters if ord(one) not in known}
+
+    families = [OWN]
+    missing = lacking(findfont(FontProperties(family=OWN)), {one for one in text if one.isprintable()})
+    for path in sorted(findSystemFonts(), key=preference) if missing else ():
+        left = lacking(path, missing)
+        if left < missing:
+            fontManager.addfont(path)
+            families.append(get_font(path).family_name)
+            missing = left
+        if not missing:
+            break
+    return families, missing
+
+
+def preference(path: str) -> tuple[bool, int, str]:
+    """Returns a key by which fonts are tried: upright regular ones and those with many symbols first."""
+    name = Path(path).name
+    place = next((number for number, part in enumerate(FIRST) if part in name), len(FIRST))
+    return "Regular" not in name, place, name
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Makes an empty figure; its size is in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Writes a figure in the form that the file's ending names; raises OptionError where it cannot be written."""
+    form = path.suffix.lower().removeprefix(".")
+    write_result(path, figure_bytes(figure, form), "--plot")
+
+
+def figure_bytes(figure: "Figure", form: str, mark: str = "seq2seq") -> bytes:
+    """Returns the content of a figure's file; the same figure gives the same bytes. `mark` names this program."""
+    import matplotlib
+
+    metadata = {"png": {"Software": mark}, "svg": {"Creator": mark, "Date": None}}.get(
+        form, {"Creator": mark, "CreationDate": None}
+    )
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": mark}):
+        figure.savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
+    return file.getvalue()
+
+
+def draw_curves(panels: Sequence[Panel], xs: Sequence[int], *, title: str, marked: int, mark: str) -> bytes:
+    """Draws panels one above the other as `svg_chart` does; returns the bytes of a PNG file."""
+    with fonts_for(title) as shown:
+        figure = new_figure(7.5, 0.6 + 2.4 * len(panels))
+        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, panel in zip(axes, panels, strict=True):
+            for line, colour in zip(panel.lines, COLOURS, strict=False):
+                axis.plot(xs, line.values, ".-" if len(xs) <= MOST_MARKERS else "-", color=colour, label=line.name)
+            axis.axvline(marked, color="#999999", linestyle="--", linewidth=1)
+            axis.set_title(panel.label, loc="left", fontsize="medium")
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[-1].set_xlabel("epoch (dashed: the best one)")
+        axes[-1].xaxis.get_major_locator().set_params(integer=True)
+        figure.suptitle(shown(title))
+        return figure_bytes(figure, "png", mark)
+
+
+def draw_sweep(rows: Sequence[Mapping[str, Any]], path: Path, *, title: str) -> None:
+    """Draws the numbers of a sweep against the temperature into a file.
+
+    Args:
+        rows: one for each temperature; values that are None or missing are left out.
+        path: the file, which `check_plot` has accepted.
+        title: the figure's title.
+
+    Raises:
+        OptionError: the file cannot be written.
+
+    """
     rows = sorted(rows, key=lambda row: row["temperature"])
     temperatures = [row["temperature"] for row in rows]
     panels = [
         (name, {key: label for key, label in lines.items() if rows[0].get(key) is not None}) for name, lines in PANELS
     ]
     panels = [(name, lines) for name, lines in panels if lines]
-    figure = Figure(figsize=(8, 2.6 * len(panels)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (name, lines) in zip(axes, panels, strict=True):
-        for key, label in lines.items():
-            axis.plot(temperatures, [row[key] for row in rows], marker="o", label=label)
-        axis.set_ylabel(name)
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    axes[-1].set_xlabel("temperature")
-    figure.suptitle(title)
-    try:
-        figure.savefig(path, format="png", dpi=120)
-    except OSError as error:
-        raise OptionError(f"--plot {path}: cannot be written: {error.strerror}") from error
+    with fonts_for(title) as shown:
+        figure = new_figure(8, 2.6 * len(panels))
+        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, (name, lines) in zip(axes, panels, strict=True):
+            for key, label in lines.items():
+                axis.plot(temperatures, [row[key] for row in rows], marker="o", label=label)
+            axis.set_ylabel(name)
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[-1].set_xlabel("temperature")
+        figure.suptitle(shown(title))
+        save_figure(figure, path)

@@ -44,6 +44,7 @@ class Progress:
     best_score: float | None = None
     epochs_without_better: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    samples: list[list[str]] = dataclasses.field(default_factory=list)  # lines to print, of each epoch
 
 
 def save_checkpoint(
@@ -104,7 +105,10 @@ def load_progress(checkpoint: Path) -> Progress:
         BundleError: the file is missing or damaged, or another program wrote it.
 
     """
-    return from_json(Progress, read_json(checkpoint / PROGRESS), where=str(checkpoint / PROGRESS))
+    values = read_json(checkpoint / PROGRESS)
+    if isinstance(values, dict):
+        values = {"samples": [], **values}  # an earlier version kept none
+    return from_json(Progress, values, where=str(checkpoint / PROGRESS))
 
 
 def best_weights(folder: Path, progress: Progress) -> dict[str, np.ndarray]:

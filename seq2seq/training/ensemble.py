@@ -95,6 +95,7 @@ def member_runs(run: Run) -> list[Run]:
             ),
             report=run.report,
             profile=run.profile and index == 0,
+            tensorboard=run.tensorboard and run.tensorboard / f"member-{index + 1}",
         )
         for index in range(count)
     ]

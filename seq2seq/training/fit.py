@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from seq2seq.models.averaging import WeightAverage
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
-from seq2seq.terminal import LiveLine
+from seq2seq.terminal import LiveLine, shows_colours
 from seq2seq.training.checkpoints import Progress, best_weights
+from seq2seq.training.events import Events
+from seq2seq.training.live_curves import curves_block
 from seq2seq.training.restart import export_state, restore
 from seq2seq.training.run_folder import Saver
+from seq2seq.training.run_views import write_views
 from seq2seq.training.schedule import Clock, describe_change, epoch_number, learning_rate, total_steps
 from seq2seq.training.task import Run, Scores, Start, Task
 
@@ -40,6 +44,7 @@ class Trainer:
     clock: Clock
     saver: Saver
     live: LiveLine
+    events: Events
 
     def save(self, progress: Progress, carry: list[Any], weights: Mapping[str, np.ndarray] | None = None) -> None:
         """Writes a checkpoint; `weights` are the model's weights, or their average, if they were already copied."""
@@ -49,6 +54,11 @@ class Trainer:
             with self.averaged():
                 weights = export_weights(models)
         self.saver.save(progress, weights=weights, state=state)
+        self.events.flush()
+
+    def show(self, progress: Progress) -> None:
+        """Puts the curves so far above the progress line."""
+        self.live.above = partial(curves_block, progress.history, colour=shows_colours())
 
     def averaged(self) -> AbstractContextManager[None]:
         """Puts the average of the weights into the model for a while, if the run keeps one."""
@@ -75,6 +85,7 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
     """
     config, report = run.train, run.report
     assert config.shards is not None
+    events = Events(run.tensorboard, continues=start.checkpoint is not None)
     optimizer = make_optimizer(config)
     average = WeightAverage(task.model.models, config.average) if config.average else None
     step = make_train_step(task.model, optimizer, config, shards=config.shards)
@@ -84,14 +95,34 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
         progress, carry = restore(start.checkpoint, task.model.models, optimizer, average)
         within = f" and {progress.within} steps" if progress.within else ""
         report(f"continues after epoch {progress.epoch}{within}")
+        write_views(run.folder, progress)  # the last process may have ended before it could
     if start.before:
         report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
     total = total_steps(config, task.steps_per_epoch)
     clock = Clock(config, total_steps=total, started=run.started, before=progress.seconds)
     saver, live = Saver(run, start), LiveLine()
     trainer = Trainer(
-        task=task, config=config, optimizer=optimizer, average=average, step=step, clock=clock, saver=saver, live=live
+        task=task,
+        config=config,
+        optimizer=optimizer,
+        average=average,
+        step=step,
+        clock=clock,
+        saver=saver,
+        live=live,
+        events=events,
     )
+    with contextlib.closing(events):
+        progress = train_epochs(trainer, run, progress, carry)
+    live.keep_above()
+    import_weights(task.model.models, best_weights(run.folder, progress), where=str(run.folder))
+    return progress
+
+
+def train_epochs(trainer: Trainer, run: Run, progress: Progress, carry: list[Any]) -> Progress:
+    """Trains, validates and saves epoch by epoch until the run is over; `progress` and `carry` as in `one_epoch`."""
+    task, config, clock = trainer.task, trainer.config, trainer.clock
+    trainer.show(progress)
     while not is_over(progress, config, clock):
         with trainer.live:
             tally, reached = one_epoch(trainer, progress, carry)
@@ -108,12 +139,14 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
         # enough for the last validation, and for the translation of both held-out parts at the end
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
         progress = with_scores(reached, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
+        others = {f"score/{name}": value for name, value in scores.others.items()}
+        trainer.events.add(progress.step, {"loss/validation": scores.loss, **others})
         trainer.save(progress, [], weights)
+        trainer.show(progress)
         symptoms = scores.symptoms if progress.epoch > FIRST_EPOCHS else ()
         warnings = (f"    warning {symptom}; python -m seq2seq.doctor --explain {symptom[:3]}" for symptom in symptoms)
         for line in (epoch_line(progress, config, scores), *scores.examples, *warnings):
-            report(line)
-    import_weights(task.model.models, best_weights(run.folder, progress), where=str(run.folder))
+            run.report(line)
     return progress
 
 
@@ -139,6 +172,7 @@ class Tally:
     def __init__(self, nats: float = 0.0, count: float = 0.0) -> None:
         self.pending: list[tuple[Any, Any]] = []
         self.nats, self.count, self.counted_before = nats, count, count
+        self.recent = 0.0  # nats per symbol of the steps that `settle` added last
         self.began = time.monotonic()
 
     def add(self, nats: Any, count: Any) -> None:
@@ -152,10 +186,12 @@ class Tally:
             Seq2SeqError: training diverged: a loss or a weight is not a number.
 
         """
+        nats_before, count_before = self.nats, self.count
         for nats, count in self.pending:
             self.nats += float(nats)
             self.count += float(count)
         self.pending.clear()
+        self.recent = (self.nats - nats_before) / max(self.count - count_before, 1.0)
         check_finite(self.nats, "the loss", step)
 
     @property
@@ -195,15 +231,22 @@ def one_epoch(trainer: Trainer, progress: Progress, carry: list[Any]) -> tuple[T
         if trainer.average is not None:
             trainer.average.update(done)
         if done % CHECK_EVERY == 0 or done == 1:
-            tally.settle(done)
+            settle(trainer, tally, done, rate)
             shown = epoch_number(progress.epoch + 1, config), f"loss {tally.loss:.3f}"
             trainer.live.show(clock.progress(done), *shown, f"{tally.speed / 1000:.1f} k symbols/s")
             if time.monotonic() - saved > SAVE_SECONDS:
                 reached = dataclasses.replace(progress, step=done, within=index, nats=tally.nats, count=tally.count)
                 trainer.save(dataclasses.replace(reached, seconds=clock.seconds()), carry)
                 saved = time.monotonic()
-    tally.settle(done)
+    if tally.pending:
+        settle(trainer, tally, done, rate)
     return tally, dataclasses.replace(progress, epoch=progress.epoch + 1, step=done, within=0, nats=0.0, count=0.0)
+
+
+def settle(trainer: Trainer, tally: Tally, step: int, rate: np.float32) -> None:
+    """Waits for the steps so far; `rate` is the learning rate of the last one."""
+    tally.settle(step)
+    trainer.events.add(step, {"loss/training": tally.recent, "learning_rate": float(rate)})
 
 
 def with_scores(
@@ -234,6 +277,7 @@ def with_scores(
         best_score=score if better else progress.best_score,
         epochs_without_better=0 if better else progress.epochs_without_better + 1,
         history=[*progress.history, row],
+        samples=[*progress.samples, *[[]] * (progress.epoch - 1 - len(progress.samples)), scores.examples],
     )
 
 

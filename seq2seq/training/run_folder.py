@@ -21,6 +21,11 @@ last checkpoint. Each file is written under a `.partial` name, flushed to disk a
 9. All checkpoints but the last are removed. The last one lets the run be trained for longer; the weights of the best
    epoch are those of the model.
 
+`samples.txt`, `curves.svg` and `curves.png` show people how the run goes (`run_views`). They are written after each
+checkpoint, from what it holds, and are no parts of the model: a finished model must stay whole while the same run is
+trained for longer. They are removed with `run.json`, and by step 3 of a new run. A file of such a name without this
+program's mark is left alone.
+
 An ensemble's folder holds a folder for each member, `member-N`, which is the folder of an ordinary run with all of the
 above. Its own files are the parts of a finished ensemble: `metrics.json`, `canary.json`, and `config.json`, which is
 written last, after all members are finished. It names the members with the hashes of their `config.json`. When a member
@@ -43,6 +48,7 @@ from seq2seq.errors import BundleError
 from seq2seq.fields import to_toml
 from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
 from seq2seq.training.checkpoints import CURRENT, Progress, is_checkpoint, remove_checkpoints, save_checkpoint
+from seq2seq.training.run_views import is_view, remove_views, write_views
 from seq2seq.training.task import Run, Start
 
 RUN, RESOLVED = "run.json", "config.toml"
@@ -62,13 +68,14 @@ class Saver:
         self.claimed = False
 
     def save(self, progress: Progress, *, weights: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]) -> None:
-        """Takes steps 2 to 7 of the module's docstring; see `save_checkpoint` for the arguments."""
+        """Takes steps 2 to 7 of the module's docstring, and writes the views; arguments as in `save_checkpoint`."""
         first = not self.claimed
         save_checkpoint(self.run.folder, progress, weights=weights, state=state, claim=self.claim)
         if first:
             self.run.on_first_checkpoint()
         if self.start.replaces:
             remove_model(self.run.folder)
+        write_views(self.run.folder, progress)
 
     def claim(self) -> None:
         """Takes step 3, once."""
@@ -76,6 +83,7 @@ class Saver:
             return
         if self.start.checkpoint is None:
             (self.run.folder / CURRENT).unlink(missing_ok=True)
+            remove_views(self.run.folder)
         record = {"format": FORMAT, **self.run.settings, "sha256": self.run.sha256}
         write_json(self.run.folder / RUN, record)
         sections = {name: self.run.signature[name] for name in self.run.settings}
@@ -99,7 +107,7 @@ def is_run(folder: Path) -> bool:
 def is_written_name(path: Path) -> bool:
     """Returns whether this program writes such a name into a run's folder."""
     is_file = path.name.removesuffix(PARTIAL) in WRITTEN_FILES and (path.is_symlink() or path.is_file())
-    return is_file or is_checkpoint(path) or is_member(path)
+    return is_file or is_view(path) or is_checkpoint(path) or is_member(path)
 
 
 def is_member(path: Path) -> bool:
@@ -193,6 +201,7 @@ def remove_run(folder: Path, names: tuple[str, ...] = (CURRENT, RESOLVED, RUN)) 
     """Removes the checkpoints of a run, and the files `names` of its record."""
     if is_run(folder):
         remove_checkpoints(folder, keep=())
+        remove_views(folder)
         remove_names(folder, names)
 
 

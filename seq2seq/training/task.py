@@ -39,6 +39,7 @@ class Run:
         overwrite: start from the beginning, whatever run of this program the folder holds.
         profile: first report how long each part of a step takes.
         teacher: a finished model that the run learns from too; None: it learns from its data alone.
+        tensorboard: receives event files for TensorBoard; None: none are written.
         on_first_checkpoint: called once, when the first checkpoint that this process writes is whole.
         signature: the options as the user gave them, before any was resolved; recorded in the model folder.
 
@@ -54,6 +55,7 @@ class Run:
     overwrite: bool = False
     profile: bool = False
     teacher: "Teacher | None" = None
+    tensorboard: Path | None = None
     on_first_checkpoint: Callable[[], None] = lambda: None
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -30,6 +30,7 @@ from seq2seq.training.run_record import (
     unfinished_run,
     with_recorded_pairs,
 )
+from seq2seq.training.run_views import write_picture
 from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.version import __version__
@@ -62,6 +63,7 @@ def train_in_folder(run: Run) -> None:
     report_all(run, outcome.lines)
     last = current_checkpoint(run.folder)  # kept, so that the run can be trained for longer
     remove_checkpoints(run.folder, keep={last.name} if last else set())
+    write_picture(run.folder, progress)
     run.report(f"finished: {run.folder}")
 
 
