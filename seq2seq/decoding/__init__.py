@@ -3,7 +3,7 @@
 from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
 from seq2seq.decoding.search import StepEvent, StepModel, search
-from seq2seq.decoding.state import State, select_rows, select_sources
+from seq2seq.decoding.state import State, join_rows, select_rows, select_sources
 from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, penalties, strategy_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "StepModel",
     "Strategy",
     "decode",
+    "join_rows",
     "log_softmax",
     "penalties",
     "search",
