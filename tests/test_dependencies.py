@@ -1,4 +1,4 @@
-"""What a plain installation brings is all that the package imports, the picture of a sweep apart."""
+"""What a plain installation brings is all that the package imports, apart from what extras are for."""
 
 import ast
 import re
@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = {"matplotlib": "plots.py"}  # in the extra `plots`, and the file that may import it
+# what an extra brings: its name, and where in the package it may be imported
+EXTRAS = {
+    "matplotlib": ("plots", "scoring/plots.py"),
+    "fastapi": ("serve", "serving/"),
+    "prometheus_client": ("serve", "serving/"),
+    "uvicorn": ("serve", "serve.py"),
+}
+OF_FASTAPI = {"pydantic", "starlette"}  # installed with it, since they are what its applications are made of
 
 
 def name_of(requirement):
@@ -28,18 +35,34 @@ def foreign_imports():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for package in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"seq2seq"}:
-                yield package, path.name
+                yield package, path.relative_to(ROOT / "seq2seq").as_posix()
 
 
 def test_every_import_is_installed_with_the_package():
     declared = {name_of(requirement) for requirement in project()["dependencies"]}
     # what Keras needs itself is installed with it, such as h5py, in whose files it keeps models
     keras = {name_of(one) for one in metadata.requires("keras") or () if "extra ==" not in one}
-    missing = {package for package, file in foreign_imports() if PICTURE.get(package) != file} - declared - keras
+    missing = {package for package, file in foreign_imports() if not belongs(package, file)} - declared - keras
     assert not missing, f"declare {', '.join(sorted(missing))} in pyproject.toml"
 
 
-@pytest.mark.parametrize("package", PICTURE)
-def test_what_the_picture_needs_is_in_its_extra(package):
-    assert package in {name_of(requirement) for requirement in project()["optional-dependencies"]["plots"]}
-    assert (package, PICTURE[package]) in set(foreign_imports())
+def belongs(package, file):
+    """Returns whether a file may import what an extra brings."""
+    _, place = (
+        EXTRAS["fastapi" if package in OF_FASTAPI else package] if package in {*EXTRAS, *OF_FASTAPI} else ("", None)
+    )
+    return place is not None and file.startswith(place)
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_what_an_option_needs_is_in_its_extra(package):
+    extra, place = EXTRAS[package]
+    declared = project()["optional-dependencies"][extra]
+    assert package.replace("_", "-") in {name_of(requirement) for requirement in declared}
+    assert any(one == package and file.startswith(place) for one, file in foreign_imports())
+
+
+def test_what_is_imported_beside_fastapi_comes_with_it():
+    needed = {name_of(one) for one in metadata.requires("fastapi") or () if "extra ==" not in one}
+    assert needed >= OF_FASTAPI
+    assert "python-multipart" in {name_of(one) for one in project()["optional-dependencies"]["serve"]}

@@ -31,7 +31,8 @@ ROOMS = {
     "cli": "ground bundle",
     "api": "ground bundle text models decoding inference scoring training",
     "adoption": "ground bundle text models decoding inference scoring training api foreign",
-    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli",
+    "serving": "ground bundle text models decoding inference scoring api foreign diagnosis adoption",
+    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli serving",
 }
 VERBS = tuple(entry.VERBS)
 

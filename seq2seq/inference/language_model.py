@@ -96,6 +96,19 @@ class LanguageModel:
         self, tasks: Sequence[tuple[Opening, Sequence[str]]], config: GenerationConfig
     ) -> list[list[Generated]]:
         """Writes all samples of several openings at once, each with its stop strings; each is what `write` gives it."""
+        drafts: list[Draft] = []
+        for drafts in self.growing(tasks, config):  # noqa: B007 - the last ones are the texts
+            pass
+        assert config.seed is not None
+        samples = range(1, config.samples + 1)
+        numbered = zip(cycle(samples), drafts, strict=False)
+        found = [draft.finished(sample, config.seed, self.vocabulary) for sample, draft in numbered]
+        return [found[start : start + len(samples)] for start in range(0, len(found), len(samples))]
+
+    def growing(
+        self, tasks: Sequence[tuple[Opening, Sequence[str]]], config: GenerationConfig
+    ) -> Iterator[list[Draft]]:
+        """Yields the same list of drafts after each symbol, those of the first task first, until all have ended."""
         samples = range(1, config.samples + 1)
         drafts = [
             Draft(opening, Writer(self.form, self.last_symbol(opening), stop))
@@ -105,12 +118,9 @@ class LanguageModel:
         for event in self.events([opening for opening, _ in tasks], config, samples):
             for row, draft in enumerate(drafts):
                 draft.add(event, row, self.vocabulary)
+            yield drafts
             if all(draft.writer.stopped for draft in drafts):
-                break
-        assert config.seed is not None
-        numbered = zip(cycle(samples), drafts, strict=False)
-        found = [draft.finished(sample, config.seed, self.vocabulary) for sample, draft in numbered]
-        return [found[start : start + len(samples)] for start in range(0, len(found), len(samples))]
+                return
 
     def score(self, texts: Sequence[str]) -> list[Scored]:
         """Computes the log-probability of each symbol of texts except the first symbol.
