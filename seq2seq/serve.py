@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -65,70 +63,34 @@ def run(argv: Sequence[str]) -> int:
     args = parse(argv)
     limits = configured(Limits, args)
     try:
-        import uvicorn
-
-        from seq2seq.serving.app import create_app
+        from seq2seq.serving import server
         from seq2seq.serving.guard import is_loopback
         from seq2seq.serving.served import load_models
-        from seq2seq.serving.service import Settings
+        from seq2seq.serving.service import Service, Settings
     except ImportError as error:
         raise OptionError(f"needs {error.name}, which is not installed; install the service: {INSTALL}") from None
-    end_at_once = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    listening = listen(args.host, args.port)
-    models = load_models([Path(path) for path in args.model] or [model_folder(None)], args.source, args.target)
-    keys = [*args.api_key, *filter(None, [os.environ.get(KEY_VARIABLE)])]
-    settings = Settings(
-        limits=limits,
-        api_keys=keys,
-        local=is_loopback(args.host),
-        origins=args.cors,
-        runs=Path(args.runs),
-        doctor=args.doctor,
-        log=log if args.log_requests else None,
-    )
-    if not settings.local and not keys:
-        say(f"warning: anybody who reaches {args.host} can use the service; --api-key KEY asks for a key")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(models, settings),
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # a client could name any address as its own, and have no rate
-            ws="none",
+    server.end_at_sigterm()
+    with server.listen(args.host, args.port) as listening:
+        models = load_models([Path(path) for path in args.model] or [model_folder(None)], args.source, args.target)
+        settings = Settings(
+            limits=limits,
+            api_keys=[*args.api_key, *filter(None, [os.environ.get(KEY_VARIABLE)])],
+            local=is_loopback(args.host),
+            origins=args.cors,
+            runs=Path(args.runs),
+            doctor=args.doctor,
+            log=log if args.log_requests else None,
         )
-    )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"serving {', '.join(served.name for served in models)} at http://{shown}:{port}")
-    try:
-        server.run([listening])
-    finally:
-        signal.signal(signal.SIGTERM, end_at_once)
+        if not settings.local and not settings.api_keys:
+            say(f"warning: anybody who reaches {args.host} can use the service; --api-key KEY asks for a key")
+        say(f"serving {', '.join(served.name for served in models)} at {server.address_of(listening)}")
+        server.answer(Service(models, settings), listening)
     return 0
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Opens the port.
-
-    Raises:
-        OptionError: it cannot be opened.
-
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise OptionError(
-            f"--host {host} --port {port}: cannot listen there: {reason}; give another --port, or 0 for a free one"
-        ) from error
 
 
 def log(entry: dict[str, object]) -> None:
     """Writes a line of the log."""
-    say(json.dumps(entry, ensure_ascii=True))
+    say(json.dumps(entry))
 
 
 main = partial(run_verb, "serve", run)

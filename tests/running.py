@@ -9,11 +9,15 @@ import uvicorn
 
 from seq2seq.serving.app import create_app
 from seq2seq.serving.served import load_models
-from seq2seq.serving.service import Settings
+from seq2seq.serving.service import Service, Settings
 
 
 def make_app(*folders, sources=(), targets=(), **settings):
-    return create_app(load_models(folders, sources, targets), Settings(**settings))
+    """Makes the application of some model folders; it has its service as an attribute."""
+    service = Service(load_models(folders, sources, targets), Settings(**settings))
+    app = create_app(service)
+    app.service = service
+    return app
 
 
 @contextlib.contextmanager

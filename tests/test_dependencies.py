@@ -15,7 +15,7 @@ EXTRAS = {
     "matplotlib": ("plots", "scoring/plots.py"),
     "fastapi": ("serve", "serving/"),
     "prometheus_client": ("serve", "serving/"),
-    "uvicorn": ("serve", "serve.py"),
+    "uvicorn": ("serve", "serving/"),
 }
 OF_FASTAPI = {"pydantic", "starlette"}  # installed with it, since they are what its applications are made of
 

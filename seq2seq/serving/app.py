@@ -1,4 +1,4 @@
-"""Makes the application: models and settings in, an ASGI application out."""
+"""Makes the application: a service in, an ASGI application out."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -16,17 +16,16 @@ from starlette.exceptions import HTTPException
 from seq2seq.serving import completions, translate
 from seq2seq.serving.guard import GONE, Guard
 from seq2seq.serving.refusals import ClientGoneError, error_answer, refusal_of, responses
-from seq2seq.serving.served import Models
-from seq2seq.serving.service import Service, Settings
+from seq2seq.serving.service import Service
 from seq2seq.version import __version__
 
 PAGE = Path(__file__).resolve().parent / "page"
 DESCRIPTION = "Translations as LibreTranslate has them, completions as OpenAI has them."
 
 
-def create_app(models: Models, settings: Settings) -> Guard:
-    """Makes the service of some models."""
-    service = Service(models, settings)
+def create_app(service: Service) -> Guard:
+    """Makes the application of a service."""
+    settings = service.settings
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

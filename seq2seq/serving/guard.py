@@ -2,6 +2,7 @@
 
 import ipaddress
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +73,8 @@ class Guard:
             await self.app(scope, limited(receive, most), send_with_headers)
         except Refusal as refusal:
             await error_answer(scope["path"], refusal)(scope, receive, send_with_headers)
+        except Exception:  # the application has answered already, and the connection may go on
+            traceback.print_exc()
         finally:
             seconds = time.perf_counter() - began
             path = getattr(scope.get("route"), "path", OTHER)
