@@ -95,6 +95,7 @@ async def sent(request: Request, completer: Completer, head: dict[str, Any]) -> 
         raise
     finally:
         count(request, completer)
+    completer.end()  # a client that has read the end may ask again at once
     yield "data: [DONE]\n\n"
 
 

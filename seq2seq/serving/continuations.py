@@ -45,6 +45,7 @@ class Completer:
         self.stop = self.usable(lambda: checked_stops([stop] if isinstance(stop, str) else stop), "stop")
         self.read = 0  # symbols of the prompts
         self.written = 0  # symbols of the texts
+        self.streams = False  # whether it has the place of a stream
 
     def usable(self, make: Any, param: str | None = None) -> Any:
         """Returns what `make` makes of the request; raises Refusal if the package does not accept it."""
@@ -76,10 +77,13 @@ class Completer:
     def begin(self) -> None:
         """Takes the place of a stream; raises Refusal if there is none."""
         self.service.aside_places.take()
+        self.streams = True
 
     def end(self) -> None:
-        """Frees the place of a stream."""
-        self.service.aside_places.free()
+        """Frees the place of a stream, if it is taken."""
+        if self.streams:
+            self.service.aside_places.free()
+        self.streams = False
 
     def stream(self) -> AsyncIterator[dict[str, Any]]:
         """Yields parts of the texts, each part as soon as it is known."""
