@@ -62,6 +62,8 @@ def run(argv: Sequence[str]) -> int:
     """Answers requests until a signal ends the process."""
     args = parse(argv)
     limits = configured(Limits, args)
+    if args.doctor and os.name != "posix":
+        raise OptionError("--doctor: needs limits on processes, which only POSIX systems have; leave it out")
     try:
         from seq2seq.serving import server
         from seq2seq.serving.guard import is_loopback

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from seq2seq.serving import completions, translate
+from seq2seq.serving import completions, examination, novelty, runs, translate
 from seq2seq.serving.guard import GONE, Guard
 from seq2seq.serving.refusals import ClientGoneError, error_answer, refusal_of, responses
 from seq2seq.serving.service import Service
@@ -36,16 +36,16 @@ def create_app(service: Service) -> Guard:
     app = FastAPI(
         title="seq2seq", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    app.include_router(translate.routes(service))
-    app.include_router(completions.routes(service))
+    for part in (translate, completions, runs, novelty, examination):
+        app.include_router(part.routes(service))
     add_page(app, service)
     add_error_forms(app)
-    describe(app)
+    describe(app, service)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.origins, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
-    sizes = {"": settings.limits.max_bytes}
+    sizes = {"": settings.limits.max_bytes, **({"/doctor": examination.MOST_BYTES} if settings.doctor else {})}
     return Guard(
         app,
         metrics=service.metrics,
@@ -95,8 +95,8 @@ def add_error_forms(app: FastAPI) -> None:
         return error_answer(request.url.path, HTTPException(500, "the service failed; its log says why"))
 
 
-def describe(app: FastAPI) -> None:
-    """Takes status 422, which FastAPI adds by itself, out of the description: here invalid bodies get status 400."""
+def describe(app: FastAPI, service: Service) -> None:
+    """Describes this service's limits, and takes out status 422 of FastAPI: here invalid bodies get status 400."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -105,7 +105,10 @@ def describe(app: FastAPI) -> None:
                 for operation in path.values():
                     operation["responses"].pop("422", None)
             for name in ("HTTPValidationError", "ValidationError"):
-                schema.get("components", {}).get("schemas", {}).pop(name, None)
+                schema["components"]["schemas"].pop(name, None)
+            fields = schema["components"]["schemas"]["CompletionRequest"]["properties"]
+            fields["max_tokens"]["anyOf"][0]["maximum"] = service.limits.max_length
+            fields["prompt"]["anyOf"][1] |= {"minItems": 1, "maxItems": service.limits.max_lines}
             app.openapi_schema = schema
         return app.openapi_schema
 

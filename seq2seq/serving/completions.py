@@ -20,7 +20,7 @@ from seq2seq.serving.service import Service, counts_of
 def routes(service: Service) -> APIRouter:
     """Returns the endpoints."""
     router = APIRouter(prefix="/v1")
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    events: dict[str, Any] = {"text/event-stream": {}}
 
     @router.post(
         "/completions",

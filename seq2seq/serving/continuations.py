@@ -8,7 +8,6 @@ from typing import Any
 from seq2seq.api import LanguageModel, Translator
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.drafts import Draft, Opening
-from seq2seq.inference.language_model import checked_stops
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.threads import single_threaded_steps
 from seq2seq.search_config import DecodingConfig, GenerationConfig
@@ -36,13 +35,11 @@ class Completer:
                 "a larger --max-length",
                 param="max_tokens",
             )
-        if asked.best_of not in (None, asked.n):
-            raise Refusal(400, f"best_of: expected {asked.n}, the value of n, got {asked.best_of}", param="best_of")
         if not self.prompts:
             raise Refusal(400, "prompt: expected at least one, got an empty list", param="prompt")
         check_lines(service.limits, len(self.prompts), "prompt")
         stop = asked.stop or []
-        self.stop = self.usable(lambda: checked_stops([stop] if isinstance(stop, str) else stop), "stop")
+        self.stop = [stop] if isinstance(stop, str) else stop
         self.read = 0  # symbols of the prompts
         self.written = 0  # symbols of the texts
         self.streams = False  # whether it has the place of a stream
@@ -108,10 +105,6 @@ class SourceCompleter(Completer):
     def __init__(self, service: Service, served: Served, asked: CompletionRequest) -> None:
         super().__init__(service, served, asked)
         assert isinstance(served.model, Translator)
-        if asked.echo and asked.logprobs is not None:
-            raise Refusal(
-                400, "echo: a translator gives no probabilities of its source; leave out echo or logprobs", param="echo"
-            )
         self.lengths = measured(served.model, self.prompts, service.limits, "prompt")
         self.read = sum(self.lengths)
         options = {**self.sampling(asked.temperature or 0.0), "max_length": asked.max_tokens}
@@ -135,11 +128,13 @@ class SourceCompleter(Completer):
         join = self.served.model.bundle.target_vocabulary.join
         ends = [len(join(output.symbols[:count])) for count in range(len(output.symbols) + 1)]
         pieces = [text[start:end] or symbol for start, end, symbol in zip(ends, ends[1:], output.symbols, strict=False)]
-        log_probs = None
-        if self.asked.logprobs is not None:
-            log_probs = log_prob_lists(pieces, output.log_probs, ends, len(text))
+        known: list[float | None] = list(output.log_probs)
+        if self.asked.echo and prompt:  # a translator gives no probability of its source
+            text, pieces, known = prompt + text, [prompt, *pieces], [None, *known]
+            ends = [0, *(len(prompt) + end for end in ends)]
+        log_probs = None if self.asked.logprobs is None else log_prob_lists(pieces, known, ends, len(text))
         return {
-            "text": printable((prompt if self.asked.echo else "") + text),
+            "text": printable(text),
             "index": index,
             "logprobs": log_probs,
             "finish_reason": "stop" if stopped or output.finished else "length",

@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 MOST_ALTERNATIVES = 20  # of an output
 MOST_SAMPLES = 16  # texts for a prompt
-LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**53 - 1  # larger numbers are not exact in every reader of JSON
 
+
+def whole(value: object) -> object:
+    """Returns 3 for 3.0, which is a whole number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(whole)  # after Field, whose bounds are then in the description
+NotEmpty = Annotated[str, Field(min_length=1)]
 Probability = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
@@ -45,7 +53,9 @@ class TranslateRequest(Body):
     source: str = Field(description="code of the source language, or auto")
     target: str = Field(description="code of the target language")
     format: Literal["text"] = Field("text", description="only text: a model would translate the tags of HTML too")
-    alternatives: int = Field(0, ge=0, le=MOST_ALTERNATIVES, description="how many other translations to return")
+    alternatives: Annotated[int, Field(ge=0, le=MOST_ALTERNATIVES), WHOLE] = Field(
+        0, description="how many other translations to return"
+    )
     api_key: str | None = None
     model: str | None = Field(None, description="which model, if several translate between the same languages")
 
@@ -86,7 +96,9 @@ class CompletionRequest(Body):
 
     model: str | None = Field(None, description="one of GET /v1/models; absent: the first")
     prompt: str | list[str] = Field(description="the beginning of the text; for a translator, the source")
-    max_tokens: int | None = Field(None, ge=1, description="most symbols to write; absent: what the model's data needs")
+    max_tokens: Annotated[int, Field(ge=1), WHOLE] | None = Field(
+        None, description="most symbols to write; absent: what the model's data needs"
+    )
     temperature: float | None = Field(
         None,
         ge=0,
@@ -95,15 +107,19 @@ class CompletionRequest(Body):
         description="0: greedy; absent: 1 for a language model, 0 for a translator",
     )
     top_p: Probability | None = None
-    n: int = Field(1, ge=1, le=MOST_SAMPLES, description="texts for each prompt")
-    seed: int | None = Field(None, ge=0, le=LARGEST_SEED)
-    stop: str | list[str] | None = Field(None, description="strings that the text ends before")
-    logprobs: int | None = Field(None, ge=0, le=5, description="return the log-probability of each symbol")
+    n: Annotated[int, Field(ge=1, le=MOST_SAMPLES), WHOLE] = Field(1, description="texts for each prompt")
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), WHOLE] | None = None
+    stop: str | list[NotEmpty] | None = Field(None, description="strings that the text ends before")
+    logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = Field(
+        None, description="return the log-probability of each symbol"
+    )
     echo: bool | None = Field(None, description="return the prompt before the text")
     stream: bool | None = None
     stream_options: dict[str, Any] | None = Field(None, description="include_usage: count the symbols at the end")
     user: str | None = Field(None, description="not used")
-    best_of: int | None = Field(None, ge=1, le=MOST_SAMPLES, description="only the value of n")
+    best_of: Annotated[int, Field(ge=1, le=1), WHOLE] | None = Field(
+        None, description="not supported: no text is chosen among several"
+    )
     suffix: Literal[""] | None = Field(None, description="not supported")
     presence_penalty: float | None = Field(None, ge=0, le=0, description="not supported")
     frequency_penalty: float | None = Field(None, ge=0, le=0, description="not supported")
@@ -174,7 +190,9 @@ class NoveltyRequest(Body):
 class NoveltyAnswer(BaseModel):
     """The parts of a text that its model's training text has too."""
 
-    spans: list[tuple[int, int]] = Field(description="(start, end) of each part, in characters")
+    spans: list[Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+        description="start and end of each part, in characters"
+    )
 
 
 class RunAnswer(BaseModel):

@@ -1,5 +1,6 @@
 """Runs the application: a port and a service in, answers until a signal ends it."""
 
+import logging
 import os
 import signal
 import socket
@@ -41,6 +42,7 @@ def address_of(listening: socket.socket) -> str:
 
 def answer(service: Service, listening: socket.socket) -> None:
     """Answers requests until SIGINT or SIGTERM; what runs then is finished first."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # each form that is not whole gets an answer
     config = uvicorn.Config(
         create_app(service),
         log_config=None,

@@ -28,14 +28,16 @@ JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "mu
 def routes(service: Service) -> APIRouter:
     """Returns the endpoints."""
     router = APIRouter()
-    body = {"schema": TranslateRequest.model_json_schema()}
+    json_form, form = described(service), described(service)
+    form["properties"]["q"]["anyOf"][1]["minItems"] = 1  # a form without q has no q
+    content = {JSON: {"schema": json_form}, FORM: {"schema": form}}
 
     @router.post(
         "/translate",
         response_model=TranslateAnswer,
         responses={**responses(400, 403, 404, 413, 429, 500, 503)},
         dependencies=[Depends(service.gate.count)],
-        openapi_extra={"requestBody": {"required": True, "content": {JSON: body, FORM: body}}},
+        openapi_extra={"requestBody": {"required": True, "content": content}},
     )
     async def translate(request: Request) -> JSONResponse:
         """Translates a text, or several; each line of a text is translated by itself."""
@@ -54,6 +56,19 @@ def routes(service: Service) -> APIRouter:
         return JSONResponse({"status": "ok"})
 
     return router
+
+
+def described(service: Service) -> dict[str, Any]:
+    """Returns the schema of a request, with the languages and models of this service."""
+    schema = TranslateRequest.model_json_schema()
+    fields = schema["properties"]
+    pairs = [(one.name, one.source.code, one.target.code) for one in service.models if one.source and one.target]
+    names, sources, targets = ([*dict.fromkeys(each)] for each in zip(*pairs, strict=True)) if pairs else ([], [], [])
+    fields["source"]["enum"] = [AUTO, *sources]
+    fields["target"]["enum"] = targets
+    fields["model"]["anyOf"][0]["enum"] = ["", *names]
+    fields["q"]["anyOf"][1]["maxItems"] = service.limits.max_lines
+    return schema
 
 
 async def read_request(request: Request) -> TranslateRequest:
