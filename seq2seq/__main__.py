@@ -11,6 +11,7 @@ VERBS = {
     "distill": "train one model that learns from an ensemble or another model",
     "decode": "translate lines",
     "generate": "write text with a language model",
+    "explain": "show how probable each output symbol was, and where the model looked",
     "evaluate": "score a model's translations against references",
     "score": "print the log-probability of given targets",
     "sweep": "compare a model's outputs at several temperatures",

@@ -5,7 +5,7 @@ Training and scoring are imported when they are used, so that `seq2seq.load` is 
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,8 +14,10 @@ from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference import language_model, translator
+from seq2seq.search_config import DecodingConfig
 
 if TYPE_CHECKING:
+    from seq2seq.inference.explanation import Explanation
     from seq2seq.scoring.evaluation import Evaluation
     from seq2seq.scoring.text_evaluation import TextScores
 
@@ -136,6 +138,24 @@ class Translator(translator.Translator, Trained):
 
         return evaluate_model(self, None if data is None else str(data), split, **options)
 
+    def explain(self, text: str, **options: Any) -> "Explanation":
+        """Translates one line; says how probable each symbol was, what else was possible, and where the model looked.
+
+        Args:
+            text: a source line; `text<TAB>tags` for a model with features.
+            options: fields of ExplanationConfig (alternatives=5, tree=False) and of DecodingConfig, such as beam_size=5
+                or prefix="ab". Its text is what `translate([text])` gives with the same options.
+
+        Raises:
+            OptionError: an option is unknown or out of range, or a tree of samples is asked for.
+            DataError: with oov="error", a character is unknown to the model.
+
+        """
+        from seq2seq.inference.explaining import explain_translation, separated
+
+        wanted, others = separated(options)
+        return explain_translation(self, text, DecodingConfig.from_dict(others, where="explain"), wanted)
+
 
 class LanguageModel(language_model.LanguageModel, Trained):
     """A language model: `train` makes one, `seq2seq.load` loads one."""
@@ -152,6 +172,27 @@ class LanguageModel(language_model.LanguageModel, Trained):
         from seq2seq.scoring.text_evaluation import evaluate_text
 
         return evaluate_text(self, None if data is None else str(data))
+
+    def explain(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> "Explanation":
+        """Writes one text; says how probable each of its symbols was, and what else was possible.
+
+        Args:
+            prompt: the beginning of the text; None or empty: continues a random place of the validation text.
+            stop: the text ends before the first of these strings.
+            options: alternatives=5, and fields of GenerationConfig, such as length=40, temperature=0.7 or seed=1. Its
+                text is what `generate(prompt)` gives with the same options.
+
+        Raises:
+            OptionError: an option is unknown or out of range.
+            DataError: with oov="error", a character of the prompt is unknown to the model.
+
+        """
+        from seq2seq.inference.explaining import explain_text, separated
+
+        wanted, others = separated(options)
+        config = language_model.one_text(others, where="explain")
+        stops = language_model.checked_stops(stop)
+        return explain_text(self, self.open(prompt, config), config, wanted, stop=stops)
 
 
 def load(path: str | Path, *, runtime: str = "auto") -> Translator | LanguageModel:

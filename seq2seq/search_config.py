@@ -94,6 +94,16 @@ class DecodingConfig(SamplingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplanationConfig(Config):
+    """What an explanation shows."""
+
+    section: ClassVar[str] = "decode"
+
+    alternatives: int = option(5, "most probable symbols to show at each place", at_least=0, metavar="N")
+    tree: bool = option(False, "show what the beam kept at each step, and the best of what it did not keep")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GenerationConfig(SamplingOptions):
     """How a language model generates text."""
 

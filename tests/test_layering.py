@@ -24,6 +24,7 @@ ROOMS = {
     "models": "ground text",
     "decoding": "ground",
     "inference": "ground bundle text models decoding",
+    "drawing": "ground inference",
     "scoring": "ground bundle text inference",
     "training": "ground bundle text models decoding inference scoring",
     "foreign": "ground text models decoding",
@@ -31,8 +32,9 @@ ROOMS = {
     "cli": "ground bundle",
     "api": "ground bundle text models decoding inference scoring training",
     "adoption": "ground bundle text models decoding inference scoring training api foreign",
-    "serving": "ground bundle text models decoding inference scoring api foreign diagnosis adoption",
-    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli serving",
+    "serving": "ground bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
+    "verbs": "ground bundle text models decoding inference scoring training api foreign diagnosis adoption cli drawing "
+    "serving",
 }
 VERBS = tuple(entry.VERBS)
 

@@ -36,7 +36,7 @@ class OutputFile:
 
     Args:
         path: the file's name; None or '-': standard output.
-        resume: continue the file that an interrupted run left.
+        resume: continue the file that an interrupted run left; None: the verb cannot, so that nothing is left.
         settings: options that both runs must have in common.
 
     Raises:
@@ -45,9 +45,10 @@ class OutputFile:
 
     """
 
-    def __init__(self, path: str | None, *, resume: bool, settings: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | None, *, resume: bool | None, settings: Mapping[str, Any]) -> None:
         self.name = "standard output" if path in (None, "-") else f"--output {path}"
         self.settings = dict(settings)
+        self.resumable = resume is not None
         self.done = 0  # input lines whose results are written
         self.digest = hashlib.sha256()  # of the input lines read so far
         self.expected: str | None = None  # digest of the first `done` lines, until the input is found to agree with it
@@ -55,6 +56,7 @@ class OutputFile:
         self.opened = contextlib.ExitStack()
         if path == "":
             raise OptionError("--output: expected a file name, got ''; leave it out for standard output")
+        resume = bool(resume)
         with self.refusals():
             direct = self.open_directly(path, resume=resume)
         if direct is not None:
@@ -190,7 +192,7 @@ class OutputFile:
             )
         self.expected = None
 
-    def write(self, text: str, lines: Sequence[str]) -> None:
+    def write(self, results: str | bytes, lines: Sequence[str]) -> None:
         """Writes the results of input lines and flushes.
 
         Raises:
@@ -198,7 +200,7 @@ class OutputFile:
 
         """
         with self.refusals("; make room or write elsewhere"):
-            self.file.write(text.encode("utf-8"))
+            self.file.write(results if isinstance(results, bytes) else results.encode("utf-8"))
             self.file.flush()
             self.done += len(lines)
             self.add_to_digest(lines)
@@ -221,5 +223,9 @@ class OutputFile:
                 return
             with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
                 self.file.close()
+            if not self.resumable:
+                self.partial.unlink(missing_ok=True)
+                self.note.unlink(missing_ok=True)
+                return
         if self.expected is None:  # otherwise this run wrote nothing
             say(f"{self.done} lines are in {self.partial}; --resume continues there")

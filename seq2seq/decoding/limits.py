@@ -114,6 +114,10 @@ class Limits(NamedTuple):
         """Returns bool (b,): whether each of the sources, int (b,), has a full output, so that only END may follow."""
         return self.allow_end & (self.max_lengths[sources] == step)
 
+    def free(self, step: int, sources: np.ndarray) -> np.ndarray:
+        """Returns bool (b,): whether neither a prefix nor the length decides this step of each source, int (b,)."""
+        return ~(self.forced(step, sources) | self.closing(step, sources))
+
     def last(self, step: int, sources: np.ndarray) -> np.ndarray:
         """Returns bool (b,): whether this is the last step of each of the sources, int (b,)."""
         return self.step_counts[sources] <= step + 1

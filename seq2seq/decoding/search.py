@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -49,6 +49,10 @@ class StepEvent(NamedTuple):
     scores: np.ndarray  # float64 (b, K): sum of the log-probabilities so far, -inf for an empty slot
 
 
+Observer = Callable[[StepEvent, Candidates, np.ndarray], None]
+"""Sees each step: its event, what could be chosen, and bool (b,): whether the strategy chose freely for each source."""
+
+
 class _Slots(NamedTuple):
     """The hypotheses of b sources, J slots each; see Candidates."""
 
@@ -78,6 +82,7 @@ def search(
     start_ids: int | np.ndarray = START,
     first_logits: np.ndarray | None = None,
     allow_end: bool = True,
+    observer: Observer | None = None,
 ) -> Iterator[StepEvent]:
     """Decodes B sources together and yields an event after each step.
 
@@ -96,6 +101,7 @@ def search(
         start_ids: the input of the first step: one id for all or int (B,).
         first_logits: float (B, V), the logits after a prompt that the state has read; replaces `start_ids`.
         allow_end: whether END may be chosen; False for a text without end.
+        observer: is called after each step, before its event is yielded; it must not change what it gets.
 
     Returns:
         An iterator, which computes each step only when its event is requested.
@@ -115,7 +121,7 @@ def search(
         allow_end=allow_end,
     )
     start = np.full(lines.shape, start_ids, dtype=np.int32)
-    return _steps(model, state, strategy, lines, limits, start, first_logits)
+    return _steps(model, state, strategy, lines, limits, start, first_logits, observer)
 
 
 def _steps(
@@ -126,6 +132,7 @@ def _steps(
     limits: Limits,
     fed: np.ndarray,
     logits: Any,
+    observer: Observer | None,
 ) -> Iterator[StepEvent]:
     sources = np.arange(len(lines))
     slots = _Slots(*(np.zeros((len(lines), 1), kind) for kind in (np.float64, np.int64, bool)))
@@ -157,7 +164,10 @@ def _steps(
         some_ended = bool(np.logical_or.reduce(slots.ended, axis=None))
         if some_ended:
             _check_continued(slots, step, lines[sources])
-        yield StepEvent(step, sources, rows - own[:, :1], tokens, log_probs, slots.scores)
+        event = StepEvent(step, sources, rows - own[:, :1], tokens, log_probs, slots.scores)
+        if observer is not None:
+            observer(event, candidates, limits.free(step, sources))
+        yield event
 
         fed = tokens.astype(np.int32).ravel()
         if rows is not own:

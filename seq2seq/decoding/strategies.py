@@ -37,6 +37,20 @@ Choice = tuple[np.ndarray | None, np.ndarray]
 slot repeats it unchanged, whatever its token is. The token PAD leaves the slot empty."""
 
 
+def rank_scores(candidates: Candidates, length_penalty: float) -> np.ndarray:
+    """Returns the rank_scores of all extensions by one symbol, float64 (B, J, V - first_id), -inf where impossible.
+
+    A frozen hypothesis counts once, in the first column, with its own rank_score.
+    """
+    scores, lengths, ended = candidates.scores, candidates.lengths, candidates.ended
+    ranks: np.ndarray = candidates.logits - (candidates.normalizers - scores)[..., None]
+    ranks /= penalties(lengths + 1, length_penalty)[..., None]
+    if ended.any():
+        ranks[ended] = -np.inf
+        ranks[ended, 0] = scores[ended] / penalties(lengths[ended], length_penalty)
+    return ranks
+
+
 def penalties(lengths: np.ndarray | int, length_penalty: float) -> np.ndarray:
     """Returns the divisors that turn scores into rank_scores, so that long hypotheses can compete with short ones.
 
@@ -148,12 +162,7 @@ class Beam(Strategy):
 
     def choose(self, candidates: Candidates) -> Choice:
         """Chooses parent and token of every slot; returns int (B, K) and int (B, K)."""
-        scores, lengths, ended = candidates.scores, candidates.lengths, candidates.ended
-        ranks = candidates.logits - (candidates.normalizers - scores)[..., None]  # (B, J, V - first_id)
-        ranks /= penalties(lengths + 1, self.length_penalty)[..., None]
-        if ended.any():  # a frozen hypothesis competes once, in the column of END, with its own rank_score
-            ranks[ended] = -np.inf
-            ranks[ended, 0] = scores[ended] / penalties(lengths[ended], self.length_penalty)
+        ranks = rank_scores(candidates, self.length_penalty)
         best, best_ranks = _largest(ranks.reshape(len(ranks), -1), self.width)
         parents, columns = np.divmod(best, ranks.shape[-1])
         return parents, np.where(best_ranks == -np.inf, PAD, columns + candidates.first_id)

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.decoding import Hypothesis, State, Strategy, decode, penalties
+from seq2seq.decoding import Hypothesis, Observer, State, Strategy, decode, penalties
 from seq2seq.decoding.limits import Limits
 from seq2seq.errors import OptionError
-from seq2seq.inference.forcing import fed_log_probs
+from seq2seq.inference.forcing import Followed, fed_log_probs, followed, without_attention
 from seq2seq.inference.protocols import ActionRuntime
+from seq2seq.inference.results import Output
 from seq2seq.inference.writers import WritingLimits, Written
 from seq2seq.special import END, START, UNK
 from seq2seq.text.batches import Ragged
@@ -55,7 +56,13 @@ class ActionWriter:
         return len(source.ids) + 1
 
     def decode(
-        self, sources: Sequence[Reading], *, strategy: Strategy, line_numbers: np.ndarray, limits: WritingLimits
+        self,
+        sources: Sequence[Reading],
+        *,
+        strategy: Strategy,
+        line_numbers: np.ndarray,
+        limits: WritingLimits,
+        observer: Observer | None = None,
     ) -> list[list[Written]]:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
         lengths = np.array([len(source.ids) for source in sources])
@@ -71,6 +78,7 @@ class ActionWriter:
             strategy=strategy,
             line_numbers=line_numbers,
             max_length=lengths + limits.max_lengths + 2,  # END included
+            observer=observer,
         )
         found = [
             Found(index, one, *self.cut(one, sources[index], int(limits.max_lengths[index])))
@@ -146,6 +154,16 @@ class ActionWriter:
     def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
         """Returns the ids that the model is fed for given targets, without START and END."""
         return [path[1:-1] for path in self.paths(sources, targets)]
+
+    def path(self, source: Reading, output: Output) -> list[int]:
+        """Returns the actions that an output's log-probabilities belong to, with START, and END if it was reached."""
+        if not output.finished:
+            return [START, *output.token_ids]
+        return self.paths([source], [Reading([], self.vocabulary.ids_of(output.symbols), output.symbols)])[0]
+
+    def follow(self, source: Reading, path: Sequence[int]) -> Followed:
+        """Feeds a path for one source; returns what the model computed."""
+        return followed(without_attention(self.runtime), self.start([source]), path)
 
 
 class Found(NamedTuple):

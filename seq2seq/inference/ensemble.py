@@ -6,10 +6,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from seq2seq.decoding import State, log_softmax
-from seq2seq.inference.protocols import ActionRuntime, Runtime
+from seq2seq.inference.protocols import ActionRuntime, AttendingRuntime
 from seq2seq.inference.window_model import TextRuntime
 
-Member = TypeVar("Member", Runtime, ActionRuntime, TextRuntime)
+Member = TypeVar("Member", AttendingRuntime, ActionRuntime, TextRuntime)
 
 
 class Ensemble(Generic[Member]):
@@ -37,12 +37,30 @@ class Ensemble(Generic[Member]):
         return mean_log_probs([logits for logits, _ in found]), joined(after for _, after in found)
 
 
-class EnsembleTranslator(Ensemble[Runtime]):
+class EnsembleTranslator(Ensemble[AttendingRuntime]):
     """Several translators as one."""
 
     def start(self, source_ids: np.ndarray) -> State:
         """Encodes sources, int32 (B, S), with every member."""
         return joined(member.start(source_ids) for member in self.members)
+
+    def attend(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray | None]:
+        """Computes a step and the mean of the attention weights of those members that attend.
+
+        Args:
+            token_ids: int32 (N,).
+            state: of N hypotheses.
+
+        Returns:
+            Logits float32 (N, V), which are log-probabilities, the next state, and weights float32 (N, S) or None.
+
+        """
+        states = map(State, state.rows, state.shared)
+        found = [member.attend(token_ids, each) for member, each in zip(self.members, states, strict=True)]
+        logits = mean_log_probs([each for each, *_ in found])
+        weights = [each for *_, each in found if each is not None]
+        mean = np.mean(np.stack(weights), axis=0) if weights else None
+        return logits, joined(after for _, after, _ in found), mean
 
 
 class EnsembleTransducer(Ensemble[ActionRuntime]):

@@ -1,5 +1,8 @@
 """Computes the log-probability of each symbol of given targets, with a step function and teacher forcing."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from seq2seq.decoding import State, StepModel, log_softmax
@@ -65,6 +68,40 @@ def fed_best(model: StepModel, state: State, target_ids: np.ndarray, most: int) 
         kept = np.exp(np.take_along_axis(log_probs, best, -1))
         ids[real, time], probs[real, time] = best, kept / kept.sum(-1, keepdims=True)
     return ids, probs
+
+
+class Followed(NamedTuple):
+    """What a model computed while it was fed one path of T ids after the first."""
+
+    log_probs: np.ndarray  # float64 (T, V): nats, of every id at each step
+    attention: np.ndarray | None  # float32 (T, S); None: the model has no attention
+
+
+AttendingStep = Callable[[np.ndarray, State], tuple[Any, State, Any]]  # see Runtime.attend
+
+
+def without_attention(model: StepModel) -> AttendingStep:
+    """Returns the step of a model that has no attention weights."""
+    return lambda token_ids, state: (*model.step(token_ids, state), None)
+
+
+@single_threaded_products()
+def followed(attend: AttendingStep, state: State, path: Sequence[int]) -> Followed:
+    """Feeds the ids of one path, and keeps the whole distribution and the attention weights of each step.
+
+    Args:
+        attend: the step function.
+        state: before the first id, of one row.
+        path: the first id, which the model only reads, and T more.
+
+    """
+    log_probs, weights = [], []
+    for token in path[:-1]:
+        logits, state, attention = attend(np.array([token], np.int32), state)
+        log_probs.append(log_softmax(np.asarray(logits)[0]))
+        weights.append(attention)
+    attends = bool(weights) and weights[0] is not None
+    return Followed(np.array(log_probs), np.concatenate(weights) if attends else None)
 
 
 @single_threaded_products()

@@ -9,7 +9,7 @@ from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.decoder import build_decoder
-from seq2seq.models.translator import TranslatorModels, build_translator, decoder_inputs
+from seq2seq.models.translator import TranslatorModels, attending_decoder, build_translator, decoder_inputs
 from seq2seq.models.weights import import_weights
 from seq2seq.special import PAD
 
@@ -37,6 +37,7 @@ class KerasTranslator:
 
     def __init__(self, models: TranslatorModels) -> None:
         self.models = models
+        self.decoder = attending_decoder(models)
         ids = tf.TensorSpec((None, None), tf.int32)
         self._encode = tf.function(self._run_encoder, input_signature=[ids])
         self._decode = tf.function(self._run_decoder, reduce_retracing=True)
@@ -61,8 +62,9 @@ class KerasTranslator:
 
     def _run_decoder(self, token_ids: Any, states: list[Any], memory: Any, mask: Any) -> Any:
         inputs = decoder_inputs(self.models, token_ids[:, None], [memory, *states], mask)
-        logits, *after = self.models.decoder(inputs, training=False)
-        return logits[:, 0], after
+        logits, *after = self.decoder(inputs, training=False)
+        weights = after.pop()[:, 0] if self.models.attends else None
+        return logits[:, 0], after, weights
 
     def start(self, source_ids: np.ndarray) -> State:
         """Encodes sources.
@@ -77,6 +79,16 @@ class KerasTranslator:
         return State(rows=[DeviceRows(state) for state in states], shared=shared)
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol, int32 (N,), to each hypothesis; returns logits float32 (N, V) and the next state."""
+        logits, after, _ = self._step(token_ids, state)
+        return logits, after
+
+    def attend(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray | None]:
+        """Feeds one symbol, int32 (N,); returns logits float32 (N, V), the state and weights float32 (N, S) or None."""
+        logits, after, weights = self._step(token_ids, state)
+        return logits, after, None if weights is None else weights.numpy()
+
+    def _step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, Any]:
         """Feeds one symbol to each hypothesis.
 
         Args:
@@ -84,7 +96,7 @@ class KerasTranslator:
             state: rows (N, H) each; shared memory (B, S, M) and mask (B, S).
 
         Returns:
-            logits float32 (N, V) and the next state.
+            Logits float32 (N, V), the next state, and the attention weights as a tensor (N, S) or None.
 
         """
         memory = mask = tf.zeros((0,))
@@ -93,10 +105,10 @@ class KerasTranslator:
             width = len(token_ids) // max(len(state.shared[0]), 1)
             if width > 1:
                 memory, mask = tf.repeat(memory, width, axis=0), tf.repeat(mask, width, axis=0)
-        logits, after = self._decode(
+        logits, after, weights = self._decode(
             tf.constant(token_ids, tf.int32), [leaf.tensor for leaf in state.rows], memory, mask
         )
-        return logits.numpy(), State([DeviceRows(tensor) for tensor in after], state.shared)
+        return logits.numpy(), State([DeviceRows(tensor) for tensor in after], state.shared), weights
 
 
 class KerasLanguageModel:

@@ -221,14 +221,14 @@ class LanguageModel:
         return logits, state
 
 
-def one_text(options: Mapping[str, Any]) -> GenerationConfig:
-    """Builds the options for one text; draws a seed if none was given.
+def one_text(options: Mapping[str, Any], *, where: str = "generate") -> GenerationConfig:
+    """Builds the options for one text; draws a seed if none was given. An unknown option's error begins with `where`.
 
     Raises:
         OptionError: an option is unknown or out of range, or `samples` is not 1.
 
     """
-    config = GenerationConfig.from_dict(options, where="generate")
+    config = GenerationConfig.from_dict(options, where=where)
     if config.samples != 1:
         raise OptionError(f"samples: expected 1 for one text, got {config.samples}; `texts` writes several")
     return config.with_seed()

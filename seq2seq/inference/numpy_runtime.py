@@ -90,6 +90,11 @@ class NumpyDecoder:
         return (np.tanh(projected[:, :, None] + keys[:, None]) @ self.weights["attention.vector"])[..., 0]
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
+        """Feeds one symbol, int32 (N,), to each hypothesis; returns logits float32 (N, V) and the next state."""
+        logits, after, _ = self.attend(token_ids, state)
+        return logits, after
+
+    def attend(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray | None]:
         """Feeds one symbol to each hypothesis.
 
         Args:
@@ -97,9 +102,10 @@ class NumpyDecoder:
             state: rows (N, H) each; shared: () or keys (B, S, H), values (B, S, H) and bias (B, 1, S).
 
         Returns:
-            logits float32 (N, V) and the next state.
+            Logits float32 (N, V), the next state, and the attention weights float32 (N, S) or None.
 
         """
+        weights = None
         projected = self.projected_table.take(token_ids, axis=1)
         after: list[np.ndarray] = []
         for index, cell in enumerate(self.cells):
@@ -109,14 +115,14 @@ class NumpyDecoder:
             after.extend(cell(projected, mine))
         outputs = after[-self.cells[-1].state_count]
         if self.score is not None:
-            outputs = self._attend(outputs, state.shared)
+            outputs, weights = self._context(outputs, state.shared)
             if not self.squashes:
-                return outputs, State(after, state.shared)
+                return outputs, State(after, state.shared), weights
         logits = outputs @ self.output_kernel
         logits += self.output_bias
-        return logits, State(after, state.shared)
+        return logits, State(after, state.shared), weights
 
-    def _attend(self, outputs: np.ndarray, shared: Any) -> np.ndarray:
+    def _context(self, outputs: np.ndarray, shared: Any) -> tuple[np.ndarray, np.ndarray]:
         keys, values, bias = shared
         assert self.score is not None
         query = outputs.reshape(len(keys), -1, outputs.shape[-1])  # (B, K, H)
@@ -128,7 +134,8 @@ class NumpyDecoder:
         context = (scores @ values).reshape(len(outputs), -1)
         context += outputs @ self.query_kernel
         context += self.combine_bias
-        return np.tanh(context, out=context) if self.squashes else context
+        weights = scores.reshape(len(outputs), -1)
+        return np.tanh(context, out=context) if self.squashes else context, weights
 
 
 class Encoded(NamedTuple):
@@ -217,3 +224,7 @@ class NumpyTranslator:
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol, int32 (N,), to each hypothesis; returns logits float32 (N, V), as NumpyDecoder.step."""
         return self.decoder.step(token_ids, state)
+
+    def attend(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray | None]:
+        """Feeds one symbol, int32 (N,); returns logits float32 (N, V), the state and weights float32 (N, S) or None."""
+        return self.decoder.attend(token_ids, state)

@@ -25,3 +25,10 @@ class Runtime(Protocol):
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Feeds one symbol to each hypothesis; returns logits (N, V) and the next state."""
+
+
+class AttendingRuntime(Runtime, Protocol):
+    """A translator's runtime that can show where a step looked."""
+
+    def attend(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray | None]:
+        """Computes a step and returns the attention weights (N, S) too; None for a model without attention."""

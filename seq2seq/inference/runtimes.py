@@ -6,7 +6,7 @@ from seq2seq.bundle import Bundle
 from seq2seq.errors import OptionError
 from seq2seq.inference.action_writer import ActionWriter
 from seq2seq.inference.ensemble import EnsembleLanguageModel, EnsembleTransducer, EnsembleTranslator
-from seq2seq.inference.protocols import ActionRuntime, Runtime
+from seq2seq.inference.protocols import ActionRuntime, AttendingRuntime
 from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 from seq2seq.inference.writers import SymbolWriter, Writer
 from seq2seq.text.source_layout import SourceForm
@@ -20,7 +20,7 @@ def check_runtime(runtime: str) -> None:
         raise OptionError(f"--runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
 
 
-def make_runtime(bundle: Bundle, runtime: str) -> Runtime:
+def make_runtime(bundle: Bundle, runtime: str) -> AttendingRuntime:
     """Builds the runtime of a translator that writes symbols; raises OptionError for an unknown runtime."""
     check_runtime(runtime)
     if bundle.members:
@@ -60,7 +60,7 @@ def make_writer(bundle: Bundle, runtime: str, step_model: Any = None) -> Writer:
     Args:
         bundle: the model.
         runtime: "numpy", "keras" or "auto".
-        step_model: a Runtime or ActionRuntime to use; None: one is built from the weights.
+        step_model: an AttendingRuntime or ActionRuntime to use; None: one is built from the weights.
 
     Raises:
         OptionError: the runtime is unknown.

@@ -11,10 +11,10 @@ import numpy as np
 from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cores import core_count
-from seq2seq.decoding import strategy_of
+from seq2seq.decoding import Observer, strategy_of
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.lookup import dictionary_in, looked_up
-from seq2seq.inference.protocols import ActionRuntime, Runtime
+from seq2seq.inference.protocols import ActionRuntime, AttendingRuntime
 from seq2seq.inference.rescoring import one_for_each_text
 from seq2seq.inference.results import Output, Scored
 from seq2seq.inference.runtimes import make_writer
@@ -42,7 +42,7 @@ class Translator:
     """
 
     def __init__(
-        self, bundle: Bundle, *, runtime: str = "auto", step_model: Runtime | ActionRuntime | None = None
+        self, bundle: Bundle, *, runtime: str = "auto", step_model: AttendingRuntime | ActionRuntime | None = None
     ) -> None:
         if bundle.kind != TRANSLATOR or bundle.source_vocabulary is None:
             raise BundleError(f"{bundle.path}: is a {bundle.kind}, expected a {TRANSLATOR}; use `generate` for it")
@@ -110,8 +110,9 @@ class Translator:
         first_line: int = 1,
         numbers: Sequence[int] | None = None,
         notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+        observer: Observer | None = None,
     ) -> list[list[Output]]:
-        """Decodes some lines together; to sample, `config` must have a seed.
+        """Decodes some lines together; to sample, `config` must have a seed. An observer sees each batch's search.
 
         Lines of several inputs can be decoded together: `numbers` are then those of the lines in their own inputs.
         """
@@ -137,6 +138,7 @@ class Translator:
                 strategy=strategy,
                 line_numbers=line_numbers[batch],
                 limits=WritingLimits(most, config.min_length, prefix, joining),
+                observer=observer,
             )
             for index, several in zip(batch.tolist(), decoded, strict=True):
                 kept = several[: config.n_best]

@@ -5,9 +5,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from seq2seq.decoding import State, StepModel, Strategy, decode
-from seq2seq.inference.forcing import fed_log_probs
-from seq2seq.inference.protocols import Runtime
+from seq2seq.decoding import Observer, State, StepModel, Strategy, decode
+from seq2seq.inference.forcing import Followed, fed_log_probs, followed
+from seq2seq.inference.protocols import AttendingRuntime
+from seq2seq.inference.results import Output
 from seq2seq.special import END, START
 from seq2seq.text.batches import Ragged
 from seq2seq.text.readings import Reading
@@ -49,7 +50,13 @@ class Writer(Protocol):
         """Returns the number of ids that the encoder reads."""
 
     def decode(
-        self, sources: Sequence[Reading], *, strategy: Strategy, line_numbers: np.ndarray, limits: WritingLimits
+        self,
+        sources: Sequence[Reading],
+        *,
+        strategy: Strategy,
+        line_numbers: np.ndarray,
+        limits: WritingLimits,
+        observer: Observer | None = None,
     ) -> list[list[Written]]:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
 
@@ -62,11 +69,17 @@ class Writer(Protocol):
     def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
         """Returns the ids that the model is fed for given targets, without START and END."""
 
+    def path(self, source: Reading, output: Output) -> list[int]:
+        """Returns the ids that an output's log-probabilities belong to, with START, and END if it was reached."""
+
+    def follow(self, source: Reading, path: Sequence[int]) -> Followed:
+        """Feeds a path for one source; returns what the model computed."""
+
 
 class SymbolWriter:
     """Writes one target symbol in each step."""
 
-    def __init__(self, runtime: Runtime, form: SourceForm, vocabulary: Vocabulary) -> None:
+    def __init__(self, runtime: AttendingRuntime, form: SourceForm, vocabulary: Vocabulary) -> None:
         self.runtime, self.form, self.vocabulary = runtime, form, vocabulary
 
     def start(self, sources: Sequence[Reading]) -> State:
@@ -79,7 +92,13 @@ class SymbolWriter:
         return len(self.form.row(source.tags + source.ids))
 
     def decode(
-        self, sources: Sequence[Reading], *, strategy: Strategy, line_numbers: np.ndarray, limits: WritingLimits
+        self,
+        sources: Sequence[Reading],
+        *,
+        strategy: Strategy,
+        line_numbers: np.ndarray,
+        limits: WritingLimits,
+        observer: Observer | None = None,
     ) -> list[list[Written]]:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
         decoded = decode(
@@ -91,6 +110,7 @@ class SymbolWriter:
             min_length=limits.min_length,
             prefix=[limits.prefix] * len(sources) if limits.prefix else None,
             not_after_prefix=limits.not_after_prefix,
+            observer=observer,
         )
         return [[Written(self.vocabulary.symbols_of(one.token_ids), *one) for one in several] for several in decoded]
 
@@ -107,3 +127,11 @@ class SymbolWriter:
     def fed(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
         """Returns the ids that the model is fed for given targets, without START and END."""
         return [target.ids for target in targets]
+
+    def path(self, source: Reading, output: Output) -> list[int]:
+        """Returns the ids that an output's log-probabilities belong to, with START, and END if it was reached."""
+        return [START, *output.token_ids, *[END] * output.finished]
+
+    def follow(self, source: Reading, path: Sequence[int]) -> Followed:
+        """Feeds a path for one source; returns what the model computed."""
+        return followed(self.runtime.attend, self.start([source]), path)

@@ -96,6 +96,14 @@ def training_model(models: TranslatorModels) -> keras.Model:
     return keras.Model([source_ids, token_ids], logits, name="translator")
 
 
+def attending_decoder(models: TranslatorModels) -> keras.Model:
+    """Returns the decoder; where it attends, with the attention weights (B, T, S) as its last output."""
+    if not models.attends:
+        return models.decoder
+    weights = models.decoder.get_layer("attention").output[1]
+    return keras.Model(models.decoder.inputs, [*models.decoder.outputs, weights], name="attending_decoder")
+
+
 def attention_model(models: TranslatorModels) -> keras.Model:
     """Returns the decoder with the attention weights (B, T, S) as its only output, for plots."""
     return keras.Model(models.decoder.inputs, models.decoder.get_layer("attention").output[1], name="attention_view")

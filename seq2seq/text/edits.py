@@ -73,6 +73,26 @@ def apply(actions: Sequence[int], source: Sequence[str], target_symbols: Sequenc
     return written
 
 
+def described(
+    action: int, position: int, source: Sequence[str], target_symbols: Sequence[str]
+) -> tuple[str, str | None]:
+    """Returns an action's name, and the symbol that it writes; None: it writes none.
+
+    Args:
+        action: its id, DELETE, COPY, END or one that writes.
+        position: in the source.
+        source: the symbols of the source, as COPY writes them.
+        target_symbols: the symbol of each target id, special ids included.
+
+    """
+    if action in (END, DELETE):
+        return ("end" if action == END else "delete"), None
+    if action == COPY:
+        return "copy", source[position]
+    (symbol,) = apply([action], source, target_symbols)
+    return ("substitute" if advances(action_count(len(target_symbols)))[action] else "insert"), symbol
+
+
 def check_paths(source_ids: np.ndarray, action_ids: np.ndarray, *, target_size: int) -> None:
     """Refuses actions that do not belong to their sources.
 

@@ -11,7 +11,7 @@ from seq2seq.config import TrainingConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.inference.keras_transducer import KerasTransducer
-from seq2seq.inference.protocols import ActionRuntime, Runtime
+from seq2seq.inference.protocols import ActionRuntime, AttendingRuntime
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import tf
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # it imports this file
 EXAMPLES = 3  # of the validation items are printed
 
 
-def build_models(bundle: Bundle, *, has_tags: bool) -> tuple[Trainable, Runtime | ActionRuntime]:
+def build_models(bundle: Bundle, *, has_tags: bool) -> tuple[Trainable, AttendingRuntime | ActionRuntime]:
     """Builds the models of a bundle without weights, as training and as decoding use them."""
     assert bundle.source_vocabulary is not None
     sizes = {"source_size": len(bundle.source_vocabulary), "target_size": len(bundle.target_vocabulary)}
