@@ -38,7 +38,7 @@ def test_every_answer_is_one_that_the_description_has(tmp_path, address):
     command += ["--seed", "1", "--max-examples", "100" if TORTURE else "4", "--generation-database", "none"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stdout.partition("FAILURES")[2] or result.stdout + result.stderr
-    assert "11 selected / 11 total" in result.stdout
+    assert "12 selected / 12 total" in result.stdout
 
 
 class Fuzz:
@@ -86,6 +86,8 @@ RIGHT = {
                         "seed": 1, "stop": ["e"], "logprobs": 2, "echo": True, "stream": False, "user": "x",
                         "stream_options": {"include_usage": True}, "best_of": 2, "logit_bias": {}},
     "/novelty": {"model": "text", "text": "The ferry left the quay at seven", "api_key": ""},
+    "/explain": {"model": "tiny", "q": "abcd.", "prefix": "", "alternatives": 2, "temperature": None, "top_k": None,
+                 "top_p": None, "seed": 1, "beam_size": 2, "tree": True, "max_length": 9, "length": 5},
     "/doctor": {"files": "x"},
 }  # fmt: skip
 TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain",
