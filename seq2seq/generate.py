@@ -23,7 +23,8 @@ from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.errors import OptionError
-from seq2seq.inference.language_model import LanguageModel, Opening, checked_stops
+from seq2seq.inference.drafts import Opening
+from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.results import Generated, fields_of
 from seq2seq.scoring.memorization import SPAN, marked, quoted_share, quoted_spans, training_text
 from seq2seq.search_config import GenerationConfig

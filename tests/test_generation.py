@@ -16,8 +16,10 @@ from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
 from seq2seq.errors import BundleError, DataError, OptionError
 from seq2seq.inference.canary import choose_text_canary, replay_canary, steady_count
-from seq2seq.inference.language_model import LanguageModel, Writer, overlap, random_place
+from seq2seq.inference.drafts import Writer, overlap
+from seq2seq.inference.language_model import LanguageModel, random_place
 from seq2seq.inference.numpy_language import NumpyLanguageModel
+from seq2seq.search_config import GenerationConfig
 from seq2seq.text.prose import TextForm
 from seq2seq.text.vocabulary import Vocabulary
 
@@ -336,3 +338,16 @@ def test_numpy_and_keras_give_the_same_logits(rnn, layers):
         tokens = random.integers(0, 11, 3).astype(np.int32)
         (one, states[0]), (other, states[1]) = plain.step(tokens, states[0]), live.step(tokens, states[1])
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["numpy", "keras"])
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"seed": 3, "samples": 2}])
+def test_texts_written_together_are_those_written_alone(model, runtime, options):
+    model = seq2seq.load(model.bundle.path, runtime=runtime)
+    config = GenerationConfig(length=12, **options).with_seed()
+    tasks = [(model.open(prompt, config), stop) for prompt, stop in (("Ada fed", ()), ("T", ["e"]), ("gulls", ["zz"]))]
+    together = model.write_together(tasks, config)
+    for several, task in zip(together, tasks, strict=True):
+        for one, alone in zip(several, model.write(*task[:1], config, task[1]), strict=True):
+            assert one._replace(log_probs=[]) == alone._replace(log_probs=[])
+            assert one.log_probs == pytest.approx(alone.log_probs, abs=1e-5)

@@ -32,8 +32,10 @@ ROOMS = {
     "cli": "ground bundle",
     "api": "ground bundle text models decoding inference scoring training",
     "adoption": "ground bundle text models decoding inference scoring training api foreign",
+    "serving": "ground bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
-        "ground bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli drawing"
+        "ground bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli drawing "
+        "serving"
     ),
 }
 VERBS = tuple(entry.VERBS)

@@ -8,6 +8,7 @@ from seq2seq.api import load
 from seq2seq.cores import core_count
 from seq2seq.inference.threads import blas_threads, single_threaded_products, spread
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import DecodingConfig
 
 
 @pytest.fixture
@@ -105,3 +106,22 @@ def test_lines_decoded_side_by_side_say_what_they_say_alone(tiny_bundle, monkeyp
         assert said == together.translate(lines, **options)
         monkeypatch.setattr("seq2seq.inference.translator.core_count", lambda: 3)
     assert together.translate(lines)[:20] == alone
+
+
+def test_lines_of_several_inputs_keep_their_own_numbers(tiny_bundle):
+    translator = load(tiny_bundle(hidden_size=16))
+    lines = ["abcd.", "efgh.", "ijkl."]
+    for config in (
+        DecodingConfig(),
+        DecodingConfig(beam_size=3, n_best=2),
+        DecodingConfig(temperature=1.0, seed=3, n_best=2),
+    ):
+        alone = [
+            translator.decode_chunk([line], config, first_line=number)[0]
+            for line, number in zip(lines, (1, 1, 7), strict=True)
+        ]
+        together = translator.decode_chunk(lines, config, numbers=[1, 1, 7])
+        assert [[each.text for each in several] for several in together] == [
+            [e.text for e in several] for several in alone
+        ]
+        assert [several[0].line for several in together] == [1, 1, 7]

@@ -5,6 +5,7 @@ To the search a state is only nested tuples, named tuples, lists and dicts of ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,23 @@ def select_sources(state: State, sources: np.ndarray, width: int) -> State:
     """
     rows = (sources[:, None] * width + np.arange(width)).ravel()
     return State(_select(state.rows, rows), _select(state.shared, sources))
+
+
+def join_rows(states: Sequence[State]) -> State:
+    """Makes one state of several, each of other hypotheses of the same model; the first state has the first rows."""
+    return states[0] if len(states) == 1 else State(*(_join(trees) for trees in zip(*states, strict=True)))
+
+
+def _join(trees: Sequence[Any]) -> Any:
+    first = trees[0]
+    if isinstance(first, dict):
+        return {key: _join([tree[key] for tree in trees]) for key in first}
+    if isinstance(first, list | tuple):
+        parts = [_join(each) for each in zip(*trees, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    if isinstance(first, np.ndarray):
+        return np.concatenate(trees)
+    return first.join(trees[1:])  # an array on a device has its own method for this
 
 
 def _select(tree: Any, rows: np.ndarray) -> Any:

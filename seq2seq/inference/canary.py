@@ -9,7 +9,8 @@ import numpy as np
 
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
-from seq2seq.inference.language_model import LanguageModel, Opening
+from seq2seq.inference.drafts import Opening
+from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.translator import Translator
 from seq2seq.search_config import DecodingConfig, GenerationConfig

@@ -7,7 +7,8 @@ import numpy as np
 
 from seq2seq.decoding import State, StepModel, select_rows
 from seq2seq.decoding.filters import temper
-from seq2seq.inference.language_model import LanguageModel, Opening
+from seq2seq.inference.drafts import Opening
+from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END, SPECIAL_COUNT, START

@@ -1,6 +1,6 @@
 """Runs the models of either kind with Keras; states stay on the device between steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,10 @@ class DeviceRows:
     def select(self, rows: np.ndarray) -> "DeviceRows":
         """Returns the rows with the given indexes, int (R,), in this order."""
         return DeviceRows(tf.gather(self.tensor, rows))
+
+    def join(self, others: Sequence["DeviceRows"]) -> "DeviceRows":
+        """Returns these rows, then those of the others."""
+        return DeviceRows(tf.concat([self.tensor, *(other.tensor for other in others)], 0))
 
     def __len__(self) -> int:
         return int(self.tensor.shape[0])

@@ -1,14 +1,16 @@
 """Writes text with a language model: continues a prompt, all at once or symbol by symbol."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 
 from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import LANGUAGE_MODEL
-from seq2seq.decoding import State, StepEvent, search, select_rows, strategy_of
+from seq2seq.decoding import State, StepEvent, join_rows, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
+from seq2seq.inference.drafts import Draft, Opening, Writer
 from seq2seq.inference.forcing import text_log_probs
 from seq2seq.inference.results import Generated, Scored
 from seq2seq.inference.runtimes import make_text_runtime
@@ -20,50 +22,6 @@ from seq2seq.text.prose import WORD_JOINT, TextForm
 from seq2seq.text.readings import Replacement
 
 OPENING_CHARACTERS = 100  # length of a random place of the validation text
-
-
-class Opening(NamedTuple):
-    """The text that the model continues."""
-
-    text: str
-    ids: list[int]
-    given: bool  # False: a random place of the validation text, which the output does not begin with
-
-
-class Writer:
-    """Builds one text symbol by symbol, and holds back characters that may be the beginning of a stop string.
-
-    Args:
-        form: how symbols are joined into text.
-        before: the last symbol of the prompt; empty: there is none.
-        stop: strings that end the text.
-
-    """
-
-    def __init__(self, form: TextForm, before: str, stop: Sequence[str]) -> None:
-        self.form = form
-        self.before = before
-        self.stop = stop
-        self.held = ""
-        self.stopped = False
-
-    def add(self, symbol: str) -> str:
-        """Adds the next symbol; returns the text that no stop string can remove any more."""
-        self.held += self.form.piece(symbol, self.before)
-        self.before = symbol
-        found = [place for place in (self.held.find(stop) for stop in self.stop) if place >= 0]
-        if found:
-            self.stopped = True
-            certain, self.held = self.held[: min(found)], ""
-            return certain
-        kept = max((overlap(self.held, stop) for stop in self.stop), default=0)
-        certain, self.held = self.held[: len(self.held) - kept], self.held[len(self.held) - kept :]
-        return certain
-
-
-def overlap(text: str, stop: str) -> int:
-    """Returns how many characters at the end of `text` are a beginning of `stop`."""
-    return next((size for size in range(min(len(text), len(stop) - 1), 0, -1) if stop.startswith(text[-size:])), 0)
 
 
 class LanguageModel:
@@ -116,7 +74,7 @@ class LanguageModel:
         if opening.given:
             yield opening.text
         writer = Writer(self.form, self.last_symbol(opening), stop)
-        for event in single_threaded_steps(self.events(opening, config, [sample])):
+        for event in single_threaded_steps(self.events([opening], config, [sample])):
             if piece := writer.add(self.vocabulary.symbol(int(event.tokens[0, 0]))):
                 yield piece
             if writer.stopped:
@@ -129,35 +87,40 @@ class LanguageModel:
         config = GenerationConfig.from_dict(options, where="generate").with_seed()
         return self.write(self.open(prompt, config), config, checked_stops(stop))
 
-    @single_threaded_products()
     def write(self, opening: Opening, config: GenerationConfig, stop: Sequence[str] = ()) -> list[Generated]:
         """Writes all samples; `config` must have a seed."""
-        writers = [Writer(self.form, self.last_symbol(opening), stop) for _ in range(config.samples)]
-        texts: list[list[str]] = [[opening.text] if opening.given else [] for _ in writers]
-        token_ids: list[list[int]] = [[] for _ in writers]
-        log_probs: list[list[float]] = [[] for _ in writers]
-        for event in self.events(opening, config, range(1, config.samples + 1)):
-            for sample, writer in enumerate(writers):
-                if not writer.stopped:
-                    token_ids[sample].append(int(event.tokens[sample, 0]))
-                    log_probs[sample].append(float(event.log_probs[sample, 0]))
-                    texts[sample].append(writer.add(self.vocabulary.symbol(token_ids[sample][-1])))
-            if all(writer.stopped for writer in writers):
-                break
+        return self.write_together([(opening, stop)], config)[0]
+
+    @single_threaded_products()
+    def write_together(
+        self, tasks: Sequence[tuple[Opening, Sequence[str]]], config: GenerationConfig
+    ) -> list[list[Generated]]:
+        """Writes all samples of several openings at once, each with its stop strings; each is what `write` gives it."""
+        drafts: list[Draft] = []
+        for drafts in self.growing(tasks, config):  # noqa: B007 - the last ones are the texts
+            pass
         assert config.seed is not None
-        return [
-            Generated(
-                sample + 1,
-                opening.text,
-                "".join(texts[sample]) + writer.held,
-                self.vocabulary.symbols_of(token_ids[sample]),
-                log_probs[sample],
-                writer.stopped,
-                config.seed,
-                token_ids[sample],
-            )
-            for sample, writer in enumerate(writers)
+        samples = range(1, config.samples + 1)
+        numbered = zip(cycle(samples), drafts, strict=False)
+        found = [draft.finished(sample, config.seed, self.vocabulary) for sample, draft in numbered]
+        return [found[start : start + len(samples)] for start in range(0, len(found), len(samples))]
+
+    def growing(
+        self, tasks: Sequence[tuple[Opening, Sequence[str]]], config: GenerationConfig
+    ) -> Iterator[list[Draft]]:
+        """Yields the same list of drafts after each symbol, those of the first task first, until all have ended."""
+        samples = range(1, config.samples + 1)
+        drafts = [
+            Draft(opening, Writer(self.form, self.last_symbol(opening), stop))
+            for opening, stop in tasks
+            for _ in samples
         ]
+        for event in self.events([opening for opening, _ in tasks], config, samples):
+            for row, draft in enumerate(drafts):
+                draft.add(event, row, self.vocabulary)
+            yield drafts
+            if all(draft.writer.stopped for draft in drafts):
+                return
 
     def score(self, texts: Sequence[str]) -> list[Scored]:
         """Computes the log-probability of each symbol of texts except the first symbol.
@@ -229,17 +192,22 @@ class LanguageModel:
         """Returns the last symbol of a given prompt; an empty string for a random place."""
         return self.vocabulary.symbol(opening.ids[-1]) if opening.given else ""
 
-    def events(self, opening: Opening, config: GenerationConfig, samples: Sequence[int]) -> Iterator[StepEvent]:
-        """Reads the opening once, then yields one event for each symbol of all samples; every event costs the same."""
-        rows = np.zeros(len(samples), np.int64)
-        logits, state = self.read(opening.ids)
+    def events(
+        self, openings: Sequence[Opening], config: GenerationConfig, samples: Sequence[int]
+    ) -> Iterator[StepEvent]:
+        """Reads each opening once, then yields one event for each symbol of all samples; every event costs the same.
+
+        The rows of an event are the samples of the first opening, then those of the next one.
+        """
+        read = [self.read(opening.ids) for opening in openings]
+        rows = np.repeat(np.arange(len(read)), len(samples))
         yield from search(
             self.runtime,
-            select_rows(state, rows),
+            select_rows(join_rows([state for _, state in read]), rows),
             strategy=strategy_of(config),
-            line_numbers=samples,
+            line_numbers=[*samples] * len(read),
             max_length=config.length,
-            first_logits=logits[rows],
+            first_logits=np.concatenate([logits for logits, _ in read])[rows],
             allow_end=False,
         )
 

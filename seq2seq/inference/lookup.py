@@ -31,7 +31,7 @@ def dictionary_in(bundle: Bundle) -> Mapping[str, str]:
 
 
 def looked_up(
-    translator: "Translator", lines: Sequence[str], config: DecodingConfig, *, first_line: int
+    translator: "Translator", lines: Sequence[str], numbers: Sequence[int], config: DecodingConfig
 ) -> dict[int, Output]:
     """Finds lines in the dictionary; returns the outputs of those whose target has an allowed length, by index.
 
@@ -45,5 +45,5 @@ def looked_up(
         length = len(translator.target_vocabulary.segment(text))
         if config.min_length <= length <= (config.max_length or length):
             places.append(place)
-            outputs.append(Output(first_line + place, line, text, [], [], 0.0, 0.0, True, None, [], looked_up=True))
+            outputs.append(Output(numbers[place], line, text, [], [], 0.0, 0.0, True, None, [], looked_up=True))
     return dict(zip(places, rescored(translator, outputs, config), strict=True))

@@ -107,41 +107,47 @@ class Translator:
         chunk: Sequence[str],
         config: DecodingConfig,
         *,
-        first_line: int,
+        first_line: int = 1,
+        numbers: Sequence[int] | None = None,
         notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
         observer: Observer | None = None,
     ) -> list[list[Output]]:
-        """Decodes some lines together; to sample, `config` must have a seed. An observer sees each batch's search."""
+        """Decodes some lines together; to sample, `config` must have a seed. An observer sees each batch's search.
+
+        Lines of several inputs can be decoded together: `numbers` are then those of the lines in their own inputs.
+        """
+        numbers = range(first_line, first_line + len(chunk)) if numbers is None else numbers
         strategy = strategy_of(
             config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
         )
-        read = [self.encode(line, config.oov, first_line + index, notice) for index, line in enumerate(chunk)]
+        read = [self.encode(line, config.oov, number, notice) for line, number in zip(chunk, numbers, strict=True)]
         prefix = self.encode_prefix(config, notice)
         joining = self.target_vocabulary.joining(self.target_vocabulary.decode(prefix))
         drawn = config.seed if config.temperature else None
         # what an empty line gets
         found = [
-            [Output(first_line + index, line, "", [], [], 0.0, 0.0, True, drawn, [])] * config.n_best
-            for index, line in enumerate(chunk)
+            [Output(number, line, "", [], [], 0.0, 0.0, True, drawn, [])] * config.n_best
+            for line, number in zip(chunk, numbers, strict=True)
         ]
+        line_numbers = np.array(numbers)
 
         def decode_batch(batch: np.ndarray) -> None:
             most = np.array([self.length_limit(length(index), len(prefix), config) for index in batch])
             decoded = self.writer.decode(
                 [read[index] for index in batch],
                 strategy=strategy,
-                line_numbers=batch + first_line,
+                line_numbers=line_numbers[batch],
                 limits=WritingLimits(most, config.min_length, prefix, joining),
                 observer=observer,
             )
             for index, several in zip(batch.tolist(), decoded, strict=True):
                 kept = several[: config.n_best]
-                found[index] = [self.output(chunk[index], first_line + index, one, config) for one in kept]
+                found[index] = [self.output(chunk[index], numbers[index], one, config) for one in kept]
 
         def length(index: int) -> int:
             return len(read[index].tags) + len(read[index].ids)
 
-        known = looked_up(self, chunk, config, first_line=first_line) if config.dictionary else {}
+        known = looked_up(self, chunk, numbers, config) if config.dictionary else {}
         filled = [index for index in range(len(read)) if length(index) and index not in known]
         self.in_batches(
             decode_batch, filled, lambda index: (self.writer.row_length(read[index]), length(index)), config.batch_size

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.inference.drafts import Opening
 from seq2seq.inference.entropy import output_entropy, text_entropy
-from seq2seq.inference.language_model import LanguageModel, Opening
+from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.diversity import text_measures, unknown_words

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import cmudict, decoding_rows, tables, training_rows
+from tests.benchmarks import cmudict, decoding_rows, service, tables, training_rows
 from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
@@ -22,6 +22,7 @@ ROWS = {
     "scaling": decoding_rows.scaling,
     "generation": decoding_rows.generation,
     "parity": decoding_rows.parity,
+    "service": service.service,
     "memory": decoding_rows.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
@@ -41,6 +42,10 @@ def parse(argv=None):
     parser.add_argument("--lines", type=int, default=20_000, help="lines of the whole command (default: 20000)")
     parser.add_argument("--parity-lines", type=int, default=1000, help="lines of the row parity (default: 1000)")
     parser.add_argument("--memory-lines", type=int, default=1_000_000, help="lines of the row memory")
+    parser.add_argument("--service-lines", type=int, default=2000, help="lines of the row service (default: 2000)")
+    parser.add_argument(
+        "--requests", type=int, default=20_000, help="least requests of the row service (default: 20000)"
+    )
     parser.add_argument("--json", type=Path, default=Path("runs/benchmarks.json"), help="default: %(default)s")
     return parser.parse_args(argv)
 

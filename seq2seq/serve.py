@@ -1,0 +1,101 @@
+"""The `serve` verb: answers HTTP requests with one or more models."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from seq2seq.bundle_record import RUNS
+from seq2seq.cli.options import add_options, configured, whole
+from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
+from seq2seq.errors import OptionError
+from seq2seq.serving.limits import Limits
+
+EXAMPLE = (
+    "  seq2seq serve --model runs/fra-eng\n"
+    "  seq2seq serve --model runs/fra-eng runs/prose --port 8080 --api-key SECRET --rate 60\n"
+    "  curl -d q='How are you?' -d source=en -d target=fr http://127.0.0.1:8000/translate\n\n"
+    "The service answers as LibreTranslate does (POST /translate, GET /languages) and as OpenAI does\n"
+    "(POST /v1/completions, GET /v1/models); GET /openapi.json describes all endpoints. It listens on this machine's\n"
+    "own address only, unless --host names another."
+)
+KEY_VARIABLE = "SEQ2SEQ_API_KEY"
+INSTALL = "pip install 'seq2seq[serve]'"
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the options."""
+    parser = make_parser("serve", "Answer HTTP requests with one or more models.", EXAMPLE)
+    parser.add_argument(
+        "--model", metavar="DIR", nargs="+", action="extend", default=[],
+        help=f"model folders (default: the newest finished one under {RUNS}/)",
+    )  # fmt: skip
+    for side in ("source", "target"):
+        parser.add_argument(
+            f"--{side}", metavar="NAME", action="append", default=[],
+            help=f"the {side} language, such as en, where the model's data does not say it; once for each model",
+        )  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=whole, default=8000, help="port, 0 for a free one (default: 8000)")
+    parser.add_argument(
+        "--api-key", metavar="KEY", action="append", default=[],
+        help=f"clients must give this key; can be given several times (also: ${KEY_VARIABLE})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cors", metavar="ORIGIN", action="append", default=[],
+        help="pages of this origin may use the service, such as https://example.org; can be given several times",
+    )  # fmt: skip
+    parser.add_argument("--runs", metavar="DIR", default=str(RUNS), help=f"runs that the page shows (default: {RUNS})")
+    parser.add_argument("--doctor", action="store_true", help="examine files that clients send, as `doctor` does")
+    parser.add_argument("--log-requests", action="store_true", help="write a JSON line for each request on stderr")
+    add_options(parser, Limits)
+    args = parser.parse_args(argv)
+    if not 0 <= args.port <= 65535:
+        raise OptionError(f"--port: expected 0 to 65535, got {args.port}")
+    return args
+
+
+def run(argv: Sequence[str]) -> int:
+    """Answers requests until a signal ends the process."""
+    args = parse(argv)
+    limits = configured(Limits, args)
+    if args.doctor and os.name != "posix":
+        raise OptionError("--doctor: needs limits on processes, which only POSIX systems have; leave it out")
+    try:
+        from seq2seq.serving import server
+        from seq2seq.serving.guard import is_loopback
+        from seq2seq.serving.served import load_models
+        from seq2seq.serving.service import Service, Settings
+    except ImportError as error:
+        raise OptionError(f"needs {error.name}, which is not installed; install the service: {INSTALL}") from None
+    server.end_at_sigterm()
+    with server.listen(args.host, args.port) as listening:
+        models = load_models([Path(path) for path in args.model] or [model_folder(None)], args.source, args.target)
+        settings = Settings(
+            limits=limits,
+            api_keys=[*args.api_key, *filter(None, [os.environ.get(KEY_VARIABLE)])],
+            local=is_loopback(args.host),
+            origins=args.cors,
+            runs=Path(args.runs),
+            doctor=args.doctor,
+            log=log if args.log_requests else None,
+        )
+        if not settings.local and not settings.api_keys:
+            say(f"warning: anybody who reaches {args.host} can use the service; --api-key KEY asks for a key")
+        say(f"serving {', '.join(served.name for served in models)} at {server.address_of(listening)}")
+        server.answer(Service(models, settings), listening)
+    return 0
+
+
+def log(entry: dict[str, object]) -> None:
+    """Writes a line of the log."""
+    say(json.dumps(entry))
+
+
+main = partial(run_verb, "serve", run)
+
+if __name__ == "__main__":
+    sys.exit(main())

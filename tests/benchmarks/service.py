@@ -1,0 +1,142 @@
+"""The service under load: clients that each wait for their answer, against batch decoding of the same lines.
+
+Runs `seq2seq serve` in a process of its own; the clients are threads here, each with one connection over loopback.
+"""
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from seq2seq.api import load
+from tests.benchmarks.measure import ROOT, Figure, Row, take_turns
+from tests.benchmarks.models import sources_of
+
+CLIENTS = 32
+HEADERS = {"Content-Type": "application/json"}
+
+
+@contextlib.contextmanager
+def served(model):
+    """Starts the service of a model, and yields its process and its port."""
+    command = [sys.executable, "-m", "seq2seq.serve", "--model", str(model), "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        line = next(line for line in process.stderr if line.startswith("serving "))
+        yield process, int(line.rsplit(":", 1)[1])
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def resident(process):
+    """The resident set of a process, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def target_of(port):
+    """The language that the served model translates to."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/languages")
+    languages = json.loads(connection.getresponse().read())
+    connection.close()
+    return next(language["targets"][0] for language in languages if language["targets"])
+
+
+class Load:
+    """Clients that send each line in a request of its own and wait for the answer before the next."""
+
+    def __init__(self, port, lines):
+        self.port, self.lines, self.target = port, lines, target_of(port)
+        self.found = [None] * len(lines)
+        self.seconds = []  # of each request of the last turn
+        self.lock = threading.Lock()
+
+    def turn(self):
+        """Sends all lines; returns the seconds that this took."""
+        self.seconds = []
+        places = iter(range(len(self.lines)))
+        threads = [threading.Thread(target=self.client, args=(places,)) for _ in range(CLIENTS)]
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - began
+
+    def client(self, places):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        while True:
+            with self.lock:
+                place = next(places, None)
+            if place is None:
+                connection.close()
+                return
+            body = json.dumps({"q": self.lines[place], "source": "auto", "target": self.target})
+            began = time.perf_counter()
+            connection.request("POST", "/translate", body, HEADERS)
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+            took = time.perf_counter() - began
+            assert answer.status == 200, content
+            self.found[place] = content["translatedText"]
+            with self.lock:
+                self.seconds.append(took)
+
+
+def percentile(values, share):
+    """The value that this share of the values is below, in milliseconds."""
+    return 1e3 * sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def service(options):
+    """Lines a second of 32 clients, one line a request, against batch decoding; and the memory of many requests."""
+    translator = load(options.model)
+    sources = sources_of(options.data)
+    lines = [sources[index % len(sources)] for index in range(options.service_lines)]
+    with served(options.model) as (process, port):
+        clients = Load(port, lines)
+        expected = translator.translate(lines)
+        clients.turn()  # the first turn fills what is filled once
+        assert clients.found == expected
+        requests, first = len(lines), resident(process)
+        p50s, p99s = [], []
+
+        def turn():
+            seconds = clients.turn()
+            p50s.append(percentile(clients.seconds, 0.5))
+            p99s.append(percentile(clients.seconds, 0.99))
+            return seconds
+
+        sides = {"service": turn, "batch decoding": lambda: seconds_of(lambda: translator.translate(lines))}
+        values = take_turns(sides, options.repeats)
+        requests += options.repeats * len(lines)
+        while requests < options.requests:
+            clients.turn()
+            requests += len(lines)
+        assert clients.found == expected
+        last = resident(process)
+    rates = {name: Figure(tuple(len(lines) / each for each in several), "lines/s") for name, several in values.items()}
+    return Row(
+        f"service, {CLIENTS} clients, one line a request, {len(lines)} lines",
+        {
+            **rates,
+            "p50": Figure(tuple(p50s), "ms"),
+            "p99": Figure(tuple(p99s), "ms"),
+            "resident at first": Figure((first,), "MiB", f"after {len(lines)} requests"),
+            "resident at last": Figure((last,), "MiB", f"after {requests} requests"),
+        },
+        target="at least half of batch decoding",
+    )
+
+
+def seconds_of(action):
+    """Calls `action`; returns the seconds that this took."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
