@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.bundle_record import RUNS
+from seq2seq.bundle_record import RUNS, named_bundle
 from seq2seq.cli.options import add_options, configured, whole
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
 from seq2seq.errors import OptionError
@@ -73,7 +73,11 @@ def run(argv: Sequence[str]) -> int:
         raise OptionError(f"needs {error.name}, which is not installed; install the service: {INSTALL}") from None
     server.end_at_sigterm()
     with server.listen(args.host, args.port) as listening:
-        models = load_models([Path(path) for path in args.model] or [model_folder(None)], args.source, args.target)
+        models = load_models(
+            [named_bundle(given) for given in args.model] or [model_folder(None, otherwise="fra-eng")],
+            args.source,
+            args.target,
+        )
         settings = Settings(
             limits=limits,
             api_keys=[*args.api_key, *filter(None, [os.environ.get(KEY_VARIABLE)])],

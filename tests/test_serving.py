@@ -493,7 +493,7 @@ def test_foreign_pages_are_refused_unless_they_are_named(folder):
 def test_every_answer_has_the_headers_that_protect_a_page(folder):
     with client_of(make_app(folder)) as client:
         answers = [client.get("/"), client.get("/nothing"), client.get("/health", headers={"Host": "x"})]
-        answers += [client.get("/static/page.js"), client.get("/static/../app.py"), client.get("/static/%2e%2e/app.py")]
+        answers += [client.get("/static/app.js"), client.get("/static/../app.py"), client.get("/static/%2e%2e/app.py")]
         assert [answer.status_code for answer in answers] == [200, 404, 403, 200, 404, 404]
         for answer in answers:
             assert answer.headers["content-security-policy"].startswith("default-src 'self'; ")

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from seq2seq.serving import completions, examination, explain, novelty, runs, translate
+from seq2seq.serving import about, completions, examination, explain, novelty, runs, translate
 from seq2seq.serving.guard import GONE, Guard
 from seq2seq.serving.refusals import ClientGoneError, error_answer, refusal_of, responses
 from seq2seq.serving.service import Service
@@ -36,7 +36,7 @@ def create_app(service: Service) -> Guard:
     app = FastAPI(
         title="seq2seq", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
-    for part in (translate, completions, explain, runs, novelty, examination):
+    for part in (about, translate, completions, explain, runs, novelty, examination):
         app.include_router(part.routes(service))
     add_page(app, service)
     add_error_forms(app)

@@ -27,7 +27,7 @@ class ExplainRequest(Body):
     q: str = Field(description="the source; for a language model, the prompt")
     model: str | None = Field(None, description="one of GET /v1/models; absent: the first")
     prefix: str = Field("", description="forced beginning of the output of a translator")
-    alternatives: Annotated[int, Field(ge=0, le=50), WHOLE] = Field(5, description="symbols to show at each place")
+    alternatives: Annotated[int, Field(ge=0, le=500), WHOLE] = Field(5, description="symbols to show at each place")
     temperature: float | None = Field(None, ge=0, allow_inf_nan=False, description="absent: the model's default")
     top_k: Whole | None = None
     top_p: Probability | None = None

@@ -1,0 +1,70 @@
+// Trainings in the folder runs/: curves and samples, which grow while a run goes on.
+
+import {get} from "./api.js";
+import {lineChart, short} from "./charts.js";
+import {html} from "./dom.js";
+import {words} from "./words.js";
+
+const PAUSE = 2000; // milliseconds between two looks at a run that goes on
+
+export function runsView(panel, context) {
+  const choice = html("select", {id: "run"});
+  const body = html("div", {class: "stack"});
+  let timer = 0, closed = false, before = "";
+
+  const draw = async () => {
+    clearTimeout(timer);
+    try {
+      const runs = (await get("runs")).reverse(); // the newest first
+      if (closed) return;
+      context.fail(null);
+      if (!runs.length) {
+        panel.replaceChildren(html("p", {}, words("noRuns")));
+        return;
+      }
+      offer(runs);
+      const found = await get(`runs/${encodeURIComponent(choice.value)}`);
+      if (closed) return;
+      const now = JSON.stringify(found);
+      if (now !== before) body.replaceChildren(...drawing(found));
+      before = now;
+      if (!found.finished) timer = setTimeout(draw, PAUSE);
+    } catch (error) {
+      context.fail(error);
+      timer = setTimeout(draw, 2 * PAUSE);
+    }
+  };
+  const offer = (runs) => {
+    const chosen = choice.value || (runs.find((run) => !run.finished) ?? runs[0]).name;
+    choice.replaceChildren(...runs.map((run) => html("option", {value: run.name}, `${run.name} (${words(run.finished ? "finished" : "unfinished")})`)));
+    choice.value = runs.some((run) => run.name === chosen) ? chosen : runs[0].name;
+  };
+  choice.addEventListener("change", draw);
+  panel.replaceChildren(html("div", {class: "row"}, html("label", {for: "run"}, words("run")), choice), body);
+  draw();
+  return {
+    close: () => {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function drawing({history, samples}) {
+  const newest = history.filter((row) => row.member === history.at(-1).member); // of an ensemble, the member in training
+  const column = (name, factor = 1) => newest.filter((row) => Number.isFinite(row[name])).map((row) => [row.epoch, factor * row[name]]);
+  const lines = (pairs) => pairs.map(([name, points]) => ({name, points})).filter((line) => line.points.length);
+  const losses = lines([[words("train"), column("train_loss")], [words("validation"), column("loss")]]);
+  const scores = lines([[words("chrf"), column("chrf")], [words("exact"), column("exact", 100)]]);
+  return [
+    html("div", {class: "columns"}, html("div", {class: "card"}, lineChart(words("loss"), losses)), scores.length ? html("div", {class: "card"}, lineChart(words("scores"), scores)) : null),
+    samples ? html("section", {class: "card"}, html("h2", {}, words("samples")), html("pre", {class: "scroll", tabindex: 0, dir: "auto"}, samples.split("\n").slice(-60).join("\n"))) : null,
+    table(history),
+  ].filter(Boolean);
+}
+
+function table(history) {
+  const names = Object.keys(history[0] ?? {});
+  const rows = history.map((row) => html("tr", {}, names.map((name) => html("td", {}, typeof row[name] === "number" ? short(row[name]) : (row[name] ?? "")))));
+  return html("details", {class: "card"}, html("summary", {}, words("table")), html("div", {class: "scroll", tabindex: 0}, html("table", {}, html("thead", {}, html("tr", {}, names.map((name) => html("th", {scope: "col"}, name)))), html("tbody", {}, rows))));
+}

@@ -1,0 +1,82 @@
+// Translates while the user types: symbols, alternatives, forced symbols, the map, the next symbol's distribution.
+
+import {post} from "./api.js";
+import {distributionPanel} from "./distribution.js";
+import {html, say, whenPaused} from "./dom.js";
+import {mapOf} from "./heatmap.js";
+import {symbolLine} from "./symbols.js";
+import {words} from "./words.js";
+
+const ALL = 500; // alternatives: more than most vocabularies have, so that the slider can compute Z
+const kept = {text: ""}; // stays when views change
+
+export function translateView(panel, context) {
+  if (context.model?.kind === "language model") {
+    panel.replaceChildren(html("p", {}, words("needTranslator")));
+    return {};
+  }
+  let prefix = "";
+  const field = html("textarea", {id: "source", rows: 2, dir: "auto", placeholder: words("example"), spellcheck: "false"});
+  field.value = kept.text;
+  const count = html("span", {class: "quiet"});
+  const output = html("div", {class: "output card"});
+  const release = html("button", {type: "button", hidden: true}, words("release"));
+  const facts = html("p", {class: "quiet"});
+  const map = html("div", {class: "card"});
+  const distribution = distributionPanel();
+  map.hidden = distribution.element.hidden = true;
+
+  const show = (found, milliseconds) => {
+    const force = (text) => {
+      prefix = text;
+      translate();
+    };
+    output.replaceChildren(symbolLine(found, {force, chosen: (place) => distribution.show(found, place)}));
+    facts.textContent = words("score", {score: found.score.toFixed(2), time: Math.round(milliseconds)}) + (found.finished ? "" : ` ${words("cut-off")}`);
+    map.replaceChildren(mapOf(found));
+    map.hidden = distribution.element.hidden = false;
+    const uncertain = found.symbols.reduce((worst, each, place) => (!each.forced && each.probability < found.symbols[worst].probability ? place : worst), 0);
+    distribution.show(found, uncertain);
+    release.hidden = !prefix;
+    say(words("translated", {text: found.text}));
+  };
+  const clear = () => {
+    output.replaceChildren();
+    facts.textContent = "";
+    map.hidden = distribution.element.hidden = release.hidden = true;
+  };
+  const translate = async () => {
+    kept.text = field.value;
+    const text = field.value.replace(/\s*\n\s*/g, " ").trim();
+    count.textContent = words("symbols", {count: [...text].length});
+    if (!text || !context.model) return clear();
+    const began = performance.now();
+    try {
+      const found = await post("explain", {model: context.model.id, q: text, prefix, alternatives: ALL});
+      if (!found) return;
+      context.fail(null);
+      show(found, performance.now() - began);
+    } catch (error) {
+      context.fail(error);
+    }
+  };
+  const soon = whenPaused(translate, 60);
+  field.addEventListener("input", () => {
+    prefix = "";
+    soon();
+  });
+  release.addEventListener("click", () => {
+    prefix = "";
+    translate();
+  });
+  panel.replaceChildren(
+    html("div", {class: "columns"},
+      html("div", {class: "stack"},
+        html("div", {class: "row spread"}, html("label", {for: "source"}, words("source")), count), field),
+      html("div", {class: "stack"}, html("div", {class: "row spread"}, html("h2", {}, words("output")), release), output, facts)),
+    html("p", {class: "quiet"}, words("hint")),
+    html("div", {class: "columns"}, map, distribution.element),
+  );
+  translate();
+  return {};
+}
