@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Options = TypeVar("Options", bound=Hashable)
 Result = TypeVar("Result")
 
-WAIT_SECONDS = 0.002  # for other requests, where none is being decoded
+WAIT_SECONDS, MOST_WAITS = 0.002, 5  # for other requests, as long as more come
 
 
 class Job(Generic[Result]):
@@ -107,8 +107,10 @@ class Batcher(Generic[Item, Options, Result]):
 
     async def work(self) -> None:
         """Decodes batch after batch until nothing waits."""
-        await asyncio.sleep(WAIT_SECONDS)
         while self.queues:
+            await self.wait_for_others()
+            if not self.queues:  # the clients have gone meanwhile
+                return
             options, entries = self.next_batch()
             items = [entry.item for entry in entries]
             try:
@@ -118,6 +120,15 @@ class Batcher(Generic[Item, Options, Result]):
             except Exception as error:
                 for entry in entries:
                     entry.job.fail(error)
+
+    async def wait_for_others(self) -> None:
+        """Waits a little for requests that arrive at the same time, and again if some came."""
+        before = 0
+        for _ in range(MOST_WAITS):
+            if self.waiting == before or self.waiting >= self.most:
+                return
+            before = self.waiting
+            await asyncio.sleep(WAIT_SECONDS)
 
     def next_batch(self) -> tuple[Options, list[Entry]]:
         """Takes the oldest items of the options whose turn it is."""

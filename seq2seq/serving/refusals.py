@@ -67,9 +67,9 @@ def error_answer(path: str, error: HTTPException) -> JSONResponse:
 
 def refusal_of(error: RequestValidationError | Any) -> Refusal:
     """Turns the first fault that a check of a body found into an answer; the text of the request is not repeated."""
-    fault = error.errors()[0]
-    place = [str(part) for part in fault["loc"] if part != "body"]
-    # what stands after the name of a field says which of its allowed types was tried
+    places = [([str(part) for part in fault["loc"] if part != "body"], fault) for fault in error.errors()]
+    # after the name of a field stands which of its types was tried; the fault deepest in a list is of the type meant
+    place, fault = max((each for each in places if each[0][:1] == places[0][0][:1]), key=lambda each: len(each[0]))
     field = printable(place[0]) if place else "body"
     return Refusal(400, f"{field}: {fault['msg'][:1].lower()}{fault['msg'][1:]}", param=field)
 

@@ -21,6 +21,7 @@ from seq2seq.serving.served import AUTO, listed
 from seq2seq.serving.service import Service, counts_of
 from seq2seq.serving.sources import decoded, measured
 
+GREEDY = DecodingConfig()
 BEAM_SIZE = 5  # at least, where alternatives are asked for
 JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -107,7 +108,7 @@ async def answer(service: Service, request: Request, asked: TranslateRequest) ->
     lines = [line for part in parts for line in part]
     check_lines(service.limits, len(lines), "q")
     lengths = measured(model, lines, service.limits, "q")
-    config = DecodingConfig()
+    config = GREEDY
     if asked.alternatives:
         several = asked.alternatives + 1
         config = DecodingConfig(beam_size=max(several, BEAM_SIZE), n_best=several)

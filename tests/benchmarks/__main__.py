@@ -22,7 +22,8 @@ ROWS = {
     "scaling": decoding_rows.scaling,
     "generation": decoding_rows.generation,
     "parity": decoding_rows.parity,
-    "service": service.service,
+    "service": service.one_line,
+    "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
@@ -42,9 +43,9 @@ def parse(argv=None):
     parser.add_argument("--lines", type=int, default=20_000, help="lines of the whole command (default: 20000)")
     parser.add_argument("--parity-lines", type=int, default=1000, help="lines of the row parity (default: 1000)")
     parser.add_argument("--memory-lines", type=int, default=1_000_000, help="lines of the row memory")
-    parser.add_argument("--service-lines", type=int, default=2000, help="lines of the row service (default: 2000)")
+    parser.add_argument("--service-lines", type=int, default=2000, help="lines of the rows service (default: 2000)")
     parser.add_argument(
-        "--requests", type=int, default=20_000, help="least requests of the row service (default: 20000)"
+        "--requests", type=int, default=4_000, help="least requests of the rows service (default: 4000)"
     )
     parser.add_argument("--json", type=Path, default=Path("runs/benchmarks.json"), help="default: %(default)s")
     return parser.parse_args(argv)

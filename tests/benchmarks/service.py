@@ -16,7 +16,7 @@ from seq2seq.api import load
 from tests.benchmarks.measure import ROOT, Figure, Row, take_turns
 from tests.benchmarks.models import sources_of
 
-CLIENTS = 32
+CLIENTS, LINES_EACH = 32, 8
 HEADERS = {"Content-Type": "application/json"}
 
 
@@ -49,10 +49,10 @@ def target_of(port):
 
 
 class Load:
-    """Clients that send each line in a request of its own and wait for the answer before the next."""
+    """Clients that send requests of some lines each, and wait for the answer before the next."""
 
-    def __init__(self, port, lines):
-        self.port, self.lines, self.target = port, lines, target_of(port)
+    def __init__(self, port, lines, each):
+        self.port, self.lines, self.each, self.target = port, lines, each, target_of(port)
         self.found = [None] * len(lines)
         self.seconds = []  # of each request of the last turn
         self.lock = threading.Lock()
@@ -60,7 +60,7 @@ class Load:
     def turn(self):
         """Sends all lines; returns the seconds that this took."""
         self.seconds = []
-        places = iter(range(len(self.lines)))
+        places = iter(range(0, len(self.lines), self.each))
         threads = [threading.Thread(target=self.client, args=(places,)) for _ in range(CLIENTS)]
         began = time.perf_counter()
         for thread in threads:
@@ -77,14 +77,15 @@ class Load:
             if place is None:
                 connection.close()
                 return
-            body = json.dumps({"q": self.lines[place], "source": "auto", "target": self.target})
+            lines = self.lines[place : place + self.each]
+            body = json.dumps({"q": lines, "source": "auto", "target": self.target})
             began = time.perf_counter()
             connection.request("POST", "/translate", body, HEADERS)
             answer = connection.getresponse()
             content = json.loads(answer.read())
             took = time.perf_counter() - began
             assert answer.status == 200, content
-            self.found[place] = content["translatedText"]
+            self.found[place : place + self.each] = content["translatedText"]
             with self.lock:
                 self.seconds.append(took)
 
@@ -94,17 +95,27 @@ def percentile(values, share):
     return 1e3 * sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def service(options):
-    """Lines a second of 32 clients, one line a request, against batch decoding; and the memory of many requests."""
+def one_line(options):
+    """Lines a second of clients that send one line a request."""
+    return service(options, 1)
+
+
+def several_lines(options):
+    """Lines a second of clients that send several lines a request."""
+    return service(options, LINES_EACH)
+
+
+def service(options, each):
+    """Lines a second of 32 clients against batch decoding, and the memory of many requests."""
     translator = load(options.model)
     sources = sources_of(options.data)
     lines = [sources[index % len(sources)] for index in range(options.service_lines)]
     with served(options.model) as (process, port):
-        clients = Load(port, lines)
+        clients = Load(port, lines, each)
         expected = translator.translate(lines)
         clients.turn()  # the first turn fills what is filled once
         assert clients.found == expected
-        requests, first = len(lines), resident(process)
+        requests, first = len(lines) // each, resident(process)
         p50s, p99s = [], []
 
         def turn():
@@ -115,20 +126,20 @@ def service(options):
 
         sides = {"service": turn, "batch decoding": lambda: seconds_of(lambda: translator.translate(lines))}
         values = take_turns(sides, options.repeats)
-        requests += options.repeats * len(lines)
+        requests += options.repeats * len(lines) // each
         while requests < options.requests:
             clients.turn()
-            requests += len(lines)
+            requests += len(lines) // each
         assert clients.found == expected
         last = resident(process)
     rates = {name: Figure(tuple(len(lines) / each for each in several), "lines/s") for name, several in values.items()}
     return Row(
-        f"service, {CLIENTS} clients, one line a request, {len(lines)} lines",
+        f"service, {CLIENTS} clients, lines a request: {each}",
         {
             **rates,
             "p50": Figure(tuple(p50s), "ms"),
             "p99": Figure(tuple(p99s), "ms"),
-            "resident at first": Figure((first,), "MiB", f"after {len(lines)} requests"),
+            "resident at first": Figure((first,), "MiB", f"after {len(lines) // each} requests"),
             "resident at last": Figure((last,), "MiB", f"after {requests} requests"),
         },
         target="at least half of batch decoding",
