@@ -58,17 +58,22 @@ def real_corpora():
 
 @pytest.fixture
 def tiny_bundle(tmp_path):
+    """Makes finished model folders in the test's own folder, see `bundle_maker`."""
+    return bundle_maker(tmp_path)
+
+
+def bundle_maker(place):
     """Makes finished model folders whose weights are random, in milliseconds and without TensorFlow.
 
-    The factory takes the name of the folder, the rows of the data file beside it, `data` (fields of DataConfig), a
-    seed of the weights, and fields of ModelConfig such as attention="none"; it returns the folder.
+    The function that it returns takes the name of the folder, the rows of the data file beside it, `data` (fields of
+    DataConfig), a seed of the weights, and fields of ModelConfig such as attention="none"; it returns the folder.
     """
 
     def make(name="tiny", *, rows=ROWS, data=None, seed=1, **sizes):
         sizes = {"hidden_size": 8, "embedding_size": 6, **sizes}
-        file = tmp_path / f"{name}.tsv"
+        file = place / f"{name}.tsv"
         file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-        return random_bundle(tmp_path / name, DataConfig(data=str(file), **(data or {})), ModelConfig(**sizes), seed)
+        return random_bundle(place / name, DataConfig(data=str(file), **(data or {})), ModelConfig(**sizes), seed)
 
     return make
 

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import bundle_maker
 from running import make_app, running
 from tiny_language import make_model
 
@@ -30,18 +31,31 @@ def browser():
         found.close()
 
 
-@pytest.fixture
-def opened(browser, tiny_bundle, tmp_path):
-    """Serves a translator, a transducer, a right-to-left one and a language model; opens the page at a width."""
-    translator = tiny_bundle("translator", hidden_size=16)
-    edits = tiny_bundle("edits", architecture="transducer", hidden_size=16)
-    hebrew = tiny_bundle("hebrew", rows=[f"{source}\t{target}" for source, target in zip(SOURCES, HEBREW, strict=True)])
-    language = make_model(tmp_path / "language").bundle.path
-    pages, foreign, errors = [], [], []
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Serves a translator, a transducer, one that writes Hebrew and a language model; their folders and the address."""
+    place = tmp_path_factory.mktemp("served")
+    make = bundle_maker(place)
+    hebrew = [f"{source}\t{target}" for source, target in zip(SOURCES, HEBREW, strict=True)]
+    folders = {
+        "translator": make("translator", hidden_size=16),
+        "edits": make("edits", architecture="transducer", hidden_size=16),
+        "hebrew": make("hebrew", rows=hebrew),
+        "language": make_model(place / "language").bundle.path,
+    }
+    with running(make_app(*folders.values(), runs=place / "runs", doctor=True)) as address:
+        yield {**folders, "runs": place / "runs", "address": address}
 
-    def open_page(width=1200, **context):
-        pages.append(browser.new_context(viewport={"width": width, "height": 800}, **context))
-        page = pages[-1].new_page()
+
+@pytest.fixture
+def opened(browser, served):
+    """Opens the page at a width; at the end, nothing came from elsewhere, and the browser's log has no error."""
+    contexts, foreign, errors = [], [], []
+    address = served["address"]
+
+    def open_page(width=1200, **options):
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
+        page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         page.on("request", lambda asked: None if asked.url.startswith(address) else foreign.append(asked.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -50,13 +64,10 @@ def opened(browser, tiny_bundle, tmp_path):
         page.wait_for_selector("#tab-translate")
         return page
 
-    open_page.folders = {"translator": translator, "edits": edits, "hebrew": hebrew, "language": language}
-    app = make_app(translator, edits, hebrew, language, runs=tmp_path / "runs", doctor=True)
-    with running(app) as address:
-        yield open_page
-        for context in pages:
-            context.close()
-    assert (foreign, errors) == ([], [])  # nothing from elsewhere, and no error in the browser's log
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert (foreign, errors) == ([], [])
 
 
 def checkpoint(run, *, epochs):
@@ -83,15 +94,15 @@ def shown(page):
     return "".join(page.locator("#panel-translate .symbol:not(.end)").all_text_contents())
 
 
-def test_the_output_appears_as_the_source_is_typed(opened):
+def test_the_output_appears_as_the_source_is_typed(opened, served):
     page = opened()
     typed(page)
-    assert shown(page) == seq2seq.load(opened.folders["translator"]).translate([SOURCE])[0]
+    assert shown(page) == seq2seq.load(served["translator"]).translate([SOURCE])[0]
     assert page.locator("#panel-translate svg.grid").count() == 1
     assert "Output" in page.locator("#said").text_content()
 
 
-def test_an_alternative_is_forced_with_the_keyboard_alone(opened):
+def test_an_alternative_is_forced_with_the_keyboard_alone(opened, served):
     page = opened()
     typed(page)
     before = shown(page)
@@ -104,14 +115,14 @@ def test_an_alternative_is_forced_with_the_keyboard_alone(opened):
         page.keyboard.press("Enter")
     page.wait_for_selector(".symbol.forced")
     wanted = before[0] + (" " if chosen == "␣" else chosen)
-    assert shown(page) == seq2seq.load(opened.folders["translator"]).translate([SOURCE], prefix=wanted)[0]
+    assert shown(page) == seq2seq.load(served["translator"]).translate([SOURCE], prefix=wanted)[0]
     with page.expect_response("**/explain"):
         page.get_by_role("button", name="Undo the forced symbols").click()
     page.wait_for_function("() => !document.querySelector('.symbol.forced')")
     assert shown(page) == before
 
 
-def test_the_temperature_reshapes_the_distribution(opened):
+def test_the_temperature_reshapes_the_distribution(opened, served):
     page = opened()
     typed(page)
     page.locator(".symbol").first.focus()
@@ -119,22 +130,22 @@ def test_the_temperature_reshapes_the_distribution(opened):
     warm = figures.all_text_contents()
     page.locator("#temperature").fill("0.1")
     cold = figures.all_text_contents()
-    best = seq2seq.load(opened.folders["translator"]).explain(SOURCE, alternatives=500).symbols[0].alternatives
+    best = seq2seq.load(served["translator"]).explain(SOURCE, alternatives=500).symbols[0].alternatives
     raised = np.array([each.probability for each in best]) ** 10.0
     assert warm != cold
     assert float(cold[0].removesuffix(" %")) == pytest.approx(100 * raised[0] / raised.sum(), rel=0.01)
 
 
-def test_a_transducer_shows_its_edit_path(opened):
+def test_a_transducer_shows_its_edit_path(opened, served):
     page = opened()
     page.select_option("#model", label="edits")
     typed(page)
-    path = seq2seq.load(opened.folders["edits"]).explain(SOURCE).as_dict()["actions"]
+    path = seq2seq.load(served["edits"]).explain(SOURCE).as_dict()["actions"]
     assert page.locator("svg.grid .action").count() == len(path)
     assert page.get_by_text("Edit path").count() == 1
 
 
-def test_strategies_stand_side_by_side_and_the_beam_has_its_tree(opened):
+def test_strategies_stand_side_by_side_and_the_beam_has_its_tree(opened, served):
     page = opened()
     page.click("#tab-compare")
     page.fill("#compared", SOURCE)
@@ -144,14 +155,14 @@ def test_strategies_stand_side_by_side_and_the_beam_has_its_tree(opened):
         "".join(each.locator(".symbol:not(.end)").all_text_contents())
         for each in page.locator(".strategies section").all()
     ]
-    model = seq2seq.load(opened.folders["translator"])
+    model = seq2seq.load(served["translator"])
     assert texts[0] == model.translate([SOURCE])[0]
     assert texts[1] == model.translate([SOURCE], beam_size=4)[0]
     assert texts[2] == model.translate([SOURCE], temperature=0.4, seed=1)[0]
     assert page.locator("svg.tree g.pruned").count() > 0
 
 
-def test_a_language_model_streams_and_marks_quotations(opened):
+def test_a_language_model_streams_and_marks_quotations(opened, served):
     page = opened()
     page.select_option("#model", label="language")
     page.fill("#prompt", "The ")
@@ -159,18 +170,18 @@ def test_a_language_model_streams_and_marks_quotations(opened):
     with page.expect_response("**/novelty"):
         page.click("#panel-write button.main")
     page.wait_for_function("() => document.querySelector('#panel-write > p').textContent !== ''")
-    written = seq2seq.load(opened.folders["language"]).generate("The ", length=60, temperature=0.7, seed=1)
+    written = seq2seq.load(served["language"]).generate("The ", length=60, temperature=0.7, seed=1)
     assert page.locator(".written").text_content() == written if written.startswith("The ") else "The " + written
 
 
-def test_the_curves_of_a_run_that_goes_on_grow(opened, tmp_path):
-    checkpoint(tmp_path / "runs" / "going", epochs=2)
+def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
+    checkpoint(served["runs"] / "going", epochs=2)
     page = opened()
     page.click("#tab-runs")
     page.wait_for_selector("#panel-runs svg.chart")
     points = "document.querySelector('#panel-runs polyline').getAttribute('points').split(' ').length"
     assert page.evaluate(points) == 2
-    checkpoint(tmp_path / "runs" / "going", epochs=3)
+    checkpoint(served["runs"] / "going", epochs=3)
     page.wait_for_function(f"() => {points} === 3")
     assert "in training" in page.locator("#run").text_content()
 
