@@ -242,3 +242,11 @@ def test_the_page_loads_nothing_from_elsewhere(client):
 def test_the_page_is_in_the_package():
     assert sys.modules["seq2seq"].__file__ is not None
     assert (PAGE / "index.html").is_file()
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_an_empty_key_would_let_everybody_in_and_is_refused(key, capsys):
+    assert serve.main(["--api-key", key]) == 2
+    assert capsys.readouterr().err == (
+        "seq2seq serve: error: --api-key: expected a key, got an empty one; give one, or leave the option out\n"
+    )

@@ -68,6 +68,9 @@ def error_answer(path: str, error: HTTPException) -> JSONResponse:
 def refusal_of(error: RequestValidationError | Any) -> Refusal:
     """Turns the first fault that a check of a body found into an answer; the text of the request is not repeated."""
     fault = error.errors()[0]
+    if fault["type"] == "json_invalid" and fault["loc"]:  # FastAPI's: the place is a position, not a field
+        reason = f"{fault['ctx']['error'][:1].lower()}{fault['ctx']['error'][1:]}"
+        return Refusal(400, f"body: invalid JSON: {reason} at character {fault['loc'][-1]}", param="body")
     place = [str(part) for part in fault["loc"] if part != "body"]
     # what stands after the name of a field says which of its allowed types was tried
     field = printable(place[0]) if place else "body"
