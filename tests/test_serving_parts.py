@@ -11,6 +11,7 @@ import pytest
 from running import client_of, make_app
 from tiny_language import SENTENCES, make_model
 
+from seq2seq import serve
 from seq2seq.api import load
 from seq2seq.scoring.memorization import quoted_spans, training_text
 from seq2seq.serving import examination
