@@ -250,7 +250,10 @@ def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_one(opened, events, p
 
 
 def test_the_page_asks_for_a_key_until_one_is_right(browser, tiny_bundle):
-    with running(make_app(tiny_bundle(), api_keys=["secret"])) as address, browser.new_context(locale="en-GB") as context:
+    with (
+        running(make_app(tiny_bundle(), api_keys=["secret"])) as address,
+        browser.new_context(locale="en-GB") as context,
+    ):
         page = context.new_page()
         page.set_default_timeout(20_000)
         errors = []
