@@ -55,6 +55,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not 0 <= args.port <= 65535:
         raise OptionError(f"--port: expected 0 to 65535, got {args.port}")
+    if not all(key.strip() for key in args.api_key):  # every request without a key would have this one
+        raise OptionError("--api-key: expected a key, got an empty one; give one, or leave the option out")
     return args
 
 

@@ -198,7 +198,7 @@ def test_a_wrong_token_and_an_absent_repository_are_one_line_with_a_way_out(hub,
     assert not Path("runs/none").exists() and hub.repositories == {}
 
 
-@pytest.mark.parametrize("name", ["it", "me/", "/it", "me/it/more", "me/.."])
+@pytest.mark.parametrize("name", ["it", "me/", "/it", "me/it/more", "me/..", "../it", "me/i t", "me/été"])
 def test_a_repository_has_an_owner_and_a_name(hub, refusal, name):
     expected = f"expected a repository as OWNER/NAME, got {name!r}; such as me/fra-eng"
     assert refusal("pull", name) == expected

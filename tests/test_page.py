@@ -31,6 +31,11 @@ def browser():
         found.close()
 
 
+def is_error(said, allowed):
+    """Whether the browser's log has an error, other than those that a test provokes."""
+    return said.type == "error" and not any(each in said.text for each in allowed)
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Serves a translator, a transducer, one that writes Hebrew and a language model; their folders and the address."""
@@ -53,13 +58,13 @@ def opened(browser, served):
     contexts, foreign, errors = [], [], []
     address = served["address"]
 
-    def open_page(width=1200, **options):
+    def open_page(width=1200, allowed=(), **options):
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(20_000)
         page.on("request", lambda asked: None if asked.url.startswith(address) else foreign.append(asked.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: errors.append(said.text) if is_error(said, allowed) else None)
         page.goto(address)
         page.wait_for_selector("#tab-translate")
         return page
@@ -115,6 +120,7 @@ def test_an_alternative_is_forced_with_the_keyboard_alone(opened, served):
         page.keyboard.press("Enter")
     page.wait_for_selector(".symbol.forced")
     wanted = before[0] + (" " if chosen == "␣" else chosen)
+    assert page.evaluate("[...document.querySelectorAll('.symbol')].indexOf(document.activeElement)") == 1
     assert shown(page) == seq2seq.load(served["translator"]).translate([SOURCE], prefix=wanted)[0]
     with page.expect_response("**/explain"):
         page.get_by_role("button", name="Undo the forced symbols").click()
@@ -175,6 +181,7 @@ def test_a_language_model_streams_and_marks_quotations(opened, served):
 
 
 def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
+    shutil.rmtree(served["runs"], ignore_errors=True)
     checkpoint(served["runs"] / "going", epochs=2)
     page = opened()
     page.click("#tab-runs")
@@ -186,6 +193,20 @@ def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
     assert "in training" in page.locator("#run").text_content()
 
 
+def test_a_run_that_begins_later_appears(opened, served):
+    shutil.rmtree(served["runs"], ignore_errors=True)
+    page = opened()
+    page.click("#tab-runs")
+    page.get_by_text("There is no run yet.").wait_for()
+    assert not page.locator("#run").is_visible()
+    checkpoint(served["runs"] / "late", epochs=2)
+    page.wait_for_selector("#panel-runs svg.chart")
+    page.click("#panel-runs summary")
+    checkpoint(served["runs"] / "late", epochs=3)
+    page.wait_for_function("() => document.querySelectorAll('#panel-runs tbody tr').length === 3")
+    assert page.locator("#panel-runs tbody").is_visible()  # the table that was open is open
+
+
 def test_the_doctor_shows_what_is_wrong_with_a_file(opened, tmp_path):
     ids = np.random.default_rng(1).integers(4, 20, (50, 12))
     np.savez(tmp_path / "batch.npz", encoder_input=ids, decoder_input=ids[:, :-1], decoder_target=ids[:, :-1])
@@ -195,6 +216,77 @@ def test_the_doctor_shows_what_is_wrong_with_a_file(opened, tmp_path):
     page.wait_for_selector(".finding.broken", timeout=60_000)
     assert "D01" in page.locator(".finding").first.text_content()
     assert page.locator(".finding .bars li").count() >= 5  # the share of equal symbols by shift
+
+
+def test_a_long_source_is_drawn_in_few_elements(opened, served):
+    page = opened()
+    typed(page, "abcd." * 60)
+    symbols = page.locator("#panel-translate .symbol").count()
+    drawn = page.locator("svg.grid *").count()
+    weights = seq2seq.load(served["translator"]).explain("abcd." * 60).as_dict()["attention"]
+    seen = sum(weight >= 0.01 for row in weights for weight in row)
+    assert drawn <= 2 * seen + 4 * (len(weights[0]) + symbols)
+
+
+def test_an_output_goes_when_another_text_is_refused(opened):
+    page = opened(allowed=["status of 400"])
+    typed(page)
+    page.fill("#source", "a" * 501)
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.locator("#problem").text_content().startswith("q: expected at most 500 symbols, got 501")
+    assert page.locator("#panel-translate .symbol").count() == 0
+
+
+def test_a_service_that_has_ended_is_named(opened):
+    page = opened(allowed=["ERR_FAILED"])
+    page.route("**/explain", lambda route: route.abort())
+    page.fill("#source", SOURCE)
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.locator("#problem").text_content().startswith("The service does not answer: ")
+
+
+@pytest.mark.parametrize(
+    ("events", "problem"),
+    [
+        ('data: {"choices": [{"text": "a"}]}\n\ndata: {"error": {"message": "it failed"}}\n\n', "it failed"),
+        ('data: {"choices": [{"text": "a"}]}\n\n', "The service does not answer: the stream ended before its end"),
+    ],
+)
+def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_one(opened, events, problem):
+    page = opened()
+    page.route("**/v1/completions", lambda route: route.fulfill(body=events, content_type="text/event-stream"))
+    page.select_option("#model", label="language")
+    page.click("#panel-write button.main")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.locator("#problem").text_content() == problem
+    assert page.locator(".written").text_content() == "a"
+
+
+def test_the_page_asks_for_a_key_until_one_is_right(browser, tiny_bundle):
+    with (
+        running(make_app(tiny_bundle(), api_keys=["secret"])) as address,
+        browser.new_context(locale="en-GB") as context,
+    ):
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        page.wait_for_selector("#api-key")
+        assert page.locator("#problem").text_content() == "The service asks for an API key."
+        page.click("#language")
+        assert page.locator("#problem").text_content() == "服务要求 API 密钥。"
+        page.click("#language")
+        for wrong in ("other", "ключ"):  # the second one cannot stand in a header
+            page.fill("#api-key", wrong)
+            page.keyboard.press("Enter")
+            page.get_by_text("This API key is not valid").wait_for()
+            page.reload()
+            page.wait_for_selector("#api-key")
+        page.fill("#api-key", "secret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#source")
+        assert errors == []
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -72,3 +72,20 @@ def test_a_text_is_explained_as_in_python(client, folders):
 def test_what_cannot_be_explained_is_refused_in_words(client, fields, status, message):
     answer = explain(client, **fields)
     assert (answer.status_code, answer.json()["error"][: len(message)]) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"q": ', "body: invalid JSON: expecting value at character 6"),
+        (b'{"q" 1}', "body: invalid JSON: expecting ':' delimiter at character 5"),
+        (b"{q: 1}", "body: invalid JSON: expecting property name enclosed in double quotes at character 1"),
+    ],
+)
+def test_a_body_that_is_no_json_is_named_so(client, body, message):
+    headers = {"Content-Type": "application/json"}
+    for path in ("/explain", "/novelty"):
+        answer = client.post(path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()) == (400, {"error": message})
+    error = client.post("/v1/completions", content=body, headers=headers).json()["error"]
+    assert (error["message"], error["param"]) == (message, "body")

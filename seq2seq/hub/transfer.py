@@ -7,6 +7,7 @@ it gets its name. What is sent is the model's own parts and a model card.
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -71,10 +72,9 @@ def check_repository(repository: str) -> str:
         OptionError: it is not OWNER/NAME.
 
     """
-    owner, slash, name = repository.partition("/")
-    if not (owner and slash and name) or "/" in name or name in (".", ".."):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository, re.ASCII):
         raise OptionError(f"expected a repository as OWNER/NAME, got {repository!r}; such as me/fra-eng")
-    return name
+    return repository.partition("/")[2]
 
 
 def push(folder: Path, repository: str, *, private: bool = False, revision: str | None = None) -> str:

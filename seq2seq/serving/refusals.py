@@ -67,6 +67,10 @@ def error_answer(path: str, error: HTTPException) -> JSONResponse:
 
 def refusal_of(error: RequestValidationError | Any) -> Refusal:
     """Turns the first fault that a check of a body found into an answer; the text of the request is not repeated."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid" and first["loc"]:  # FastAPI's: the place is a position, not a field
+        reason = f"{first['ctx']['error'][:1].lower()}{first['ctx']['error'][1:]}"
+        return Refusal(400, f"body: invalid JSON: {reason} at character {first['loc'][-1]}", param="body")
     places = [([str(part) for part in fault["loc"] if part != "body"], fault) for fault in error.errors()]
     # after the name of a field stands which of its types was tried; the fault deepest in a list is of the type meant
     place, fault = max((each for each in places if each[0][:1] == places[0][0][:1]), key=lambda each: len(each[0]))

@@ -2,14 +2,19 @@
 
 const running = new Map();
 
-/** Raised for answers that are not 200, with the service's own words. */
-export class ServiceError extends Error {}
+/** Raised for answers that are errors, with the service's own words and the status of HTTP. */
+export class ServiceError extends Error {
+  constructor(body, status, otherwise) {
+    const error = body.error?.message ?? body.error ?? body.detail ?? otherwise;
+    super(typeof error === "string" ? error : JSON.stringify(error));
+    this.status = status;
+  }
+}
 
 async function answerOf(response) {
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
-  const error = body.error?.message ?? body.error ?? body.detail ?? response.statusText;
-  throw new ServiceError(typeof error === "string" ? error : JSON.stringify(error));
+  throw new ServiceError(body, response.status, response.statusText);
 }
 
 export const get = async (path) => answerOf(await fetch(path, {headers: key()}));
@@ -36,7 +41,7 @@ export async function sendFiles(path, files) {
   return answerOf(await fetch(path, {method: "POST", body: form, headers: key()}));
 }
 
-/** Yields the data of server-sent events until `[DONE]`. */
+/** Yields the data of server-sent events until `[DONE]`; a stream that ends before it raises an error. */
 export async function* stream(path, body, signal) {
   const response = await fetch(path, {method: "POST", headers: {"Content-Type": "application/json", ...key()}, body: JSON.stringify(body), signal});
   if (!response.ok) await answerOf(response);
@@ -47,9 +52,13 @@ export async function* stream(path, body, signal) {
     for (const event of events) {
       const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join("\n");
       if (data === "[DONE]") return;
-      if (data) yield JSON.parse(data);
+      if (!data) continue;
+      const content = JSON.parse(data);
+      if (content.error) throw new ServiceError(content, response.status);
+      yield content;
     }
   }
+  throw new Error("the stream ended before its end");
 }
 
 async function* chunksOf(readable) {
@@ -69,5 +78,7 @@ function key() {
   const given = sessionStorage.getItem("api-key");
   return given ? {Authorization: `Bearer ${given}`} : {};
 }
+
+export const hasKey = () => Boolean(sessionStorage.getItem("api-key"));
 
 export const setKey = (value) => sessionStorage.setItem("api-key", value);

@@ -1,6 +1,6 @@
 // Starts the page: models, views as tabs, language and theme.
 
-import {get, setKey} from "./api.js";
+import {get, hasKey, ServiceError, setKey} from "./api.js";
 import {html, showProblem} from "./dom.js";
 import {currentLanguage, setLanguage, translateFixed, words} from "./words.js";
 import {compareView} from "./compare.js";
@@ -12,14 +12,14 @@ import {writeView} from "./write.js";
 const VIEWS = {translate: translateView, compare: compareView, write: writeView, runs: runsView, doctor: doctorView};
 const THEMES = ["auto", "dark", "light"];
 
-const page = {models: [], model: null, doctor: false, open: null, shown: null};
+const page = {models: [], model: null, doctor: false, open: null, shown: null, draw: () => {}};
 
 /** What a view is given: the chosen model, and how to tell the user that something failed. */
 const context = {
   get model() {
     return page.model;
   },
-  fail: (error) => showProblem(error ? words("failed", {reason: error.message}) : null),
+  fail: (error) => showProblem(error instanceof ServiceError ? error.message : error ? words("failed", {reason: error.message}) : null),
 };
 
 async function start() {
@@ -29,16 +29,15 @@ async function start() {
   document.getElementById("language").addEventListener("click", () => {
     setLanguage(currentLanguage() === "zh" ? "en" : "zh");
     setTheme(document.documentElement.dataset.theme);
-    drawTabs();
-    open(page.open);
+    page.draw();
   });
   try {
     const described = await get("models");
     page.models = described.models;
     page.doctor = described.doctor;
   } catch (error) {
-    if (/key/i.test(error.message)) askForKey();
-    context.fail(error);
+    if ([401, 403].includes(error.status)) askForKey();
+    else context.fail(error);
     return;
   }
   if (!page.models.length) showProblem(words("noModels"));
@@ -47,6 +46,10 @@ async function start() {
   const wanted = location.hash.slice(1);
   const first = page.model?.kind === "language model" ? "write" : "translate";
   open(available().includes(wanted) ? wanted : first);
+  page.draw = () => {
+    drawTabs();
+    open(page.open);
+  };
   window.addEventListener("hashchange", () => {
     const name = location.hash.slice(1);
     if (available().includes(name) && name !== page.open) open(name);
@@ -107,14 +110,19 @@ function setTheme(name) {
 }
 
 function askForKey() {
+  page.draw = askForKey;
+  showProblem(words(hasKey() ? "wrongKey" : "needKey"));
   const field = html("input", {id: "api-key", type: "password", autocomplete: "off"});
   const form = html("form", {class: "card row"}, html("label", {for: "api-key"}, words("apiKey")), field, html("button", {}, words("useKey")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    if (!/^[ -~\u00a0-\u00ff]+$/.test(field.value)) return showProblem(words("wrongKey")); // no header can hold another
     setKey(field.value);
     location.reload();
   });
+  document.querySelector("#main form")?.remove();
   document.getElementById("main").append(form);
+  field.focus();
 }
 
 start();

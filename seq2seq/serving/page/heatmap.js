@@ -5,6 +5,7 @@ import {html, percent, svg, visible} from "./dom.js";
 import {words} from "./words.js";
 
 const CELL = 26, TOP = 30;
+const SEEN = 0.01; // smaller weights are not drawn: nobody sees them, and a long text has too many for a browser
 
 /** Builds the map of an explanation, or a line that says there is none. */
 export function mapOf(explanation) {
@@ -24,6 +25,7 @@ function attention({symbols, source, attention: weights}) {
   const grid = frame(labels, rows.map((row) => row.label), 40);
   rows.forEach((row, y) =>
     row.cells.forEach((weight, x) => {
+      if (weight < SEEN) return;
       const cell = svg("rect", {x: 40 + x * CELL, y: TOP + y * CELL, width: CELL - 1, height: CELL - 1, rx: 3}, svg("title", {}, `${row.label} ← ${labels[x]}: ${percent(weight)}`));
       cell.style.fill = shade(weight);
       grid.append(cell);
@@ -55,10 +57,14 @@ function editPath({actions, source}) {
 function frame(columns, rows, left) {
   const width = left + columns.length * CELL + 4, height = TOP + rows.length * CELL + 4;
   const grid = svg("svg", {viewBox: `0 0 ${width} ${height}`, width, height, class: "grid", role: "img"});
-  columns.forEach((label, x) => grid.append(svg("text", {x: left + (x + 0.5) * CELL, y: TOP - 10, "text-anchor": "middle"}, label)));
+  columns.forEach((label, x) => {
+    grid.append(svg("text", {x: left + (x + 0.5) * CELL, y: TOP - 10, "text-anchor": "middle"}, label));
+    grid.append(svg("rect", {x: left + x * CELL, y: TOP, width: CELL - 1, height: rows.length * CELL, class: "cell"}));
+  });
   rows.forEach((label, y) => {
-    grid.append(svg("text", {x: left - 8, y: TOP + y * CELL + 17, "text-anchor": "end"}, label));
-    columns.forEach((_, x) => grid.append(svg("rect", {x: left + x * CELL, y: TOP + y * CELL, width: CELL - 1, height: CELL - 1, rx: 3, class: "cell"})));
+    const below = TOP + (y + 1) * CELL - 0.5;
+    grid.append(svg("text", {x: left - 8, y: below - 8.5, "text-anchor": "end"}, label));
+    grid.append(svg("line", {x1: left, x2: width, y1: below, y2: below, class: "between"}));
   });
   return grid;
 }

@@ -9,8 +9,9 @@ const PAUSE = 2000; // milliseconds between two looks at a run that goes on
 
 export function runsView(panel, context) {
   const choice = html("select", {id: "run"});
+  const head = html("div", {class: "row", hidden: true}, html("label", {for: "run"}, words("run")), choice);
   const body = html("div", {class: "stack"});
-  let timer = 0, closed = false, before = "";
+  let timer = 0, closed = false, before = "", offered = "";
 
   const draw = async () => {
     clearTimeout(timer);
@@ -18,29 +19,40 @@ export function runsView(panel, context) {
       const runs = (await get("runs")).reverse(); // the newest first
       if (closed) return;
       context.fail(null);
+      timer = setTimeout(draw, PAUSE); // a run may begin at any time
+      head.hidden = !runs.length;
       if (!runs.length) {
-        panel.replaceChildren(html("p", {}, words("noRuns")));
+        body.replaceChildren(html("p", {}, words("noRuns")));
         return;
       }
       offer(runs);
-      const found = await get(`runs/${encodeURIComponent(choice.value)}`);
-      if (closed) return;
+      const wanted = choice.value;
+      const found = await get(`runs/${encodeURIComponent(wanted)}`);
+      if (closed || wanted !== choice.value) return;
       const now = JSON.stringify(found);
-      if (now !== before) body.replaceChildren(...drawing(found));
+      if (now !== before) {
+        const opened = body.querySelector("details")?.open;
+        body.replaceChildren(...drawing(found));
+        if (opened) body.querySelector("details").open = true;
+      }
       before = now;
-      if (!found.finished) timer = setTimeout(draw, PAUSE);
     } catch (error) {
+      if (closed) return;
       context.fail(error);
+      clearTimeout(timer);
       timer = setTimeout(draw, 2 * PAUSE);
     }
   };
   const offer = (runs) => {
+    const now = JSON.stringify(runs);
+    if (now === offered) return; // a list that is open stays as it is
+    offered = now;
     const chosen = choice.value || (runs.find((run) => !run.finished) ?? runs[0]).name;
     choice.replaceChildren(...runs.map((run) => html("option", {value: run.name}, `${run.name} (${words(run.finished ? "finished" : "unfinished")})`)));
     choice.value = runs.some((run) => run.name === chosen) ? chosen : runs[0].name;
   };
   choice.addEventListener("change", draw);
-  panel.replaceChildren(html("div", {class: "row"}, html("label", {for: "run"}, words("run")), choice), body);
+  panel.replaceChildren(head, body);
   draw();
   return {
     close: () => {

@@ -9,7 +9,7 @@ const SHOWN = 6; // alternatives in the list
 /**
  * Builds the line of an explanation.
  * @param {object} explanation the answer of /explain.
- * @param {object} options `force(prefix)` is called with the text to force, where given; `chosen(place)` when a symbol is chosen.
+ * @param {object} options `force(prefix, place)` is called with the text to force and the place of its last symbol, where given; `chosen(place)` when a symbol is chosen.
  */
 export function symbolLine(explanation, {force = null, chosen = () => {}} = {}) {
   const line = html("p", {class: "symbols", dir: "auto", role: "group", "aria-label": words("output")});
@@ -88,7 +88,7 @@ function alternativesOf(explanation, place, force, close) {
     const possible = force && each.symbol !== null && each.symbol !== "";
     if (!possible) return html("li", {}, html("span", {class: "alternative"}, content));
     const label = words("force", {symbol: each.symbol, probability: percent(each.probability)});
-    return html("li", {}, html("button", {type: "button", class: "alternative", "aria-label": label, onclick: () => force(prefixOf(explanation, place, each.symbol))}, content));
+    return html("li", {}, html("button", {type: "button", class: "alternative", "aria-label": label, onclick: () => force(prefixOf(explanation, place, each.symbol), place)}, content));
   });
   const list = html("ul", {class: "alternatives card"}, rows);
   list.addEventListener("keydown", (event) => {

@@ -26,10 +26,10 @@ export function translateView(panel, context) {
   const distribution = distributionPanel();
   map.hidden = distribution.element.hidden = true;
 
-  const show = (found, milliseconds) => {
-    const force = (text) => {
+  const show = (found, milliseconds, focused) => {
+    const force = (text, place) => {
       prefix = text;
-      translate();
+      translate(place);
     };
     output.replaceChildren(symbolLine(found, {force, chosen: (place) => distribution.show(found, place)}));
     facts.textContent = words("score", {score: found.score.toFixed(2), time: Math.round(milliseconds)}) + (found.finished ? "" : ` ${words("cut-off")}`);
@@ -39,28 +39,32 @@ export function translateView(panel, context) {
     distribution.show(found, uncertain);
     release.hidden = !prefix;
     say(words("translated", {text: found.text}));
+    if (focused !== null) output.querySelectorAll(".symbol")[focused]?.focus(); // the symbol that was forced
   };
   const clear = () => {
     output.replaceChildren();
     facts.textContent = "";
     map.hidden = distribution.element.hidden = release.hidden = true;
   };
-  const translate = async () => {
+  const translate = async (focused = null) => {
     kept.text = field.value;
     const text = field.value.replace(/\s*\n\s*/g, " ").trim();
     count.textContent = words("symbols", {count: [...text].length});
     if (!text || !context.model) return clear();
     const began = performance.now();
+    output.setAttribute("aria-busy", "true");
     try {
       const found = await post("explain", {model: context.model.id, q: text, prefix, alternatives: ALL});
       if (!found) return;
       context.fail(null);
-      show(found, performance.now() - began);
+      show(found, performance.now() - began, focused);
     } catch (error) {
+      clear(); // the output of another text would be taken for this one's
       context.fail(error);
     }
+    output.removeAttribute("aria-busy");
   };
-  const soon = whenPaused(translate, 60);
+  const soon = whenPaused(() => translate(), 60);
   field.addEventListener("input", () => {
     prefix = "";
     soon();

@@ -13,9 +13,9 @@ export function writeView(panel, context) {
   }
   const prompt = html("textarea", {id: "prompt", rows: 2, dir: "auto", spellcheck: "false"});
   prompt.value = kept.prompt;
-  const length = html("input", {id: "length", type: "number", min: 1, max: 5000, value: kept.length});
-  const temperature = html("input", {id: "heat", type: "number", min: 0, max: 3, step: 0.1, value: kept.temperature});
-  const seed = html("input", {id: "write-seed", type: "number", min: 0, value: kept.seed});
+  const length = html("input", {id: "length", type: "number", required: true, min: 1, max: 5000, value: kept.length});
+  const temperature = html("input", {id: "heat", type: "number", required: true, min: 0, max: 3, step: 0.1, value: kept.temperature});
+  const seed = html("input", {id: "write-seed", type: "number", required: true, min: 0, value: kept.seed});
   const text = html("div", {class: "written card", dir: "auto", role: "group", "aria-label": words("written")});
   const facts = html("p", {class: "quiet"});
   const button = html("button", {class: "main"}, words("start"));
