@@ -1,7 +1,7 @@
 """Builds the documentation site, `python -m tests.docs`: README, notebooks, API reference, a page for each doctor code.
 
-Nothing is written twice: the pages are made in a temporary folder from README.md, CONTRIBUTING.md, CHANGELOG.md, the
-notebooks, the docstrings and the doctor's catalogue. The site is left in `.site/`.
+Nothing is written twice: the pages are made in a temporary folder from both READMEs, CONTRIBUTING.md, CHANGELOG.md,
+the notebooks, the docstrings and the doctor's catalogue. The site is left in `.site/`.
 """
 
 import argparse
@@ -22,7 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / ".site"
 MARK = "made by tests/docs.py"  # stands in a file of each site, so that no other folder is replaced
 MARK_FILE = "made-by.txt"
-DOCUMENTS = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+DOCUMENTS = {
+    "index.md": "README.md",
+    "zh-cn.md": "README.zh-CN.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+}
 
 
 def pages(root: Path = ROOT) -> Iterator[tuple[str, str]]:
@@ -111,10 +116,10 @@ def settings(sources: Path, site: Path, notebooks: list[str]) -> dict[str, Any]:
         "strict": True,
         "theme": {"name": "material", "font": False, "features": ["navigation.indexes"]},
         "plugins": ["search", {"mkdocstrings": {"handlers": {"python": handler}}}],
-        "markdown_extensions": ["tables", "fenced_code", "toc"],
         "validation": {"links": {"anchors": "warn"}},
         "nav": [
             {"Start": "index.md"},
+            {"中文": "zh-cn.md"},
             {"Notebooks": [{name: f"notebooks/{name}.md"} for name in notebooks]},
             {"Reference": "api.md"},
             {"Doctor": ["doctor/index.md", *codes]},
@@ -131,6 +136,7 @@ def build(site: Path = SITE) -> None:
         SystemExit: the folder holds something else.
 
     """
+    from markdown.extensions.toc import slugify_unicode
     from mkdocs.commands.build import build as build_site
     from mkdocs.config import load_config
 
@@ -148,7 +154,9 @@ def build(site: Path = SITE) -> None:
         built = Path(made) / "site"
         configuration = Path(made) / "mkdocs.yml"
         configuration.write_text(json.dumps(settings(sources, built, notebooks)), encoding="utf-8")  # JSON is YAML too
-        build_site(load_config(str(configuration)))
+        # anchors keep Chinese characters, as on GitHub; the function that does it cannot stand in the file
+        extensions = ["tables", "fenced_code", {"toc": {"slugify": slugify_unicode}}]
+        build_site(load_config(str(configuration), markdown_extensions=extensions))
         if site.exists():
             shutil.rmtree(site)
         shutil.copytree(built, site)

@@ -35,6 +35,8 @@ def test_the_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path):
         assert not re.findall(r'<(?:script|img|iframe)[^>]*src="(?:https?:)?//', text)
         assert not re.findall(r'<link[^>]*rel="(?:stylesheet|preconnect|icon)"[^>]*href="(?:https?:)?//', text)
     assert "translate" in (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+    chinese = (tmp_path / "site" / "zh-cn.html").read_text(encoding="utf-8")
+    assert 'id="网页与服务"' in chinese and 'href="#网页与服务"' in chinese and 'href="index.html"' in chinese
 
 
 def test_a_folder_of_another_program_is_not_replaced(tmp_path):
