@@ -177,7 +177,7 @@ def test_a_language_model_streams_and_marks_quotations(opened, served):
         page.click("#panel-write button.main")
     page.wait_for_function("() => document.querySelector('#panel-write > p').textContent !== ''")
     written = seq2seq.load(served["language"]).generate("The ", length=60, temperature=0.7, seed=1)
-    assert page.locator(".written").text_content() == written if written.startswith("The ") else "The " + written
+    assert page.locator(".written").text_content() == "The " + written.removeprefix("The ")
 
 
 def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
@@ -306,8 +306,8 @@ def test_right_to_left_text_runs_from_right_to_left(opened):
     page.select_option("#model", label="hebrew")
     typed(page)
     first, last = page.locator(".symbol").first, page.locator(".symbol:not(.end)").last
-    if page.evaluate("getComputedStyle(document.querySelector('.symbols')).direction") == "rtl":
-        assert first.bounding_box()["x"] >= last.bounding_box()["x"]
+    assert page.evaluate("getComputedStyle(document.querySelector('.symbols')).direction") == "rtl"
+    assert first.bounding_box()["x"] >= last.bounding_box()["x"]
     assert page.locator(".symbols").get_attribute("dir") == "auto"
 
 
