@@ -35,7 +35,7 @@ EXAMPLE = (
     "For a language model each line is a prompt. Probabilities are the model's own, whatever --temperature is."
 )
 FORMATS = ("text", "json", "svg", "png")
-ENDINGS = {".svg": "svg", ".png": "png", ".json": "json", ".jsonl": "json"}
+ENDINGS = {".svg": "svg", ".png": "png", ".json": "json", ".jsonl": "json", ".txt": "text", "": "text"}
 PICTURES: dict[str, Callable[[Explanation], bytes]] = {
     "svg": lambda explanation: to_svg(draw(explanation)),
     "png": lambda explanation: to_png(draw(explanation)),
@@ -61,10 +61,24 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     shared = [name for name in GenerationConfig.__dataclass_fields__ if name != "length"]
     add_options(parser, GenerationConfig, leave_out=shared)
     args = parser.parse_args(argv)
-    args.format = args.format or ENDINGS.get(Path(args.output or "").suffix.lower(), "text")
+    args.format = args.format or format_of(args.output)
     if args.format == "png":
         require_matplotlib()
     return args
+
+
+def format_of(output: str | None) -> str:
+    """Returns the form that the ending of a file means; without a file it is text.
+
+    Raises:
+        OptionError: the ending means none.
+
+    """
+    ending = Path(output or "").suffix.lower()
+    if ending not in ENDINGS:
+        known = ", ".join(filter(None, ENDINGS))
+        raise OptionError(f"--output {output}: expected an ending of {known}, got {ending!r}; or give --format")
+    return ENDINGS[ending]
 
 
 def run(argv: Sequence[str]) -> int:

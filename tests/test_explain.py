@@ -348,3 +348,12 @@ def test_a_png_is_not_written_to_a_terminal(tiny_bundle, tmp_path, monkeypatch, 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert explain.main(["--model", str(tiny_bundle()), "-i", str(tmp_path / "in.txt"), "--format", "png"]) == 2
     assert "--format png: is no text for a terminal; give -o FILE.png" in capsys.readouterr().err
+
+
+def test_an_ending_that_means_no_form_is_refused_and_nothing_is_written(tmp_path, capsys):
+    file = tmp_path / "map.gif"
+    assert explain.main(["-o", str(file)]) == 2
+    assert (
+        f"--output {file}: expected an ending of .svg, .png, .json, .jsonl, .txt, got '.gif'" in capsys.readouterr().err
+    )
+    assert not file.exists()
