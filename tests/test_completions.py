@@ -151,7 +151,7 @@ def test_a_client_that_goes_away_ends_its_stream(folders):
     (served,) = app.service.models
     held = served.model.runtime = Held(served.model.runtime, free=6)
     with client_of(app) as client:
-        body = {"prompt": "Ada", "max_tokens": 400, "stream": True}
+        body = {"prompt": "Ada", "max_tokens": 400, "temperature": 0, "stream": True}
         with client.stream("POST", "/v1/completions", json=body) as answer:
             assert next(answer.iter_lines()).startswith("data: ")
             assert app.service.aside_places.taken == 1
@@ -167,7 +167,7 @@ def test_more_streams_than_allowed_are_refused(folders):
     (served,) = app.service.models
     held = served.model.runtime = Held(served.model.runtime, free=6)
     with client_of(app) as client:
-        body = {"prompt": "Ada", "max_tokens": 9, "stream": True}
+        body = {"prompt": "Ada", "max_tokens": 9, "temperature": 0, "stream": True}
         with client.stream("POST", "/v1/completions", json=body) as answer:
             lines = answer.iter_lines()
             next(lines)
