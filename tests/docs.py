@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / ".site"
 MARK = "made by tests/docs.py"  # stands in a file of each site, so that no other folder is replaced
 MARK_FILE = "made-by.txt"
+PICTURE = ".github/page.png"  # of the service's page, in the READMEs; `python -m tests.picture` takes it
 DOCUMENTS = {
     "index.md": "README.md",
     "zh-cn.md": "README.zh-CN.md",
@@ -33,7 +34,8 @@ DOCUMENTS = {
 def pages(root: Path = ROOT) -> Iterator[tuple[str, str]]:
     """Yields the name and the Markdown text of each page that is made from text."""
     for page, document in DOCUMENTS.items():
-        yield page, with_links((root / document).read_text(encoding="utf-8"))
+        text = with_links((root / document).read_text(encoding="utf-8"))
+        yield page, text.replace(f"({PICTURE})", f"({Path(PICTURE).name})")  # dot folders are no part of a site
     yield "api.md", api_page()
     yield "doctor/index.md", doctor_index()
     for code in CATALOGUE:
@@ -148,6 +150,7 @@ def build(site: Path = SITE) -> None:
             path = sources / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+        shutil.copy(ROOT / PICTURE, sources)
         (sources / "notebooks").mkdir()
         notebooks = add_notebooks(sources / "notebooks")
         (sources / MARK_FILE).write_text(MARK + "\n", encoding="utf-8")
