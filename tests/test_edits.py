@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import Ragged
-from seq2seq.text.edit_distance import EditDistance
+from seq2seq.text.edit_distance import CELLS, EditDistance, batches_of
+from seq2seq.text.edit_lattice import Lattice, expected_counts
 from seq2seq.text.edits import (
     COPY,
     DELETE,
@@ -184,6 +185,26 @@ def test_long_pairs_neither_underflow_nor_take_for_ever():
     assert np.isfinite(distance.substitution).all()
     rows = paths_of(pairs, source, target, distance)
     assert written(rows[-1][1:-1], pairs[-1][0], target) == pairs[-1][1]
+
+
+def test_a_pair_of_very_unequal_lengths_has_finite_counts_and_leaves_those_of_others_alone():
+    read, written = np.arange(60) < [[60], [3]], np.arange(8) < [[8], [2]]
+    lattice = Lattice(
+        np.array([[60, 8], [3, 2]]), 0.1 * (read[:, :, None] & written[:, None]), 1e-30 * read, 1e-30 * written
+    )
+    counts = expected_counts(lattice)
+    assert all(np.isfinite(values).all() for values in counts)
+    assert counts.substitution[1].sum() == pytest.approx(2.0) and counts.deletion[1].sum() == pytest.approx(1.0)
+
+
+def test_a_batch_is_bounded_by_its_longest_source_and_its_longest_target():
+    sources = Ragged([[4]] * 1000 + [[4] * 400] * 5 + [[4] * 2000])
+    targets = Ragged([[4] * 500] * 1000 + [[4]] * 5 + [[4] * 2000])
+    batches = list(batches_of(sources, targets))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1006))
+    for rows in batches:
+        cells = len(rows) * (sources.lengths[rows].max() + 1) * (targets.lengths[rows].max() + 1)
+        assert cells <= CELLS or len(rows) == 1
 
 
 def test_a_symbol_that_was_never_seen_is_copied():

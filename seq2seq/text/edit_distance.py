@@ -100,8 +100,7 @@ class EditDistance:
         found = np.zeros(len(sources))
         for rows in batches_of(sources, targets):
             lattice = self._lattice(sources.padded(rows), targets.padded(rows))
-            count, height, _ = lattice.substitution.shape
-            found[rows] = log_totals(lattice, forward_sums(lattice.diagonals(), count, height))
+            found[rows] = log_totals(lattice, forward_sums(lattice))
         return found
 
     def source_log_probs(self, sources: Ragged) -> np.ndarray:
@@ -139,10 +138,11 @@ class EditDistance:
 def batches_of(sources: Ragged, targets: Ragged) -> Iterator[np.ndarray]:
     """Yields the numbers of all rows, int (B,), in batches of similar length and bounded size."""
     order = np.lexsort((targets.lengths, sources.lengths))
-    cells = (sources.lengths + 1) * (targets.lengths + 1)
     start = 0
     while start < len(order):
-        largest = np.maximum.accumulate(cells[order[start : start + MOST_ROWS]])
-        count = max(1, int((largest * np.arange(1, len(largest) + 1) <= CELLS).sum()))
+        rows = order[start : start + MOST_ROWS]
+        # padded, each pair of a batch has the longest source and the longest target of them all
+        height, width = (np.maximum.accumulate(side.lengths[rows] + 1) for side in (sources, targets))
+        count = max(1, int((height * width * np.arange(1, len(rows) + 1) <= CELLS).sum()))
         yield order[start : start + count]
         start += count

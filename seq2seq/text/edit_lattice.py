@@ -4,12 +4,12 @@ A cell (i, j) stands for i symbols read and j symbols written. The diagonals i +
 batch of pairs together.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 GRAIN = 1e-4  # nats: differences of ways below it do not count, and substitutions come first, then deletions
+LARGEST = 700.0  # nats: exp of it is a float64
 SUBSTITUTED, DELETED, INSERTED = 0, 1, 2
 
 
@@ -53,47 +53,36 @@ class Diagonal(NamedTuple):
 class Sums(NamedTuple):
     """Sums over ways through the lattice, by diagonal; scaled, so that long pairs do not underflow."""
 
-    values: list[np.ndarray]  # float64 (B, R) each, by i
+    values: list[np.ndarray]  # float64 (B, N + 2) each, by i
     scales: np.ndarray  # float64 (D, B), nats: the logarithm of what the values must be multiplied by
 
 
-def forward_sums(diagonals: Sequence[Diagonal], count: int, height: int) -> Sums:
+def forward_sums(lattice: Lattice) -> Sums:
     """Sums the ways from the first cell to each cell."""
-    sums = [np.zeros((count, height + 1)) for _ in diagonals]
+    diagonals = lattice.diagonals()
+    count, height, _ = lattice.substitution.shape
+    # the last two receive nothing: no edit leaves the end of a pair
+    sums = [np.zeros((count, height + 2)) for _ in range(len(diagonals) + 2)]
     sums[0][:, 0] = 1.0
     scales = np.zeros((len(diagonals), count))
-    ratio = np.ones((count, 1))
-    for number, diagonal in enumerate(diagonals):
-        i = diagonal.rows
+    for number, (i, substitution, deletion, insertion) in enumerate(diagonals):
         if number:
             largest = sums[number].max(1)
-            ratio = np.where(largest > 0, largest, 1.0)[:, None]
-            sums[number] /= ratio
-            scales[number] = scales[number - 1] + np.log(ratio[:, 0])
-            # what substitutions of the diagonal before brought to the next one
-            if number + 1 < len(diagonals):
-                sums[number + 1] /= ratio
+            ratio = np.where(largest > 0, largest, 1.0)
+            scales[number] = scales[number - 1] + np.log(ratio)
+            sums[number] /= ratio[:, None]
+            sums[number + 1] /= ratio[:, None]  # what substitutions of the diagonal before brought there
         here = sums[number][:, i]
-        if number + 1 < len(diagonals):
-            after = sums[number + 1]
-            after[:, i] += here * diagonal.insertion
-            after[:, i[i < height] + 1] += (here * diagonal.deletion)[:, i < height]
-        if number + 2 < len(diagonals):
-            sums[number + 2][:, i[i < height] + 1] += (here * diagonal.substitution)[:, i < height]
+        sums[number + 1][:, i] += here * insertion
+        sums[number + 1][:, i + 1] += here * deletion
+        sums[number + 2][:, i + 1] += here * substitution
     return Sums(sums, scales)
 
 
-def backward_sums(diagonals: Sequence[Diagonal], last: np.ndarray, height: int, lengths: np.ndarray) -> Sums:
-    """Sums the ways from each cell to the last cell of its pair.
-
-    Args:
-        diagonals: of the lattice.
-        last: int (B,), the diagonal of each pair's last cell.
-        height: N.
-        lengths: int (B, 2), n and m of each pair.
-
-    """
-    count = len(last)
+def backward_sums(lattice: Lattice) -> Sums:
+    """Sums the ways from each cell to the last cell of its pair."""
+    diagonals = lattice.diagonals()
+    count, height, _ = lattice.substitution.shape
     sums = [np.zeros((count, height + 2)) for _ in range(len(diagonals) + 2)]
     scales = np.zeros((len(diagonals) + 2, count))
     for number in reversed(range(len(diagonals))):
@@ -109,39 +98,41 @@ def backward_sums(diagonals: Sequence[Diagonal], last: np.ndarray, height: int, 
         ratio = np.where(largest > 0, largest, 1.0)
         sums[number] /= ratio[:, None]
         scales[number] = scales[number + 1] + np.log(ratio)
-        ends = np.flatnonzero(last == number)
-        sums[number][ends, lengths[ends, 0]] = 1.0
+        ends = np.flatnonzero(lattice.last == number)
+        sums[number][ends, lattice.lengths[ends, 0]] = 1.0
         scales[number][ends] = 0.0
     return Sums(sums, scales)
 
 
 def log_totals(lattice: Lattice, forward: Sums) -> np.ndarray:
     """Returns float64 (B,), nats: the log-probability of each pair over all ways to edit."""
-    sums, scales = forward
     rows = np.arange(len(lattice.lengths))
-    final = np.stack(sums)[lattice.last, rows, lattice.lengths[:, 0]]
+    final = np.stack(forward.values)[lattice.last, rows, lattice.lengths[:, 0]]
     with np.errstate(divide="ignore"):
-        return np.log(final) + scales[lattice.last, rows]
+        return np.log(final) + forward.scales[lattice.last, rows]
 
 
 def expected_counts(lattice: Lattice) -> Lattice:
-    """Returns the expected number of times that each edit is used, in the form of the lattice."""
+    """Returns the expected number of times that each edit is used, in the form of the lattice.
+
+    Where the lengths of a pair differ by many hundred symbols, a product below the smallest float64 counts as 0.
+    """
     count, height, width = lattice.substitution.shape
-    diagonals = lattice.diagonals()
-    forward = forward_sums(diagonals, count, height)
+    forward, backward = forward_sums(lattice), backward_sums(lattice)
     totals = log_totals(lattice, forward)
-    backward, back_scales = backward_sums(diagonals, lattice.last, height, lattice.lengths)
     found = Lattice(
         lattice.lengths,
         *(np.zeros((count, *shape)) for shape in ((height + 1, width + 1), (height + 1,), (width + 1,))),
     )
-    for number, (i, substitution, deletion, insertion) in enumerate(diagonals):
-        here = forward[0][number][:, i]
-        scale = forward[1][number] - totals
-        one, two = (np.exp(scale + back_scales[number + step])[:, None] * here for step in (1, 2))
-        found.substitution[:, i, number - i] = two * substitution * backward[number + 2][:, i + 1]
-        found.deletion[:, i] += one * deletion * backward[number + 1][:, i + 1]
-        found.insertion[:, number - i] += one * insertion * backward[number + 1][:, i]
+    for number, (i, substitution, deletion, insertion) in enumerate(lattice.diagonals()):
+        here, scale = forward.values[number][:, i], forward.scales[number] - totals
+        # the sums are at most 1, so where their product is not 0, its factor is below the largest float64
+        factors = [np.exp(np.minimum(scale + backward.scales[number + step], LARGEST)) for step in (1, 2)]
+        one, two = (factor[:, None] * here for factor in factors)
+        after, later = backward.values[number + 1], backward.values[number + 2]
+        found.substitution[:, i, number - i] = two * substitution * later[:, i + 1]
+        found.deletion[:, i] += one * deletion * after[:, i + 1]
+        found.insertion[:, number - i] += one * insertion * after[:, i]
     return found._replace(
         substitution=found.substitution[:, :height, :width],
         deletion=found.deletion[:, :height],
