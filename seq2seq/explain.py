@@ -17,11 +17,12 @@ from seq2seq.cli.output_file import OutputFile, descriptor_of
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.drawing.heat_map import draw
-from seq2seq.drawing.png import require_matplotlib, to_png
+from seq2seq.drawing.png import FORMAT, to_png
 from seq2seq.drawing.svg import MARK, to_svg
 from seq2seq.drawing.symbols import padded
 from seq2seq.drawing.table import as_text
 from seq2seq.errors import OptionError
+from seq2seq.extras import require_matplotlib
 from seq2seq.fields import Config, flag_of
 from seq2seq.inference.explaining import explain_text, explain_translation
 from seq2seq.inference.explanation import Explanation
@@ -63,7 +64,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.format = args.format or format_of(args.output)
     if args.format == "png":
-        require_matplotlib()
+        require_matplotlib(*FORMAT)
     return args
 
 

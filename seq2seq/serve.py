@@ -12,6 +12,7 @@ from seq2seq.bundle_record import RUNS, named_bundle
 from seq2seq.cli.options import add_options, configured, whole
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
 from seq2seq.errors import OptionError
+from seq2seq.extras import installing
 from seq2seq.serving.limits import Limits
 
 EXAMPLE = (
@@ -23,7 +24,6 @@ EXAMPLE = (
     "own address only, unless --host names another."
 )
 KEY_VARIABLE = "SEQ2SEQ_API_KEY"
-INSTALL = "pip install 'seq2seq[serve]'"
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -72,7 +72,9 @@ def run(argv: Sequence[str]) -> int:
         from seq2seq.serving.served import load_models
         from seq2seq.serving.service import Service, Settings
     except ImportError as error:
-        raise OptionError(f"needs {error.name}, which is not installed; install the service: {INSTALL}") from None
+        raise OptionError(
+            f"needs {error.name}, which is not installed; to install the service, {installing('serve')}"
+        ) from None
     server.end_at_sigterm()
     with server.listen(args.host, args.port) as listening:
         models = load_models(

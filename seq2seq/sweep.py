@@ -14,12 +14,13 @@ from seq2seq.bundle_record import PRETRAINED
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.errors import DataError, OptionError
+from seq2seq.extras import has_matplotlib, installing
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.confusions import padded, width
 from seq2seq.scoring.evaluation import find_material
 from seq2seq.scoring.memorization import training_text
-from seq2seq.scoring.plots import INSTALL, check_plot, draw_sweep, has_matplotlib
+from seq2seq.scoring.plots import check_plot, draw_sweep
 from seq2seq.scoring.temperature_sweep import (
     Row,
     pairs_advice,
@@ -137,7 +138,7 @@ def run(argv: Sequence[str]) -> int:
 def plot(rows: Sequence[Row], folder: Path, file: str | None) -> None:
     """Draws the plot into the requested file, by default beside the model, if matplotlib is installed."""
     if not has_matplotlib():
-        say(f"no plot: matplotlib is not installed: {INSTALL}")
+        say(f"no plot: matplotlib is not installed: {installing('plots')}")
         return
     beside = folder if folder.parent != PRETRAINED else folder.name  # a picture is no part of the package
     path = Path(file or f"{beside}-sweep.png")

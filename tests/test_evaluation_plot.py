@@ -9,13 +9,12 @@ import pytest
 
 import seq2seq
 from seq2seq import evaluate, sweep
+from seq2seq.drawing.fonts import families_for, fonts_for, preference
 from seq2seq.errors import OptionError
 from seq2seq.files import check_result_file, write_result
-from seq2seq.scoring import plots
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix
-from seq2seq.scoring.plots import families_for, fonts_for
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -113,6 +112,13 @@ def test_a_character_without_a_font_is_its_code_point_and_a_dollar_no_formula(mo
         assert shown("a가$") == "aU+AC00\\$"
 
 
+def test_upright_fonts_of_usual_weight_and_those_with_many_symbols_are_tried_first():
+    names = ["A-Bold.ttf", "FreeSerif.ttf", "FreeSans.ttf", "NotoSans-Italic.ttf", "NotoSansCJK-Regular.ttc"]
+    assert sorted(names, key=preference) == [
+        "NotoSansCJK-Regular.ttc", "FreeSans.ttf", "FreeSerif.ttf", "NotoSans-Italic.ttf", "A-Bold.ttf",
+    ]  # fmt: skip
+
+
 # files that cannot be written
 
 
@@ -169,9 +175,9 @@ def test_an_output_that_is_a_folder_or_nameless_is_refused_before_the_model_is_l
 
 
 def test_evaluate_needs_matplotlib_for_a_plot_alone(tiny_bundle, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     code, _, err = run(capsys, "--model", tiny_bundle(), "--plot", tmp_path / "x.png")
-    assert code == 2 and "--plot: needs matplotlib, which is not installed: pip install 'seq2seq[plots]'" in err
+    assert code == 2 and "--plot: needs matplotlib, which is not installed: " in err
     assert run(capsys, "--model", tmp_path / "tiny", "--calibration", "--bootstrap", 0)[0] == 0
 
 

@@ -1,5 +1,6 @@
 """The verb `explain`, and how explanations are shown: as text, as JSON and as pictures."""
 
+import contextlib
 import itertools
 import json
 import sys
@@ -209,13 +210,17 @@ def test_png_has_the_size_of_the_picture_and_draws_all_shapes():
         png.to_png(picture)
 
 
-def test_a_character_that_matplotlibs_font_lacks_is_drawn_with_another_font(monkeypatch):
-    own = {"own": {ord("a")}, "other": {ord("a"), ord("न")}}
-    monkeypatch.setattr(png, "usual_fonts", lambda: ("none", "other"))
-    monkeypatch.setattr(png, "glyphs", lambda path: frozenset(own.get(path, {ord("a")})))
-    png.font_path.cache_clear()
-    assert (png.font_path("a"), png.font_path("न"), png.font_path("語")) == (None, "other", None)
-    png.font_path.cache_clear()
+def test_a_picture_is_drawn_with_the_fonts_that_its_labels_need(monkeypatch):
+    asked = []
+
+    @contextlib.contextmanager
+    def fonts_for(text):
+        asked.append(set(text))
+        yield
+
+    monkeypatch.setattr(png, "fonts_for", fonts_for)
+    png.to_png(draw(made([one("न"), one("語")], ["א"])))
+    assert len(asked) == 1 and asked[0] >= set("न語א")
 
 
 # the verb
@@ -335,11 +340,11 @@ def test_what_cannot_be_shown_is_refused(run, tiny_bundle, tmp_path, monkeypatch
         found = run(folder, "abcd.\nghij.\n", *options)
         assert (found.code, found.out) == (2, "")
         assert message in found.err
-    monkeypatch.setattr(png.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     found = run(folder, "abcd.\n", "-o", str(tmp_path / "a.png"))
     assert found.err == (
-        "seq2seq explain: error: --format png: needs matplotlib, which is not installed: pip install 'seq2seq[plots]'; "
-        "or give --format svg\n"
+        "seq2seq explain: error: --format png: needs matplotlib, which is not installed: run pip install "
+        "'.[plots]' in the folder of seq2seq's source; or give --format svg\n"
     )
 
 

@@ -314,7 +314,10 @@ def test_a_repository_without_a_model_of_ours_is_refused(hub, refusal, tiny_bund
 
 def test_without_the_library_one_line_names_the_extra(run, refusal, tiny_bundle, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    message = "models push and pull need huggingface_hub, the extra `hub`: pip install 'seq2seq[hub]'"
+    message = (
+        "models push and pull need huggingface_hub, the extra `hub`: run pip install '.[hub]' in the folder of "
+        "seq2seq's source"
+    )
     assert refusal("pull", "me/it") == message
     assert refusal("push", tiny_bundle(), "me/it") == message
 

@@ -15,7 +15,7 @@ PACKAGE = Path(entry.__file__).resolve().parent
 MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
-GROUND = "version errors special cores terminal typed_json files fields config search_config presets".split()
+GROUND = "version errors extras special cores terminal typed_json files fields config search_config presets".split()
 ROOMS = {
     "ground": "",
     "text": "ground",
@@ -24,7 +24,7 @@ ROOMS = {
     "decoding": "ground",
     "inference": "ground bundle text models decoding",
     "drawing": "ground inference",
-    "scoring": "ground bundle text inference",
+    "scoring": "ground bundle text inference drawing",
     "training": "ground bundle text models decoding inference scoring",
     "foreign": "ground text models decoding",
     "diagnosis": "ground bundle text models decoding inference scoring training foreign",

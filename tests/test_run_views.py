@@ -7,8 +7,8 @@ import xml.etree.ElementTree as Tree
 import pytest
 from test_training import CountingTask, run, run_of
 
+from seq2seq import extras
 from seq2seq.files import read_json, write_json
-from seq2seq.scoring import plots
 from seq2seq.scoring.line_chart import Line, Panel, limits, spread_out, svg_chart, ticks
 from seq2seq.training.checkpoints import PROGRESS, Progress, current_checkpoint, load_progress
 from seq2seq.training.run_folder import Saver, foreign_names, remove_run, report_foreign_names
@@ -136,7 +136,7 @@ def test_the_picture_is_drawn_where_matplotlib_is_installed(tmp_path, monkeypatc
     monkeypatch.setattr("seq2seq.training.run_views.has_matplotlib", lambda: False)
     write_picture(folder, PROGRESS_OF_3)
     assert not (folder / PICTURE).exists()
-    monkeypatch.setattr("seq2seq.training.run_views.has_matplotlib", plots.has_matplotlib)
+    monkeypatch.setattr("seq2seq.training.run_views.has_matplotlib", extras.has_matplotlib)
     write_picture(folder, PROGRESS_OF_3)
     first = (folder / PICTURE).read_bytes()
     assert first.startswith(b"\x89PNG") and is_view(folder / PICTURE)

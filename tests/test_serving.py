@@ -631,8 +631,8 @@ def test_what_cannot_be_served_is_one_line(folder, capsys, monkeypatch, tmp_path
     monkeypatch.delattr("seq2seq.serving.server", raising=False)
     assert serve.main([]) == 2
     assert capsys.readouterr().err == (
-        "seq2seq serve: error: needs uvicorn, which is not installed; install the service: pip install "
-        "'seq2seq[serve]'\n"
+        "seq2seq serve: error: needs uvicorn, which is not installed; to install the service, run pip "
+        "install '.[serve]' in the folder of seq2seq's source\n"
     )
 
 

@@ -12,7 +12,6 @@ from seq2seq.api import load
 from seq2seq.inference.entropy import entropies, entropy
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
-from seq2seq.scoring import plots
 from seq2seq.scoring.diversity import (
     distinct,
     longest_loop,
@@ -247,28 +246,31 @@ def test_without_matplotlib_the_table_is_printed_and_the_way_to_a_plot_named(mod
     out, err = capsys.readouterr()
     assert err.endswith(f"plot: {plot}\n")
     plot.unlink()
-    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(options) == 0
     found, said = capsys.readouterr()
     assert found == out
-    assert said.splitlines()[-1] == "no plot: matplotlib is not installed: pip install 'seq2seq[plots]'"
+    assert (
+        said.splitlines()[-1]
+        == "no plot: matplotlib is not installed: run pip install '.[plots]' in the folder of seq2seq's source"
+    )
     assert not plot.exists()
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_a_plot_that_is_asked_for_needs_matplotlib(model, monkeypatch, capsys, tmp_path, form):
-    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     options = ["--model", str(model.bundle.path), "--seed", "1", "--plot", str(tmp_path / "sweep.png")]
     assert main([*options, *form]) == 2
     assert capsys.readouterr() == (
         "",
-        "seq2seq sweep: error: --plot: needs matplotlib, which is not installed: pip install 'seq2seq[plots]'; "
-        "or leave --plot out\n",
+        "seq2seq sweep: error: --plot: needs matplotlib, which is not installed: run pip install '.[plots]' in the "
+        "folder of seq2seq's source; or leave --plot out\n",
     )
 
 
 def test_the_numbers_alone_need_no_matplotlib(model, monkeypatch, capsys):
-    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     options = ["--model", str(model.bundle.path), "--seed", "1", "--length", "9", "--temperatures", "1", "--json"]
     assert main(options) == 0
     out, err = capsys.readouterr()

@@ -16,6 +16,7 @@ from typing import Any
 
 from seq2seq.bundle_record import CANARY, CONFIG, METRICS, MODEL_FILES, PULLED, public_record, read_record
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError, excerpt
+from seq2seq.extras import installing
 from seq2seq.files import fresh_folder, json_text, sha256_of, write_json
 from seq2seq.hub.card import CARD, LIBRARY, model_card
 from seq2seq.hub.summary import summarize
@@ -26,7 +27,6 @@ MIB = 1 << 20
 LARGEST = {".safetensors": 2048 * MIB, ".md": MIB}  # bytes of a file that is fetched
 LARGEST_OTHER = 64 * MIB
 LARGEST_MODEL = 4096 * MIB  # bytes of all its files together
-INSTALL = "pip install 'seq2seq[hub]'"
 Report = Callable[[str], None]
 
 
@@ -40,7 +40,7 @@ def open_hub() -> Any:
     try:
         import huggingface_hub
     except ImportError:
-        raise OptionError(f"models push and pull need huggingface_hub, the extra `hub`: {INSTALL}") from None
+        raise OptionError(f"models push and pull need huggingface_hub, the extra `hub`: {installing('hub')}") from None
     address = os.environ.get("HF_ENDPOINT") or None
     return huggingface_hub.HfApi(endpoint=address, library_name="seq2seq", library_version=__version__)
 

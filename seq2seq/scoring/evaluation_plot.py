@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.drawing.fonts import fonts_for
 from seq2seq.scoring.by_length import LengthScores
 from seq2seq.scoring.calibration import Calibration
 from seq2seq.scoring.confusions import Confusions, visible
 from seq2seq.scoring.details import Details
 from seq2seq.scoring.line_chart import COLOURS
-from seq2seq.scoring.plots import fonts_for, new_figure, save_figure
+from seq2seq.scoring.plots import new_figure, save_figure
 
 if TYPE_CHECKING:
     from seq2seq.scoring.plots import Axes

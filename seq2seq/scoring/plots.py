@@ -1,13 +1,13 @@
 """Draws figures with matplotlib, which is an optional extra."""
 
-import contextlib
-import importlib.util
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.drawing.fonts import fonts_for
 from seq2seq.errors import OptionError
+from seq2seq.extras import require_matplotlib
 from seq2seq.files import check_result_file, write_result
 from seq2seq.scoring.line_chart import COLOURS, MOST_MARKERS, Panel
 
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes  # noqa: F401 - evaluation_plot names it
     from matplotlib.figure import Figure
 
-INSTALL = "pip install 'seq2seq[plots]'"
 FORMATS = ("png", "svg", "pdf")
 DOTS_PER_INCH = 120
-OWN = "DejaVu Sans"  # comes with matplotlib
-FIRST = ("SansCJK", "Nanum", "malgun", "Gothic", "Arial Unicode", "NotoSans")  # in names of files of good fonts
 # panels from top to bottom: the axis label, and the values by name with their labels
 PANELS = (
     ("bits per symbol", {"entropy_bits": "entropy"}),
@@ -30,11 +27,6 @@ PANELS = (
 )  # fmt: skip
 
 
-def has_matplotlib() -> bool:
-    """Returns whether matplotlib is installed."""
-    return importlib.util.find_spec("matplotlib") is not None
-
-
 def check_plot(path: Path) -> None:
     """Refuses a figure that could not be drawn, before any time is spent on what it shows.
 
@@ -43,58 +35,10 @@ def check_plot(path: Path) -> None:
             written.
 
     """
-    if not has_matplotlib():
-        raise OptionError(f"--plot: needs matplotlib, which is not installed: {INSTALL}; or leave --plot out")
+    require_matplotlib("--plot", "leave --plot out")
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise OptionError(f"--plot {path}: expected a name that ends in .png, .svg or .pdf, got {path.name!r}")
     check_result_file(path, "--plot")
-
-
-@contextlib.contextmanager
-def fonts_for(text: str) -> Iterator[Callable[[str], str]]:
-    """Lets figures that are drawn in the `with` block use fonts with the characters of `text`, such as Hangul.
-
-    Yields a function that makes a text drawable: it writes a character that no installed font has as its code point.
-    """
-    import matplotlib
-
-    families, missing = families_for(text)
-    with matplotlib.rc_context({"font.family": families, "axes.unicode_minus": False}):
-        yield lambda shown: "".join(f"U+{ord(one):04X}" if one in missing else one for one in shown).replace("$", r"\$")
-
-
-def families_for(text: str) -> tuple[list[str], set[str]]:
-    """Returns the families of fonts that a text needs, matplotlib's own first, and the characters that none has.
-
-    It looks into the fonts themselves, since matplotlib's list of them does not notice what was installed later.
-    """
-    from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
-
-    def lacking(path: str, characters: set[str]) -> set[str]:
-        try:
-            known = get_font(path).get_charmap()
-        except (OSError, RuntimeError):  # not a font, whatever its name says
-            return characters
-        return {one for one in characters if ord(one) not in known}
-
-    families = [OWN]
-    missing = lacking(findfont(FontProperties(family=OWN)), {one for one in text if one.isprintable()})
-    for path in sorted(findSystemFonts(), key=preference) if missing else ():
-        left = lacking(path, missing)
-        if left < missing:
-            fontManager.addfont(path)
-            families.append(get_font(path).family_name)
-            missing = left
-        if not missing:
-            break
-    return families, missing
-
-
-def preference(path: str) -> tuple[bool, int, str]:
-    """Returns a key by which fonts are tried: upright regular ones and those with many symbols first."""
-    name = Path(path).name
-    place = next((number for number, part in enumerate(FIRST) if part in name), len(FIRST))
-    return "Regular" not in name, place, name
 
 
 def new_figure(width: float, height: float) -> "Figure":
