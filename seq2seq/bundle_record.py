@@ -183,6 +183,7 @@ def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
 def kind_in(folder: Path) -> str | None:
     """Returns the kind of model in a folder; None if there is none, or only another program's config.json."""
     try:
+        check_file(folder, CONFIG, largest=LARGEST[CONFIG])
         record = read_json(folder / CONFIG)
     except BundleError:
         return None
