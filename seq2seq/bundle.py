@@ -3,12 +3,13 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seq2seq.bundle_parts import check_source_form, read_edits, read_text, read_vocabulary
 from seq2seq.bundle_record import (
     CANARY,
     CONFIG,
@@ -21,25 +22,31 @@ from seq2seq.bundle_record import (
     LICENCE,
     METRICS,
     PRECISION,
+    SEAL,
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
     TRANSLATOR,
     WEIGHTS,
+    check_part,
+    check_seal,
     part_names,
     read_record,
+    sealed,
 )
+from seq2seq.bundle_weights import check_tables, read_tensors, weight_shapes
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
-from seq2seq.files import check_hash, read_arrays, read_json, sha256_of, write_arrays, write_atomically, write_json
+from seq2seq.files import sha256_of, write_arrays, write_atomically, write_json
 from seq2seq.text.edit_distance import EditDistance
-from seq2seq.text.edits import action_count
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, read_section
 
 # of config.json, not an ensemble's
-OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256", PRECISION}
+OWN_KEYS = {"format", "kind", "data", "model", "signature", "train", "sha256", PRECISION, SEAL}
+# keys of the section `model` that every version wrote
+SIZES = ("hidden_size", "embedding_size", "layers", "rnn", "bidirectional", "attention")
 SYMBOL_OPTIONS = ("lowercase", "unit", "source_sep", "target_sep")  # of DataConfig: what a symbol is
 
 
@@ -93,17 +100,15 @@ def save_bundle(
         write_atomically(path / LICENCE, bundle.licence)
     write_json(path / METRICS, metrics)
     write_json(path / CANARY, list(canary))
-    write_json(
-        path / CONFIG,
-        {
-            "format": FORMAT_VERSION,
-            "kind": bundle.kind,
-            "data": bundle.data.to_dict(),
-            "model": bundle.model.to_dict(),
-            **bundle.record,
-            "sha256": {name: sha256_of(path / name) for name in sorted(names)},
-        },
-    )
+    record = {
+        "format": FORMAT_VERSION,
+        "kind": bundle.kind,
+        "data": bundle.data.to_dict(),
+        "model": bundle.model.to_dict(),
+        **bundle.record,
+        "sha256": {name: sha256_of(path / name) for name in sorted(names)},
+    }
+    write_json(path / CONFIG, sealed(record))
 
 
 def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None:
@@ -128,7 +133,7 @@ def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """Reads a finished model folder.
+    """Reads a finished model folder, and checks all of it before anything of the model's size is made.
 
     Raises:
         BundleError: the folder is missing, unfinished, damaged, in another format, or mixes parts of two models.
@@ -137,22 +142,32 @@ def load_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     record = read_record(path)
     for name, expected in record["sha256"].items():
-        check_hash(path / name, expected)
-    excerpt, dictionary, licence = (read_text(path, record, name) for name in (EXCERPT, DICTIONARY, LICENCE))
-    if "members" in record:
-        return dataclasses.replace(join_members(path, record["members"]), record=record, licence=licence)
-    weights = read_weights(path, record)
+        check_part(path, name, expected)
+    bundle = join_recorded(path, record) if "members" in record else read_single(path, record)
+    check_seal(path, record)
+    return dataclasses.replace(bundle, licence=read_text(path, record, LICENCE))
+
+
+def read_single(path: Path, record: Mapping[str, Any]) -> Bundle:
+    """Reads the parts of one model, whose hashes are checked; raises as `load_bundle`."""
     where = str(path / CONFIG)
     data = read_section(DataConfig, record["data"], where=where)
     model = read_section(ModelConfig, record["model"], where=where)
-    source, edits = None, None
+    unsaid = next((size for size in SIZES if record["model"].get(size) is None), None)
+    if unsaid:
+        raise damaged(where, f"no {unsaid!r} in the section 'model'")
+    source, target = None, read_vocabulary(path / TARGET_VOCABULARY)
     if record["kind"] == TRANSLATOR:
-        source = read_vocabulary(path / SOURCE_VOCABULARY, weights, "source_embedding.embeddings")
-    if model.architecture == TRANSDUCER:
-        target = read_vocabulary(path / TARGET_VOCABULARY, weights, "action_embedding.embeddings", action_count)
-        edits = read_edits(path, record)
-    else:
-        target = read_vocabulary(path / TARGET_VOCABULARY, weights, "target_embedding.embeddings")
+        source = read_vocabulary(path / SOURCE_VOCABULARY)
+        check_source_form(record, len(source), where=where)
+    shapes = weight_shapes(
+        model,
+        source_size=len(source) if source else 0,
+        target_size=len(target),
+        has_tags=bool(source and source.features_sep),
+    )
+    check_tables(model, shapes, where=where)
+    transduces = source is not None and model.architecture == TRANSDUCER
     return Bundle(
         path=path,
         kind=record["kind"],
@@ -160,48 +175,42 @@ def load_bundle(path: str | Path) -> Bundle:
         model=model,
         source_vocabulary=source,
         target_vocabulary=target,
-        weights=weights,
+        weights=read_tensors(path / WEIGHTS, shapes, np.dtype(record.get(PRECISION, np.float32))),
         record=record,
-        excerpt=excerpt,
-        dictionary=dictionary,
-        edits=edits,
-        licence=licence,
+        excerpt=read_text(path, record, EXCERPT),
+        dictionary=read_text(path, record, DICTIONARY),
+        edits=read_edits(path, record, len(source), len(target)) if source and transduces else None,
     )
-
-
-def read_text(path: Path, record: Mapping[str, Any], name: str) -> str:
-    """Reads a text that a model may have; empty where the folder's record does not list it.
-
-    Raises:
-        BundleError: it is not UTF-8.
-
-    """
-    if name not in record["sha256"]:
-        return ""
-    try:
-        return (path / name).read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise damaged(str(path / name), f"not UTF-8 at byte {error.start}") from error
-
-
-def read_weights(path: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Reads the weights of a model as float32, whichever way they are stored.
-
-    Raises:
-        BundleError: the file is damaged, or a weight is not of the type that the folder's record names.
-
-    """
-    expected = np.dtype(record.get(PRECISION, np.float32))
-    arrays = read_arrays(path / WEIGHTS)
-    for name, array in arrays.items():
-        if array.dtype != expected:
-            raise damaged(str(path / WEIGHTS), f"weight {name!r} is {array.dtype}, expected {expected}")
-    return {name: array.astype(np.float32, copy=False) for name, array in arrays.items()}
 
 
 def join_members(path: Path, names: Sequence[str]) -> Bundle:
     """Makes an ensemble of the finished models in the folders `names` of `path`; raises as `ensemble_of`."""
     return ensemble_of(path, tuple(load_bundle(path / name) for name in names))
+
+
+def join_recorded(path: Path, record: Mapping[str, Any]) -> Bundle:
+    """Makes the ensemble of a folder that records it.
+
+    Raises:
+        BundleError: a member is an ensemble, or the members make another ensemble than is recorded.
+
+    """
+    where = str(path / CONFIG)
+    for name in record["members"]:
+        if "members" in read_record(path / name):
+            raise damaged(where, f"{name} is an ensemble, expected one model")
+    bundle = join_members(path, record["members"])
+    recorded = {
+        "kind": record["kind"],
+        "data": read_section(DataConfig, record["data"], where=where),
+        "model": read_section(ModelConfig, record["model"], where=where),
+        **{key: record.get(key) for key in ("lengths", "source_form", "restarts")},
+    }
+    for key, value in recorded.items():
+        expected = getattr(bundle, key) if hasattr(bundle, key) else bundle.record.get(key)
+        if value != expected:
+            raise damaged(where, f"{key} is not that of the members")
+    return dataclasses.replace(bundle, record=record)
 
 
 def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
@@ -238,38 +247,3 @@ def symbols_of(bundle: Bundle) -> dict[str, Any]:
     found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
     found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}
     return {**found, "source form": SourceForm.from_record(bundle.record)}
-
-
-def read_vocabulary(
-    path: Path, weights: Mapping[str, np.ndarray], embedding: str, ids: Callable[[int], int] = int
-) -> Vocabulary:
-    """Reads one vocabulary.
-
-    Args:
-        path: its file.
-        weights: of the model.
-        embedding: the name of the weights that have a row for each id.
-        ids: from the size of the vocabulary to the number of ids.
-
-    Raises:
-        BundleError: the file is damaged, or the number of rows is another.
-
-    """
-    vocabulary = Vocabulary.from_json(read_json(path), where=str(path))
-    rows, expected = weights[embedding].shape[0] if embedding in weights else 0, ids(len(vocabulary))
-    if rows != expected:
-        raise BundleError(
-            f"{path.parent}: {embedding} has {rows} rows, its vocabulary {expected} ids; "
-            "the folder mixes parts of different models"
-        )
-    return vocabulary
-
-
-def read_edits(path: Path, record: Mapping[str, Any]) -> EditDistance:
-    """Reads what a transducer aligns with; raises BundleError where the folder's record does not list it."""
-    if EDITS not in record["sha256"]:
-        raise damaged(str(path / CONFIG), f"no sha256 of {EDITS}")
-    try:
-        return EditDistance.from_tensors(read_arrays(path / EDITS))
-    except KeyError as error:
-        raise damaged(str(path / EDITS), f"no {error.args[0]}") from error

@@ -1,13 +1,17 @@
-"""The files of a model folder and its `config.json`, read without the weights; and how folders are found."""
+"""The files of a model folder, and the schema of its `config.json`: read and checked without the weights."""
 
 import dataclasses
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from seq2seq.errors import BundleError
-from seq2seq.files import read_json
+from seq2seq.errors import BundleError, brief
+from seq2seq.fields import option
+from seq2seq.files import changed, check_file, check_hash, read_json
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.typed_json import damaged, from_json
 
@@ -20,24 +24,74 @@ SOURCE_VOCABULARY, TARGET_VOCABULARY = "source_vocabulary.json", "target_vocabul
 # a model may have no such file
 EXCERPT, EDITS, DICTIONARY, LICENCE = "validation.txt", "edits.safetensors", "dictionary.tsv", "LICENSE.txt"
 PULLED = "pulled.json"  # beside a model from a hub: the repository that it came from
-MODEL_FILES = (
-    *(CONFIG, WEIGHTS, METRICS, HISTORY, CANARY, SOURCE_VOCABULARY, TARGET_VOCABULARY, EXCERPT, EDITS, DICTIONARY),
-    LICENCE,
-)
+MIB = 1 << 20
+LARGEST = {  # bytes of each file; a larger one is not read
+    CONFIG: MIB, WEIGHTS: 2048 * MIB, METRICS: 16 * MIB, HISTORY: 16 * MIB, CANARY: MIB, SOURCE_VOCABULARY: 32 * MIB,
+    TARGET_VOCABULARY: 32 * MIB, EXCERPT: MIB, EDITS: 512 * MIB, DICTIONARY: 16 * MIB, LICENCE: MIB,
+}  # fmt: skip
+MODEL_FILES = tuple(LARGEST)
 PRECISION, HALF = "weights", "float16"  # config.json's key and value where weights are stored as float16
-MEMBER = re.compile(r"member-[1-9][0-9]*")  # the folder of an ensemble's member, a model folder inside the ensemble's
+SEAL = "config_sha256"  # config.json's key of its own hash
+MEMBER = re.compile(r"member-[1-9][0-9]{0,3}")  # the folder of an ensemble's member, a model folder in the ensemble's
+LONGEST_LINE = 10_000  # symbols; decoding takes a longer line of the training data for one of this length
+HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Lengths:
     """The longest lines of a translator's training data, in symbols."""
 
-    source: int
-    target: int
+    source: int = option(dataclasses.MISSING, "of a source", at_least=1, at_most=LONGEST_LINE)
+    target: int = option(dataclasses.MISSING, "of a target", at_least=1, at_most=LONGEST_LINE)
+
+    @classmethod
+    def of(cls, source: int, target: int) -> dict[str, int]:
+        """Returns the lengths as config.json has them."""
+        return dataclasses.asdict(cls(*(min(max(length, 1), LONGEST_LINE) for length in (source, target))))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedOn:
+    """The data of a model."""
+
+    name: str = ""
+    origin: str = ""
+    paths: dict[str, str] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+    licence: str | None = None
+    pairs: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, int] = field(default_factory=dict)
+    characters: dict[str, int] = field(default_factory=dict)
+    hallucinated: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The keys of config.json; those without a default are in every one. A new key needs a new FORMAT_VERSION."""
+
+    format: int
+    kind: Literal["translator", "language-model"]
+    data: dict[str, Any]  # a DataConfig
+    model: dict[str, Any]  # a ModelConfig
+    sha256: dict[str, str]  # of each other file
+    config_sha256: str = ""  # of this file; empty: an early version wrote it
+    weights: Literal["float32", "float16"] = "float32"
+    members: list[str] = field(default_factory=list)  # of an ensemble
+    lengths: Lengths = Lengths(100, 100)  # of a translator
+    source_form: SourceForm = field(default_factory=SourceForm)  # of an adopted translator
+    restarts: int = option(0, "symbols that a step reads again", at_least=0, at_most=LONGEST_LINE)  # of an adopted text
+    trained_on: TrainedOn = field(default_factory=TrainedOn)
+    # how the model was made; nothing of it changes an output
+    train: dict[str, Any] = field(default_factory=dict)
+    signature: dict[str, Any] = field(default_factory=dict)
+    adopted: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    teacher: str = ""
+    scored: str = ""
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Reads config.json.
+    """Reads config.json and checks all of it, but for the options in its sections.
 
     Raises:
         BundleError: the folder is missing or unfinished, or the file is damaged or in another format.
@@ -45,42 +99,74 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
-    if not (path / CONFIG).is_file():
+    where = str(path / CONFIG)
+    if not (path / CONFIG).exists():
         if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
             raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
         raise BundleError(f"{path}: is not a model folder (no {CONFIG}); train one with `seq2seq train`")
+    check_file(path, CONFIG, largest=LARGEST[CONFIG])
     record = read_json(path / CONFIG)
     if not isinstance(record, dict) or "format" not in record:
-        raise BundleError(f"{path / CONFIG}: is not a model's configuration (no 'format')")
+        raise BundleError(f"{where}: is not a model's configuration (no 'format')")
     if record["format"] != FORMAT_VERSION:
+        versions = record.get("versions")
+        writer = versions.get("seq2seq") if isinstance(versions, dict) else None
         raise BundleError(
-            f"{path / CONFIG}: has format {record['format']!r}, expected {FORMAT_VERSION}; "
-            "use the version of seq2seq that wrote it"
+            f"{where}: has format {brief(record['format'])}, expected {FORMAT_VERSION}; use the version of seq2seq "
+            f"that wrote it{f' ({brief(writer)})' if writer else ''}"
         )
-    wrong = [key for key in ("data", "model", "sha256") if not isinstance(record.get(key), dict)]
-    if record.get("kind") not in (TRANSLATOR, LANGUAGE_MODEL):
-        wrong.append("kind")
-    if "members" in record and not are_members(record["members"]):
-        wrong.append("members")
-    if record.get(PRECISION, HALF) != HALF:
-        wrong.append(PRECISION)
-    if wrong:
-        raise damaged(str(path / CONFIG), f"{wrong[0]} is {record.get(wrong[0])!r}")
-    if "lengths" in record:
-        from_json(Lengths, record["lengths"], where=f"{path / CONFIG}: lengths")
-    if "source_form" in record:
-        from_json(SourceForm, record["source_form"], where=f"{path / CONFIG}: source_form", optional=True)
-    names = part_names(record["kind"], record.get("members", ()))
-    unlisted = [name for name in names if name not in record["sha256"]]
-    if unlisted:
-        raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
+    problem = contradiction(record, from_json(Configuration, record, where=where, optional=True))
+    if problem:
+        raise damaged(where, problem)
     return record
 
 
-def are_members(names: Any) -> bool:
-    """Returns whether a JSON value lists the folders of an ensemble's members."""
-    listed = isinstance(names, list) and all(isinstance(name, str) and MEMBER.fullmatch(name) for name in names)
-    return listed and 0 < len(names) == len(set(names))
+def contradiction(record: Mapping[str, Any], found: Configuration) -> str | None:
+    """Returns which keys of config.json lack or contradict another, in words; None: none does."""
+    if "members" in record and not are_members(found.members):
+        return f"members is {brief(found.members)}"
+    names = part_names(found.kind, found.members)
+    unlisted = next((name for name in names if name not in found.sha256), None)
+    if unlisted:
+        return f"no sha256 of {unlisted}"
+    optional = (LICENCE,) if found.members else (LICENCE, EXCERPT, EDITS, DICTIONARY)
+    for name, digest in found.sha256.items():
+        if name not in names and name not in optional:
+            return f"lists the file {brief(name)}, which is no part of a model"
+        if not HASH.fullmatch(digest):
+            return f"the sha256 of {name} is {brief(digest)}"
+    needed = ["lengths"] if found.kind == TRANSLATOR else []
+    if found.adopted:
+        needed.append("source_form" if found.kind == TRANSLATOR else "restarts")
+    missing = next((key for key in needed if key not in record), None)
+    return missing and f"no {missing!r}"
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of config.json with its own hash as the last key."""
+    content = {key: value for key, value in record.items() if key != SEAL}
+    return {**content, SEAL: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+
+
+def check_seal(path: Path, record: Mapping[str, Any]) -> None:
+    """Raises BundleError where the folder's config.json does not have its own hash; early ones have none."""
+    try:
+        whole = not record.get(SEAL) or record[SEAL] == sealed(record)[SEAL]
+    except RecursionError:
+        whole = False
+    if not whole:
+        raise changed(path / CONFIG)
+
+
+def check_part(path: Path, name: str, expected: str) -> None:
+    """Raises BundleError where a file of the folder `path` is missing, too large, elsewhere, or has another SHA-256."""
+    check_file(path, name, largest=LARGEST[Path(name).name])
+    check_hash(path / name, expected)
+
+
+def are_members(names: Sequence[str]) -> bool:
+    """Returns whether names are those of the folders of an ensemble's members."""
+    return 0 < len(names) == len(set(names)) and all(map(MEMBER.fullmatch, names))
 
 
 def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
@@ -97,6 +183,7 @@ def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:
 def kind_in(folder: Path) -> str | None:
     """Returns the kind of model in a folder; None if there is none, or only another program's config.json."""
     try:
+        check_file(folder, CONFIG, largest=LARGEST[CONFIG])
         record = read_json(folder / CONFIG)
     except BundleError:
         return None

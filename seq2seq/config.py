@@ -114,7 +114,9 @@ class ModelConfig(Config):
     bridge: str = internal("dense", "how the states of two directions become one", choices=("dense", "none"))
     gates: str = internal("sigmoid", "function of an LSTM's gates", choices=("sigmoid", "hard_sigmoid"))
     combine: str = internal("tanh", "how the output is made from attention and decoder", choices=("tanh", "none"))
-    encoder_layers: int | None = internal(None, "layers of the encoder, if the decoder has another number")
+    encoder_layers: int | None = internal(
+        None, "layers of the encoder, if the decoder has another number", at_least=1, at_most=64
+    )
     wiring: str = internal(
         "", "for each decoder layer the encoder layer whose states it starts with, such as 1,- (-: zeros)"
     )
@@ -123,19 +125,29 @@ class ModelConfig(Config):
         super().__post_init__()
         if self.bidirectional and self.units % 2:
             raise OptionError(f"--hidden-size: a bidirectional encoder needs an even number, got {self.units}")
+        encoder, named = list(map(str, range(self.encoder_layers or self.layers))), self.wired
+        if len(named) != self.layers or not set(named) <= {"-", *encoder}:
+            raise OptionError(
+                f"model.wiring: expected for each of {self.layers} decoder layers one of {', '.join(encoder)} or -, "
+                f"got {','.join(named)!r}"
+            )
 
     @property
     def units(self) -> int:
         """The hidden size; UNITS as long as none was given and no data decided it."""
         return self.hidden_size or UNITS
 
+    @property
+    def wired(self) -> list[str]:
+        """For each decoder layer the encoder layer whose states it starts with; -: zeros."""
+        if self.architecture == TRANSDUCER:
+            return ["-"] * self.layers
+        return self.wiring.split(",") if self.wiring else list(map(str, range(self.layers)))
+
 
 def decoder_starts(config: ModelConfig) -> list[int | None]:
     """Returns for each decoder layer the encoder layer whose states it starts with; None: zeros."""
-    if config.architecture == TRANSDUCER:
-        return [None] * config.layers
-    named = config.wiring.split(",") if config.wiring else map(str, range(config.layers))
-    return [None if name == "-" else int(name) for name in named]
+    return [None if name == "-" else int(name) for name in config.wired]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,9 @@
 """The errors that a user can cause; the command line prints such an error in one line and exits with status 2."""
 
+from typing import Any
+
 QUOTED_CHARACTERS = 60
+SHOWN_CHARACTERS = 200
 
 
 class Seq2SeqError(ValueError):
@@ -26,3 +29,12 @@ class AdoptionError(Seq2SeqError):
 def excerpt(line: str | bytes) -> str:
     """Quotes a line for a message; a long line is cut."""
     return repr(line) if len(line) <= QUOTED_CHARACTERS else repr(line[:QUOTED_CHARACTERS]) + "..."
+
+
+def brief(value: Any) -> str:
+    """Returns a value from a file as messages write it; a long one is cut."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "a deeply nested value"
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."

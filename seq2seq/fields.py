@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from seq2seq.errors import OptionError
+from seq2seq.errors import OptionError, brief
 
 LARGEST = 10**18  # default limit of whole numbers, so that results of computations fit into 64 bits
 SHOWN_DIGITS = 60  # most digits of a number in a message
@@ -39,9 +39,9 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def internal(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
+def internal(default: Any, text: str, **limits: Any) -> Any:
     """Declares a field that no option sets: a way in which an adopted model differs from those of this package."""
-    field = option(default, text, choices=choices)
+    field = option(default, text, **limits)
     return dataclasses.field(default=default, metadata={**field.metadata, "internal": True})
 
 
@@ -72,7 +72,7 @@ class Config:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise OptionError(
-                f"{where}: unknown key {unknown[0]!r} in section {cls.section!r}; "
+                f"{where}: unknown key {brief(unknown[0])} in section {cls.section!r}; "
                 f"the keys are {', '.join(sorted(name for name in known if 'internal' not in known[name].metadata))}"
             )
         return cls(**values)
@@ -92,23 +92,27 @@ def type_of(field: dataclasses.Field[Any]) -> tuple[type, bool]:
 
 def check_value(field: dataclasses.Field[Any], value: Any) -> None:
     """Raises OptionError if `value` has another type than the field or is out of its range."""
+    problem = problem_of(field, value)
+    if problem:
+        raise OptionError(f"{flag_of(field.name)}: {problem}")
+
+
+def problem_of(field: dataclasses.Field[Any], value: Any) -> str | None:
+    """Returns what is wrong with a value of a field in words: its type or its range; None: nothing."""
     limits = field.metadata
-    flag = flag_of(field.name)
     expected, optional = type_of(field)
     if value is None and optional:
-        return
+        return None
     fits = (int, float) if expected is float else expected
-    if not isinstance(value, fits) or (isinstance(value, bool) and expected is not bool):
-        raise OptionError(f"{flag}: expected {expected.__name__}, got {shown(value)}")
+    known = isinstance(value, fits)
+    if not known or (isinstance(value, bool) and expected is not bool):
+        return f"expected {expected.__name__}, got {shown(value)}"
     if limits["choices"] and value not in limits["choices"]:
-        raise OptionError(f"{flag}: expected one of {', '.join(limits['choices'])}, got {value!r}")
+        return f"expected one of {', '.join(limits['choices'])}, got {shown(value)}"
     if expected is float and not is_finite(value):
-        raise OptionError(f"{flag}: expected a finite number, got {shown(value)}")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise OptionError(f"{flag}: expected UTF-8 text, got {value!r}") from None
+        return f"expected a finite number, got {shown(value)}"
+    if expected is str and not is_text(value):
+        return f"expected UTF-8 text, got {shown(value)}"
     at_most = LARGEST if expected is int and limits["at_most"] is None else limits["at_most"]
     for limit, words, outside in (
         (limits["at_least"], "at least", operator.lt),
@@ -116,7 +120,16 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> None:
         (limits["above"], "more than", operator.le),
     ):
         if limit is not None and outside(value, limit):
-            raise OptionError(f"{flag}: expected {words} {limit}, got {shown(value)}")
+            return f"expected {words} {limit}, got {shown(value)}"
+    return None
+
+
+def is_text(value: str) -> bool:
+    """Returns whether a string can be written as UTF-8; Python's may hold halves of surrogate pairs."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def is_finite(value: Any) -> bool:
@@ -131,7 +144,7 @@ def shown(value: Any) -> str:
     """Returns a value as messages write it; Python refuses to convert whole numbers with thousands of digits."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS:
         return f"a number of more than {SHOWN_DIGITS} digits"
-    return repr(value)
+    return brief(value)
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:

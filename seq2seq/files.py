@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -73,11 +74,18 @@ def read_json(path: Path) -> Any:
 
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), parse_constant=refuse_constant)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise BundleError(f"{path}: is damaged: too many nested brackets; train again, or restore the file") from error
     except ValueError as error:
         raise BundleError(f"{path}: is damaged: {error}; train again, or restore the file") from error
+
+
+def refuse_constant(name: str) -> None:
+    """Raises ValueError for NaN and the infinities, which Python reads as numbers and no JSON has."""
+    raise ValueError(f"{name} is no number")
 
 
 def sha256_of(path: Path) -> str:
@@ -86,14 +94,47 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_hash(path: Path, expected: str) -> None:
-    """Raises BundleError if a file is missing or does not have the expected SHA-256."""
-    if not path.is_file():
-        raise BundleError(f"{path}: is missing; train again, or restore the file")
-    if sha256_of(path) != expected:
+def check_file(folder: Path, name: str, *, largest: int) -> None:
+    """Refuses a file before it is read.
+
+    Args:
+        folder: where it must be.
+        name: its name in the folder.
+        largest: its most bytes.
+
+    Raises:
+        BundleError: it is missing, no regular file, outside the folder by way of a link, or too large.
+
+    """
+    path = folder / name
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise BundleError(f"{path}: is missing; train again, or restore the file") from None
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}; restore the file") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{path}: expected a file, got something else; restore the file")
+    linked = any((folder / part).is_symlink() for part in (name, *map(str, Path(name).parents)) if part != ".")
+    if linked and not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{path}: leads out of its folder, to {path.resolve()}; put the file itself there")
+    if status.st_size > largest:
         raise BundleError(
-            f"{path}: is not the file that was written (its sha256 differs); train again, or restore the file"
+            f"{path}: has {status.st_size} bytes, expected at most {largest}; train again, or restore the file"
         )
+
+
+def check_hash(path: Path, expected: str) -> None:
+    """Raises BundleError if a file does not have the expected SHA-256."""
+    if sha256_of(path) != expected:
+        raise changed(path)
+
+
+def changed(path: Path) -> BundleError:
+    """Returns the error for a file that has another hash than the one that was recorded."""
+    return BundleError(
+        f"{path}: is not the file that was written (its sha256 differs); train again, or restore the file"
+    )
 
 
 @contextlib.contextmanager

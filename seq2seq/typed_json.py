@@ -1,42 +1,51 @@
-"""Builds a dataclass from JSON values; errors name the key that is missing, unknown or of another type."""
+"""Builds a dataclass from JSON values; errors name the key that is missing, unknown, or has a wrong value."""
 
+import dataclasses
 import types
 import typing
 from typing import Any, TypeVar
 
-from seq2seq.errors import BundleError, OptionError
-from seq2seq.fields import Config
+from seq2seq.errors import BundleError, OptionError, brief
+from seq2seq.fields import Config, is_finite, is_text, problem_of
 
 Record = TypeVar("Record")
 Section = TypeVar("Section", bound=Config)
 
 
 def from_json(kind: type[Record], values: Any, *, where: str, optional: bool = False) -> Record:
-    """Builds a dataclass whose fields are plain values, lists or tuples of them, or dictionaries.
+    """Builds a dataclass whose fields are plain values, lists or tuples of them, dictionaries, or such dataclasses.
 
     Args:
-        kind: a dataclass.
+        kind: a dataclass; a field that `fields.option` declares has limits, which are checked too.
         values: the JSON value.
         where: the file, and the key in it, for messages.
-        optional: whether keys may be missing; their fields get their defaults.
+        optional: whether keys whose fields have a default may be missing.
 
     Raises:
-        BundleError: a key is missing or unknown, or a value has another type than its field.
+        BundleError: a key is missing or unknown, or a value has another type than its field or is out of range.
 
     """
-    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict):
-        raise damaged(where, f"expected keys and values, got {values!r}")
-    for name in sorted(set(values) - set(hints)):
-        raise damaged(where, f"unknown key {name!r}")
-    for name in sorted(set(hints) - set(values)):
-        if not optional:
+        raise damaged(where, f"expected keys and values, got {brief(values)}")
+    for name in sorted(set(values) - set(fields)):
+        raise damaged(where, f"unknown key {brief(name)}")
+    for name, field in fields.items():
+        has_default = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+        if name not in values and not (optional and has_default):
             raise damaged(where, f"no {name!r}")
+    found: dict[str, Any] = {}
     for name, value in values.items():
-        if not fits(value, hints[name]):
-            raise damaged(where, f"{name} is {value!r}")
-    tuples = {name for name in values if typing.get_origin(hints[name]) is tuple}
-    return kind(**{name: tuple(value) if name in tuples else value for name, value in values.items()})
+        hint = fields[name].type
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            found[name] = from_json(hint, value, where=f"{where}: {name}", optional=optional)  # type: ignore[arg-type]
+            continue
+        if not fits(value, hint):
+            raise damaged(where, f"{name} is {brief(value)}")
+        if fields[name].metadata and (problem := problem_of(fields[name], value)):
+            raise damaged(where, f"{name}: {problem}")
+        found[name] = tuple(value) if typing.get_origin(hint) is tuple else value
+    return kind(**found)
 
 
 def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
@@ -47,8 +56,12 @@ def read_section(kind: type[Section], values: Any, *, where: str) -> Section:
 
     """
     if not isinstance(values, dict):
-        raise damaged(where, f"{kind.section} is {values!r}")
+        raise damaged(where, f"{kind.section} is {brief(values)}")
     try:
+        for field in dataclasses.fields(kind):
+            problem = problem_of(field, values[field.name]) if field.name in values else None
+            if problem:  # in the file's own words: nobody gave an option
+                raise OptionError(f"{kind.section}.{field.name}: {problem}")
         return kind.from_dict(values, where=where)
     except OptionError as error:
         raise BundleError(f"{where}: cannot be used: {error}; use the version of seq2seq that wrote it") from error
@@ -60,13 +73,20 @@ def damaged(where: str, what: str) -> BundleError:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Returns whether a JSON value fits a field with this type."""
+    """Returns whether a JSON value fits a field with this type; a string must be UTF-8, a number finite."""
     kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if hint is Any:
+        return True
     if kind in (types.UnionType, typing.Union):
         return any(fits(value, each) for each in arguments)
+    if kind is typing.Literal:
+        return isinstance(value, str) and value in arguments
     if kind in (list, tuple):
         return isinstance(value, list) and all(fits(each, arguments[0]) for each in value)
     if kind is dict:
-        return isinstance(value, dict) and all(fits(each, arguments[1]) for each in value.values())
-    kinds = (int, float) if kind is float else kind
-    return isinstance(value, kinds) and isinstance(value, bool) == (kind is bool)
+        return isinstance(value, dict) and all(is_text(key) and fits(value[key], arguments[1]) for key in value)
+    if isinstance(value, str) and not is_text(value):
+        return False
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)

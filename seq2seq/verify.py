@@ -8,7 +8,7 @@ from seq2seq.bundle_record import CONFIG, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
 from seq2seq.inference.runtimes import check_runtime
-from seq2seq.inference.verification import check_canary, member_checks, part_checks
+from seq2seq.inference.verification import check_canary, part_checks
 
 EXAMPLE = "  seq2seq verify --model runs/fra-eng\n  seq2seq verify --model runs/fra-eng --runtime keras"
 
@@ -22,11 +22,9 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     check_runtime(args.runtime)
     folder = model_folder(args.model)
-    record = read_record(folder)
-    members = record.get("members", [])
-    ensemble = f", ensemble of {len(members)}" if members else ""
-    print(f"ok       {CONFIG}: format {record['format']}, {record['kind']}{ensemble}")
-    if not all_pass(part_checks(folder)) or not all_pass(member_checks(folder)):
+    if not (folder / CONFIG).exists():
+        read_record(folder)  # says what is there instead of a model
+    if not all_pass(part_checks(folder)):
         print("skipped  canary: a damaged model is not run")
         return USER_ERROR
     return 0 if passes(partial(check_canary, folder, args.runtime)) else USER_ERROR

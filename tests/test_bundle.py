@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import shutil
 
@@ -11,10 +10,11 @@ from seq2seq.bundle import load_bundle, save_bundle
 from seq2seq.bundle_record import CONFIG, DICTIONARY, newest_bundle, part_names
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError
-from seq2seq.files import sha256_of, write_arrays
+from seq2seq.files import write_arrays, write_json
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from tests.conftest import random_bundle
+from tests.records import read_config, rehash, write_config
 from tests.test_checkpoints import PowerCut, Scissors
 from tests.tiny_language import make_model
 
@@ -26,20 +26,10 @@ def folder(tiny_bundle):
     return tiny_bundle()
 
 
-def rewrite(folder, hash_too=False, **changes):
-    """Changes keys of config.json; None removes one."""
-    path = folder / CONFIG
-    record = json.loads(path.read_text())
-    for key, value in changes.items():
-        record[key] = value
-        if value is None:
-            del record[key]
-    path.write_text(json.dumps(record))
-
-
-def rehash(folder):
-    """Updates the hashes in config.json after files have changed, as a user may do by hand."""
-    rewrite(folder, sha256={name: sha256_of(folder / name) for name in PARTS})
+def rewrite(folder, **changes):
+    """Changes keys of config.json; None removes one. Its own hash is that of the content before."""
+    record = {**read_config(folder), **changes}
+    write_json(folder / CONFIG, {key: value for key, value in record.items() if value is not None})
 
 
 def refusal(folder):
@@ -85,17 +75,17 @@ def test_an_unfinished_folder_says_how_to_finish_it(tmp_path):
         ({"format": 2}, "has format 2, expected 1; use the version of seq2seq that wrote it"),
         ({"format": None}, "is not a model's configuration (no 'format')"),
         ({"kind": "oracle"}, "is damaged: kind is 'oracle'; train again, or restore the file"),
-        ({"kind": None}, "is damaged: kind is None; train again, or restore the file"),
-        ({"data": None}, "is damaged: data is None; train again, or restore the file"),
+        ({"kind": None}, "is damaged: no 'kind'; train again, or restore the file"),
+        ({"data": None}, "is damaged: no 'data'; train again, or restore the file"),
         ({"model": []}, "is damaged: model is []; train again, or restore the file"),
         ({"sha256": "none"}, "is damaged: sha256 is 'none'; train again, or restore the file"),
         ({"sha256": {}}, "is damaged: no sha256 of weights.safetensors; train again, or restore the file"),
         (
             {"model": {"hidden_size": "many"}},
-            "cannot be used: --hidden-size: expected int, got 'many'; use the version",
+            "cannot be used: model.hidden_size: expected int, got 'many'; use the version",
         ),
         ({"model": {"depth": 3}}, "unknown key 'depth' in section 'model'; the keys are architecture, "),
-        ({"lengths": [3, 4]}, "lengths: is damaged: expected keys and values, got [3, 4]; train again"),
+        ({"lengths": [3, 4]}, "config.json: is damaged: lengths is [3, 4]; train again"),
         ({"lengths": {"source": 3}}, "lengths: is damaged: no 'target'; train again"),
         ({"lengths": {"source": 3, "target": 4, "memory": 5}}, "lengths: is damaged: unknown key 'memory'; train"),
         ({"lengths": {"source": "3", "target": 4}}, "lengths: is damaged: source is '3'; train again"),
@@ -114,7 +104,7 @@ def test_a_configuration_that_cannot_be_meant_is_refused(folder, changes, messag
 
 
 def test_a_source_form_may_lack_what_is_as_in_ours(folder):
-    rewrite(folder, source_form={"reversed": True, "before": [2]})
+    write_config(folder, {**read_config(folder), "source_form": {"reversed": True, "before": [2]}})
     assert Translator(load_bundle(folder)).source_form.row([5, 6]) == [2, 6, 5, END]
 
 
@@ -150,9 +140,10 @@ def test_a_vocabulary_of_another_size_is_refused_even_with_its_hash(folder, tiny
     other = tiny_bundle("other", rows=["a\tb", "c\td", "e\tf", "g\th"])
     shutil.copy(other / "target_vocabulary.json", folder)
     rehash(folder)
-    message = refusal(folder)
-    assert message.startswith(f"{folder}: target_embedding.embeddings has ")
-    assert message.endswith("; the folder mixes parts of different models")
+    assert refusal(folder) == (
+        f"{folder / 'weights.safetensors'}: weight 'target_embedding.embeddings' has shape (22, 6), expected (6, 6); "
+        "the folder mixes parts of different models"
+    )
 
 
 def test_a_damaged_vocabulary_is_named_even_with_its_hash(folder):
@@ -172,7 +163,7 @@ def test_weights_without_their_table_are_refused(folder):
     weights = {name: array for name, array in load_bundle(folder).weights.items() if "source_emb" not in name}
     write_arrays(folder / "weights.safetensors", weights)
     rehash(folder)
-    assert "source_embedding.embeddings has 0 rows" in refusal(folder)
+    assert "weight 'source_embedding.embeddings' is missing; the folder mixes parts" in refusal(folder)
 
 
 def test_a_cut_between_any_two_writes_leaves_no_model_or_a_whole_one(tmp_path):

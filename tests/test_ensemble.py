@@ -14,7 +14,6 @@ from seq2seq.bundle import ensemble_of, join_members, load_bundle, save_bundle
 from seq2seq.bundle_record import CONFIG, kind_in, newest_bundle
 from seq2seq.decoding import log_softmax, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.files import sha256_of
 from seq2seq.inference.attention_view import view_attention
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.ensemble import EnsembleLanguageModel, EnsembleTranslator, mean_log_probs
@@ -26,6 +25,7 @@ from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.special import END, START
 from seq2seq.text.pairs import Pair
 from tests.conftest import ROWS
+from tests.records import rehash
 from tests.tiny_language import make_model
 
 LINES = ["abcd.", "ghij.", "", "klmnab.", "x"]
@@ -283,7 +283,7 @@ def test_verify_checks_the_parts_of_every_member_and_the_outputs_of_all_together
     assert verify.main(["--model", str(folder), "--runtime", runtime]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "ok       config.json: format 1, translator, ensemble of 3"
-    assert sum("member-3/" in line for line in lines) == 8  # config.json and its seven parts
+    assert sum("member-3/" in line for line in lines) == 9  # config.json, its content, and its seven parts
     assert lines[-1] == f"ok       canary: 5 inputs give the same text and log-probabilities ({runtime} runtime)"
 
 
@@ -299,12 +299,6 @@ def test_a_damaged_member_is_named_and_not_run(folder, capsys):
     shutil.rmtree(folder / "member-2")
     assert refusal(folder) == f"{folder}/member-2/config.json: is missing; train again, or restore the file"
     assert verify.main(["--model", str(folder)]) == 2
-
-
-def rehash(folder):
-    record = json.loads((folder / CONFIG).read_text())
-    record["sha256"] = {name: sha256_of(folder / name) for name in record["sha256"]}
-    (folder / CONFIG).write_text(json.dumps(record))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def room_of(name):
         return "verbs"
     if first in GROUND:
         return "ground"
-    if first == "bundle_record":
+    if first.startswith("bundle_"):
         return "bundle"
     return first if first in ROOMS else None
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from seq2seq.bundle_weights import weight_shapes
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.inference.forcing import forced_log_probs
@@ -12,6 +13,7 @@ from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.models import recurrent
 from seq2seq.models.attention import Attention
 from seq2seq.models.backend import keras, tf
+from seq2seq.models.decoder import build_decoder
 from seq2seq.models.recurrent import LSTM, ReverseSequence
 from seq2seq.models.step import (
     make_optimizer,
@@ -23,6 +25,7 @@ from seq2seq.models.step import (
     symbol_nats,
 )
 from seq2seq.models.trainable import TrainableTranslator
+from seq2seq.models.transducer import build_transducer
 from seq2seq.models.translator import attention_model, build_translator, decoder_inputs
 from seq2seq.models.weights import export_weights, import_weights, named_variables
 from seq2seq.special import END, PAD, START
@@ -114,8 +117,36 @@ def test_weights_have_the_names_and_shapes_that_a_bundle_is_made_of(kind):
     models = make(**kind)
     expected = random_weights(config, SOURCE_SIZE, TARGET_SIZE, np.random.default_rng(1))
     found = export_weights([models.encoder, models.decoder])
-    assert {name: array.shape for name, array in found.items()} == {n: array.shape for n, array in expected.items()}
+    shapes = {name: array.shape for name, array in found.items()}
+    assert shapes == {name: array.shape for name, array in expected.items()}
+    assert shapes == weight_shapes(config, source_size=SOURCE_SIZE, target_size=TARGET_SIZE)
     assert {array.dtype for array in found.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("rnn", ["lstm", "gru"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"architecture": "transducer"},
+        {"architecture": "transducer", "has_tags": True, "layers": 2, "bidirectional": False},
+        {"combine": "none", "bridge": "none", "encoder_layers": 2, "attention": "bahdanau"},
+        {"layers": 2, "encoder_layers": 3, "wiring": "2,-", "attention": "none"},
+        {"text": True, "layers": 2},
+    ],
+)
+def test_every_other_kind_of_model_has_the_weights_that_a_folder_is_checked_for(kind, rnn):
+    sizes = {"hidden_size": 6, "embedding_size": 4, "rnn": rnn, **kind}
+    has_tags, text = sizes.pop("has_tags", False), sizes.pop("text", False)
+    config = ModelConfig(**sizes)
+    vocabularies = {"source_size": 0 if text else SOURCE_SIZE, "target_size": TARGET_SIZE}
+    if text:
+        models = [build_decoder(config, TARGET_SIZE)]
+    elif config.architecture == "transducer":
+        models = build_transducer(config, **vocabularies, has_tags=has_tags)[:2]
+    else:
+        models = build_translator(config, **vocabularies)[:2]
+    shapes = {name: array.shape for name, array in export_weights(models).items()}
+    assert shapes == weight_shapes(config, **vocabularies, has_tags=has_tags)
 
 
 def test_training_and_inference_are_the_same_objects():

@@ -26,6 +26,7 @@ from seq2seq.scoring.training_data import training_data
 from seq2seq.text.datasets import load_pairs
 from seq2seq.training.assembly import assemble
 from seq2seq.training.shrinking import LARGEST_HALF, rounded, shrink
+from tests.records import write_config
 from tests.test_ensemble import eager  # noqa: F401 - a fixture
 from tests.tiny_language import SENTENCES, make_model
 
@@ -128,7 +129,7 @@ def test_without_the_data_the_scores_are_copied_and_that_is_said(tiny_bundle, tm
 def change_record(folder, change):
     record = read_json(folder / CONFIG)
     change(record)
-    write_json(folder / CONFIG, record)
+    write_config(folder, record)
 
 
 def test_a_copy_names_no_place_of_this_computer_and_is_not_trained_on(tiny_bundle, tmp_path, capsys):

@@ -34,6 +34,7 @@ from seq2seq.training.run_folder import (
 from seq2seq.training.run_record import FINISHED, finished_run, unfinished_run
 from seq2seq.training.run_views import CURVES, SAMPLES
 from seq2seq.training.task import Run, Start
+from tests.records import write_config
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
 ROWS = [f"{one}{other}\t{other.upper()}{one}\n" for one in "abcdefgh" for other in "abcdefgh"]
@@ -401,7 +402,7 @@ def test_options_that_a_record_lacks_have_their_defaults(command, folder):
     record = read_json(folder / CONFIG)
     for name in ("shards", "label_smoothing"):
         del record["signature"]["train"][name]
-    write_json(folder / CONFIG, record)
+    write_config(folder, record)
     assert command("--epochs", "2") == (0, f"{folder}: {FINISHED}\n")
 
 

@@ -15,7 +15,7 @@ from seq2seq.adoption.likelihood import Likelihood
 from seq2seq.adoption.model_parts import NUMBER
 from seq2seq.adoption.vocabulary_search import VocabularySearch
 from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle_record import TRANSLATOR, Lengths
 from seq2seq.config import DataConfig
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.foreign.files import read_text
@@ -66,7 +66,7 @@ def adopt_translator(adoption: Adoption) -> None:
         target_vocabulary=mapping.target,
         weights=weights_of(parts, sizes, mapping.source_ids, mapping.target_ids, mapping.classes),
         record={
-            "lengths": dict(zip(("source", "target"), longest, strict=True)),
+            "lengths": Lengths.of(*longest),
             "source_form": mapping.form.to_dict(),
             "adopted": {**adoption.record, "rows": result.rows, "notes": list(result.notes)},
         },

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle_record import CANARY, CONFIG, METRICS, MODEL_FILES, PULLED, public_record, read_record
-from seq2seq.errors import BundleError, OptionError, Seq2SeqError, excerpt
+from seq2seq.bundle_record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
+from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
 from seq2seq.files import fresh_folder, json_text, sha256_of, write_json
 from seq2seq.hub.card import CARD, LIBRARY, model_card
@@ -23,9 +23,6 @@ from seq2seq.hub.summary import summarize
 from seq2seq.inference.verification import verify_bundle
 from seq2seq.version import __version__
 
-MIB = 1 << 20
-LARGEST = {".safetensors": 2048 * MIB, ".md": MIB}  # bytes of a file that is fetched
-LARGEST_OTHER = 64 * MIB
 LARGEST_MODEL = 4096 * MIB  # bytes of all its files together
 Report = Callable[[str], None]
 
@@ -124,7 +121,7 @@ def public_files(folder: Path) -> dict[str, bytes | Path]:
         config = inner[CONFIG]
         assert isinstance(config, bytes)
         hashes[f"{member}/{CONFIG}"] = hashlib.sha256(config).hexdigest()
-    contents[CONFIG] = json_text({**public_record(record), "sha256": hashes}).encode()
+    contents[CONFIG] = json_text(sealed({**public_record(record), "sha256": hashes})).encode()
     return contents
 
 
@@ -151,7 +148,7 @@ def fetched(hub: Any, repository: str, name: str, revision: str | None, cache: s
     """
     from huggingface_hub import hf_hub_url
 
-    largest = LARGEST.get(Path(name).suffix, LARGEST_OTHER)
+    largest = LARGEST.get(Path(name).name, MIB)
     url = hf_hub_url(repository, name, revision=revision, endpoint=hub.endpoint)
     size = hub.get_hf_file_metadata(url=url).size
     if size is None or size > largest:
@@ -202,30 +199,13 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
                     raise too_large(repository, "the model", size, LARGEST_MODEL)
 
             fetch_model(fetch, beside)
-        verify_fetched(beside, repository)
+        verify_bundle(beside)
         source = {"repository": repository, "revision": commit, "config": sha256_of(beside / CONFIG)}
         write_json(beside / PULLED, source)
         os.replace(beside, folder.resolve())
     finally:
         if beside.exists():  # holds only what was fetched above
             shutil.rmtree(beside)
-
-
-def verify_fetched(folder: Path, repository: str) -> None:
-    """Verifies a model that others wrote, whose parts may not fit together in any way.
-
-    Raises:
-        BundleError: a check fails, or the model cannot be run.
-
-    """
-    try:
-        verify_bundle(folder)
-    except Seq2SeqError:
-        raise
-    except Exception as error:  # such as a weight that is missing or of another shape
-        raise BundleError(
-            f"{repository}: the model cannot be run ({type(error).__name__}: {excerpt(str(error))}); nothing is kept"
-        ) from error
 
 
 def fetch_model(fetch: Callable[[str], None], folder: Path, member: str = "") -> None:
@@ -237,19 +217,13 @@ def fetch_model(fetch: Callable[[str], None], folder: Path, member: str = "") ->
         member: the name of an ensemble's member with `/`; empty: the model itself.
 
     Raises:
-        BundleError: config.json is not a model's, or lists a name that no model has.
+        BundleError: config.json is not a model's.
 
     """
     fetch(member + CONFIG)
     record = read_record(folder / member)
-    members = record.get("members", []) if not member else []
-    expected = {CANARY, METRICS, *(f"{name}/{CONFIG}" for name in members)} if members else {*MODEL_FILES} - {CONFIG}
     for name in record["sha256"]:
-        if name not in expected:
-            raise BundleError(
-                f"{member}{CONFIG}: lists the file {name!r}, which is no part of a model; nothing is kept"
-            )
         if not name.endswith(f"/{CONFIG}"):
             fetch(member + name)
-    for name in members:
+    for name in record.get("members", []) if not member else []:
         fetch_model(fetch, folder, f"{name}/")

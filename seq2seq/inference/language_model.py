@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle_record import CONFIG, LANGUAGE_MODEL, TARGET_VOCABULARY
 from seq2seq.decoding import State, StepEvent, join_rows, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.drafts import Draft, Opening, Writer
@@ -20,6 +20,7 @@ from seq2seq.search_config import GenerationConfig
 from seq2seq.text.batches import shift
 from seq2seq.text.prose import WORD_JOINT, TextForm
 from seq2seq.text.readings import Replacement
+from seq2seq.typed_json import damaged
 
 OPENING_CHARACTERS = 100  # length of a random place of the validation text
 
@@ -40,6 +41,12 @@ class LanguageModel:
         self.bundle = bundle
         self.vocabulary = bundle.target_vocabulary
         self.form = TextForm.of(bundle.data)
+        if self.vocabulary.separator != self.form.joint:
+            raise damaged(
+                str(bundle.path / CONFIG),
+                f"expected symbols that {self.vocabulary.separator!r} separates in {TARGET_VOCABULARY}, "
+                f"got {self.form.joint!r} from the section 'data'",
+            )
         self.runtime = step_model or make_text_runtime(bundle, runtime)
 
     def generate(self, prompt: str | None = None, *, stop: Sequence[str] = (), **options: Any) -> str:

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CANARY, LANGUAGE_MODEL, read_record
-from seq2seq.files import check_hash
+from seq2seq.bundle_record import CANARY, CONFIG, LANGUAGE_MODEL, check_part, check_seal, read_record
+from seq2seq.errors import BundleError
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
+from seq2seq.typed_json import damaged
 
 
 def verify_bundle(folder: Path, *, runtime: str = "auto") -> None:
@@ -21,27 +22,40 @@ def verify_bundle(folder: Path, *, runtime: str = "auto") -> None:
     """
     for check in part_checks(folder):
         check()
-    for check in member_checks(folder):
-        check()
     check_canary(folder, runtime)
 
 
-def part_checks(folder: Path) -> Iterator[Callable[[], str]]:
-    """Yields the check of each part that a folder's own config.json lists; raises as `read_record`."""
-    for name, expected in read_record(folder)["sha256"].items():
-        yield partial(check_part, folder, name, expected)
+def part_checks(folder: Path, member: str = "") -> Iterator[Callable[[], str]]:
+    """Yields the checks of a folder's config.json and of each part that it lists; then those of an ensemble's members.
+
+    Args:
+        folder: of the model.
+        member: the name of an ensemble's member with `/`; empty: the model itself.
+
+    """
+    yield partial(check_record, folder, member)
+    try:
+        record = read_record(folder / member)
+    except BundleError:  # the check above says so
+        return
+    for name, expected in record["sha256"].items():
+        yield partial(check_listed, folder, member + name, expected)
+    for name in record.get("members", ()) if not member else ():
+        yield from part_checks(folder, f"{name}/")
 
 
-def member_checks(folder: Path) -> Iterator[Callable[[], str]]:
-    """Yields the check of each part of an ensemble's members, which must be whole themselves."""
-    for member in read_record(folder).get("members", []):
-        for name, expected in read_record(folder / member)["sha256"].items():
-            yield partial(check_part, folder, f"{member}/{name}", expected)
+def check_record(folder: Path, member: str) -> str:
+    """Checks the config.json of a model or member; raises as `read_record` and `check_seal`."""
+    record = read_record(folder / member)
+    check_seal(folder / member, record)
+    members = record.get("members", ())
+    ensemble = f", ensemble of {len(members)}" if members else ""
+    return f"{member}{CONFIG}: format {record['format']}, {record['kind']}{ensemble}"
 
 
-def check_part(folder: Path, name: str, expected: str) -> str:
-    """Checks the hash of one part of a model folder; raises as `check_hash`."""
-    check_hash(folder / name, expected)
+def check_listed(folder: Path, name: str, expected: str) -> str:
+    """Checks one part of a model folder; raises as `check_part`."""
+    check_part(folder, name, expected)
     return f"{name}: sha256 {expected[:12]}..."
 
 
@@ -54,7 +68,7 @@ def check_canary(folder: Path, runtime: str) -> str:
         model = LanguageModel(bundle, runtime=runtime)
     else:
         model = Translator(bundle, runtime=runtime)
-    if not canary:  # every output has a near-tie, for example because the model has learnt nothing
-        return "canary: empty; the model loads"
+    if not canary:
+        raise damaged(str(folder / CANARY), "no output is recorded, so nothing shows that the model gives what it gave")
     replay_canary(model, canary)
     return f"canary: {len(canary)} inputs give the same text and log-probabilities ({runtime} runtime)"

@@ -82,6 +82,12 @@ class EditDistance:
         """Returns the probabilities under the names that they have in a model folder."""
         return {f"edit_distance.{field.name}": getattr(self, field.name) for field in dataclasses.fields(self)}
 
+    @staticmethod
+    def shapes(source_size: int, target_size: int) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of each of the `tensors` of S source ids and T target ids."""
+        parts = {"substitution": (source_size, target_size), "deletion": (source_size,), "insertion": (target_size,)}
+        return {f"edit_distance.{name}": shape for name, shape in parts.items()}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EditDistance):
             return NotImplemented

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from seq2seq.fields import option
 from seq2seq.special import END, UNK
 from seq2seq.typed_json import from_json
 
@@ -25,7 +26,7 @@ class SourceForm:
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = (END,)
-    length: int = 0
+    length: int = option(0, "symbols of a padded row", at_least=0, at_most=10_000)
     fill: int = UNK
     left: bool = False
     reversed: bool = False

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.errors import BundleError, DataError, OptionError, brief
+from seq2seq.fields import is_text
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text.readings import Reading, Replacement, located_parts
 from seq2seq.text.unicode_forms import code_points, composed, decomposed, joins, similar_forms
@@ -222,10 +223,11 @@ class Vocabulary:
         expected = {"format", "separator", "features_sep", "symbols"}
         if not isinstance(data, dict) or set(data) - {"decompose"} != expected:
             shown = sorted(map(str, data)) if isinstance(data, dict) else data
-            raise BundleError(f"{where}: expected a vocabulary with the keys {sorted(expected)}, got {shown!r:.120}")
+            raise BundleError(f"{where}: expected a vocabulary with the keys {sorted(expected)}, got {brief(shown)}")
         if data["format"] != FORMAT:
             raise BundleError(
-                f"{where}: expected vocabulary format {FORMAT}, got {data['format']!r}; use the version that wrote it"
+                f"{where}: expected vocabulary format {FORMAT}, got {brief(data['format'])}; "
+                "use the version that wrote it"
             )
         for key, kind, name in (
             ("separator", str, "string"),
@@ -234,8 +236,10 @@ class Vocabulary:
             ("decompose", bool, "truth value"),
         ):
             if not isinstance(data.get(key, False), kind):
-                raise BundleError(f"{where}: expected {key} to be a {name}, got {data[key]!r:.120}")
+                raise BundleError(f"{where}: expected {key} to be a {name}, got {brief(data[key])}")
         problem = _problem(data["symbols"])
+        if not problem and not is_text("".join([data["separator"], data["features_sep"], *data["symbols"]])):
+            problem = "expected UTF-8 text, got half of a surrogate pair"
         if problem:
             raise BundleError(f"{where}: {problem}; the file was changed by hand or is damaged")
         return cls(data["symbols"], data["separator"], data["features_sep"], data.get("decompose", False))
@@ -289,8 +293,8 @@ def _problem(symbols: Sequence[Any]) -> str | None:
     seen: dict[str, int] = {}
     for position, symbol in enumerate(symbols):
         if not isinstance(symbol, str) or not symbol:
-            return f"expected symbols that are strings, none empty, got {symbol!r} at position {position}"
+            return f"expected symbols that are strings, none empty, got {brief(symbol)} at position {position}"
         if symbol in seen:
-            return f"expected distinct symbols, got {symbol!r} at positions {seen[symbol]} and {position}"
+            return f"expected distinct symbols, got {brief(symbol)} at positions {seen[symbol]} and {position}"
         seen[symbol] = position
     return None

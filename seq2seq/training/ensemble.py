@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import Bundle, join_members, save_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, kind_in, read_record
+from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, check_part, kind_in, read_record
 from seq2seq.errors import BundleError
-from seq2seq.files import check_hash, read_json
+from seq2seq.files import read_json
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -133,7 +133,7 @@ def is_whole(folder: Path) -> bool:
         return False
     try:
         for name, expected in read_record(folder)["sha256"].items():
-            check_hash(folder / name, expected)
+            check_part(folder, name, expected)
     except BundleError:
         return False
     return True

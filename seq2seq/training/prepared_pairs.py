@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle_record import TRANSLATOR, Lengths
 from seq2seq.config import ATTENTION, TRANSDUCER, UNITS, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.text.batches import EncodedPairs, encode_pairs, training_weights
@@ -96,7 +96,7 @@ class PreparedPairs:
             source_vocabulary=self.source_vocabulary,
             target_vocabulary=self.target_vocabulary,
             weights={},
-            record={"lengths": {"source": longest[0], "target": longest[1]}, **record},
+            record={"lengths": Lengths.of(*longest), **record},
             dictionary=dictionary_text(self.splits.train) if run.train.dictionary else "",
         )
         if run.model.architecture != TRANSDUCER:
