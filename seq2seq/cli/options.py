@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError, excerpt
-from seq2seq.fields import Config, check_value, flag_of, type_of
+from seq2seq.fields import LARGEST, Config, check_value, flag_of, shown, type_of
 from seq2seq.presets import PRESETS
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 
@@ -72,6 +72,19 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"invalid int value: {excerpt(text)}") from None
+
+
+def in_range(option: str, value: int, *, at_least: int, at_most: int = LARGEST) -> int:
+    """Returns the value of an option that belongs to no section.
+
+    Raises:
+        OptionError: it is out of range.
+
+    """
+    for outside, limit in ((value < at_least, f"at least {at_least}"), (value > at_most, f"at most {at_most}")):
+        if outside:
+            raise OptionError(f"{option}: expected {limit}, got {shown(value)}")
+    return value
 
 
 def read_config_file(path: str) -> dict[str, dict[str, Any]]:
