@@ -88,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
         read = chunks(file, chunk_lines(config), name=name, symbols=config.max_source_length)
         for before, lines in output.unfinished(read, name):
             number = args.first_line + before
-            translator.check_lines(lines, most=config.max_source_length, first_line=number)
+            translator.check_lines(lines, most=config.max_source_length, first_line=before + 1, name=name)
             results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
             cut += sum(not found.finished for outputs in results for found in outputs)
             looked_up += sum(found.looked_up for outputs in results for found in outputs)

@@ -10,7 +10,9 @@ from seq2seq.text.pairs import Pair, symbol_count
 from seq2seq.text.vocabulary import Vocabulary
 
 
-def check_lines(lines: Iterable[Any], vocabulary: Vocabulary, most: int | None, *, first_line: int = 1) -> None:
+def check_lines(
+    lines: Iterable[Any], vocabulary: Vocabulary, most: int | None, *, first_line: int = 1, name: str = ""
+) -> None:
     """Refuses lines that a translator cannot read.
 
     Args:
@@ -18,6 +20,7 @@ def check_lines(lines: Iterable[Any], vocabulary: Vocabulary, most: int | None, 
         vocabulary: of the sources.
         most: symbols of a line; None: any number.
         first_line: number of the first line.
+        name: of the input, for messages.
 
     Raises:
         DataError: a line is no text, has more symbols, or lacks tags.
@@ -25,7 +28,7 @@ def check_lines(lines: Iterable[Any], vocabulary: Vocabulary, most: int | None, 
     """
     tags = vocabulary.features_sep
     for number, line in enumerate(lines, first_line):
-        where = f"line {number}"
+        where = f"{name}:{number}" if name else f"line {number}"
         check_text(line, where)
         text, tab, _ = line.partition("\t")
         if most is not None:

@@ -227,9 +227,11 @@ class Translator:
                 notice(replacement, 0)
         return self.target_vocabulary.encode(text, oov=config.oov, where="--prefix")
 
-    def check_lines(self, lines: Iterable[str], *, most: int | None = None, first_line: int = 1) -> None:
-        """Raises DataError for what is no text, has more than `most` symbols, or lacks tags."""
-        check_lines(lines, self.source_vocabulary, most, first_line=first_line)
+    def check_lines(
+        self, lines: Iterable[str], *, most: int | None = None, first_line: int = 1, name: str = ""
+    ) -> None:
+        """Raises DataError for what is no text, has more than `most` symbols, or lacks tags; `name` is the input's."""
+        check_lines(lines, self.source_vocabulary, most, first_line=first_line, name=name)
 
     def length_limit(self, source_length: int, prefix_length: int, config: DecodingConfig) -> int:
         """Returns the most symbols of an output: max_length, else 1.5 times the longest target of the training part."""
