@@ -8,6 +8,9 @@ DATA ?= fra-eng
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
+# recipes read these from the environment, so that a name may hold quotes and spaces
+export DATA MODEL FILE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup train data decode test torture lint format bench notebooks docs pretrained clean
 
@@ -29,13 +32,13 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 train: $(STAMP)  ## train a translator or language model: DATA=fra-eng, MODEL=runs/mine, ARGS='--epochs 20'
-	@$(PY) -m seq2seq.train --data '$(DATA)' $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+	@$(PY) -m seq2seq.train --data "$$DATA" $${MODEL:+--model "$$MODEL"} $(ARGS)
 
 data: $(STAMP)  ## download a data set, or install a file at hand: DATA=fra-eng FILE=fra-eng.zip
-	@$(PY) -m seq2seq.data '$(DATA)' $(if $(FILE),--file '$(FILE)') $(ARGS)
+	@$(PY) -m seq2seq.data "$$DATA" $${FILE:+--file "$$FILE"} $(ARGS)
 
 decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
-	@$(PY) -m seq2seq.decode $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+	@$(PY) -m seq2seq.decode $${MODEL:+--model "$$MODEL"} $(ARGS)
 
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
@@ -60,7 +63,7 @@ docs: $(STAMP)  ## build the documentation site in .site
 	@$(PY) -m tests.docs $(ARGS)
 
 pretrained: $(STAMP)  ## make the models that come with the package: MODEL=fra-eng FILE=fra-eng.zip ARGS='--minutes 300'
-	@$(PY) -m data.pretrained $(MODEL) $(if $(FILE),--file '$(FILE)') $(ARGS)
+	@$(PY) -m data.pretrained $(MODEL) $${FILE:+--file "$$FILE"} $(ARGS)
 
 clean:  ## remove the environment and caches
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.cli.options import add_options, configured
+from seq2seq.cli.options import add_options, configured, in_range, whole
 from seq2seq.cli.shell import add_foreign_options, make_parser, run_verb, say
 from seq2seq.config import DataConfig
+from seq2seq.fields import flag_of
 from seq2seq.terminal import LiveLine
 
 EXAMPLE = (
@@ -21,7 +22,8 @@ EXAMPLE = (
     "Give the model that was fitted and the file that it was trained on. The ids, padding and lengths that are\n"
     "inferred are printed on stderr. The folder is written only if its predictions agree with the original's."
 )
-HINTS = ("start", "end", "pad", "rows", "source_length", "window")
+NUMBERS = ("rows", "source_length", "window")
+HINTS = ("start", "end", "pad", *NUMBERS)
 READING = ("source_col", "target_col", "reverse", "source_sep", "target_sep", "lowercase")
 
 
@@ -37,13 +39,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", required=True, metavar="NAME|PATH", help="the pairs or text that it was trained on")
     parser.add_argument("--model", required=True, metavar="DIR", help="where the model folder goes")
     add_foreign_options(parser)
-    parser.add_argument("--rows", type=int, metavar="N", help="number of the data's first rows that it was trained on")
-    parser.add_argument("--source-length", type=int, metavar="N", help="length to which sources were padded (symbols)")
-    parser.add_argument("--window", type=int, metavar="N", help="symbols that a language model reads at a time")
+    parser.add_argument(
+        "--rows", type=whole, metavar="N", help="number of the data's first rows that it was trained on"
+    )
+    parser.add_argument(
+        "--source-length", type=whole, metavar="N", help="length to which sources were padded (symbols)"
+    )
+    parser.add_argument("--window", type=whole, metavar="N", help="symbols that a language model reads at a time")
     parser.add_argument("--overwrite", action="store_true", help="replace a model folder")
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in READING]
     add_options(parser, DataConfig, leave_out=others)
-    return parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    for name in NUMBERS:
+        if getattr(args, name) is not None:
+            in_range(flag_of(name), getattr(args, name), at_least=1)
+    return args
 
 
 def run(argv: Sequence[str]) -> int:

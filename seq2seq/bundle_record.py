@@ -227,9 +227,11 @@ def named_bundle(name_or_path: str | Path) -> Path:
     """Finds the folder that a user names: a path, or the name of a model of the package; a path wins over a name.
 
     Raises:
-        BundleError: it is the name of such a model, and this copy of the package lacks it.
+        BundleError: it is no path, or the name of such a model that this copy of the package lacks.
 
     """
+    if not isinstance(name_or_path, str | Path) or "\0" in str(name_or_path):
+        raise BundleError(f"expected a model folder, got {name_or_path!r}; give its path, or the name of a model")
     path, name = Path(name_or_path), str(name_or_path)
     if path.exists() or name not in PRETRAINED_NAMES:
         return path

@@ -11,18 +11,18 @@ from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
 from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
-from seq2seq.cli.options import add_config_option, add_options, configured, whole
+from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.drawing.table import as_text
 from seq2seq.errors import OptionError
-from seq2seq.fields import LARGEST, shown
 from seq2seq.files import sha256_of
+from seq2seq.inference.capacity import chunk_lines
 from seq2seq.inference.explaining import explain_translation
 from seq2seq.inference.explanation import Explanation
 from seq2seq.inference.results import Output, fields_of
-from seq2seq.inference.translator import CHUNK_BATCHES, Translator
+from seq2seq.inference.translator import Translator
 from seq2seq.search_config import DecodingConfig, ExplanationConfig
 from seq2seq.terminal import columns
 
@@ -36,6 +36,7 @@ EXAMPLE = (
 )
 
 WIDE, FEW = 90, 2  # columns of a terminal for a whole explanation, and the alternatives that are shown on fewer
+UNRECORDED = ("batch_size", "max_source_length")  # options that change no result
 EXPLAIN = Command("explain", "", "why the last line's output is what it is")
 
 
@@ -53,9 +54,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig]:
     config = configured(DecodingConfig, args)
     if config.n_best > 1 and args.format == "text":
         raise OptionError(f"--n-best {config.n_best} needs --format tsv or jsonl: text has one result for each line")
-    if not 1 <= args.first_line <= LARGEST:
-        limit = "at least 1" if args.first_line < 1 else f"at most {LARGEST}"
-        raise OptionError(f"--first-line: expected {limit}, got {shown(args.first_line)}")
+    in_range("--first-line", args.first_line, at_least=1)
     if args.resume and config.temperature and config.seed is None:
         raise OptionError("--resume: needs the --seed of the interrupted run, which it printed on stderr")
     return args, config
@@ -79,17 +78,17 @@ def run(argv: Sequence[str]) -> int:
         "model": sha256_of(folder / "config.json"),
         "format": args.format,
         "first_line": args.first_line,
-        **{key: value for key, value in config.to_dict().items() if key != "batch_size"},
+        **{key: value for key, value in config.to_dict().items() if key not in UNRECORDED},
     }
     cut = looked_up = 0
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
     ):
-        read = chunks(file, CHUNK_BATCHES * config.batch_size, name=name)
+        read = chunks(file, chunk_lines(config), name=name, symbols=config.max_source_length)
         for before, lines in output.unfinished(read, name):
             number = args.first_line + before
-            translator.check_tags(lines, first_line=number)
+            translator.check_lines(lines, most=config.max_source_length, first_line=before + 1, name=name)
             results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
             cut += sum(not found.finished for outputs in results for found in outputs)
             looked_up += sum(found.looked_up for outputs in results for found in outputs)
@@ -124,7 +123,7 @@ class Conversation:
     def answer(self, line: str) -> None:
         """Translates a line and prints the results."""
         number, self.number = self.number, self.number + 1
-        self.translator.check_tags([line], first_line=number)
+        self.translator.check_lines([line], most=self.config.max_source_length, first_line=number)
         (outputs,) = self.translator.decode_chunk([line], self.config, first_line=number, notice=self.unknown)
         self.explained = partial(explain_translation, self.translator, line, self.config, number=number)
         for found in outputs:

@@ -12,7 +12,7 @@ from typing import Any
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import TRANSLATOR, named_bundle
 from seq2seq.cli.notices import UnknownCharacters
-from seq2seq.cli.options import add_config_option, add_options, configured
+from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
@@ -34,7 +34,7 @@ from seq2seq.scoring.evaluation import (
 )
 from seq2seq.scoring.evaluation_plot import draw_evaluation
 from seq2seq.scoring.evaluation_table import table_form
-from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, compare
+from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, check_resamples, compare
 from seq2seq.scoring.plots import check_plot
 from seq2seq.search_config import DecodingConfig
 from seq2seq.text.splits import References
@@ -72,7 +72,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
         "--tokenize", choices=TOKENIZERS, help="how BLEU finds words (default: none for separated symbols, else 13a)"
     )
     parser.add_argument(
-        "--bootstrap", type=int, metavar="N", default=N_BOOTSTRAP,
+        "--bootstrap", type=whole, metavar="N", default=N_BOOTSTRAP,
         help=f"resamples for the 95 %% intervals; 0: no intervals (default: {N_BOOTSTRAP})",
     )  # fmt: skip
     parser.add_argument(
@@ -97,15 +97,14 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
     add_config_option(parser)
     others = [field.name for field in dataclasses.fields(DataConfig) if field.name not in LAYOUT]
     add_options(parser, DataConfig, leave_out=others)
-    add_options(parser, DecodingConfig, leave_out=("n_best",))
+    add_options(parser, DecodingConfig, leave_out=("n_best", "max_source_length"))
     args = parser.parse_args(argv)
     reading = {name: value for name, value in vars(args).items() if name in LAYOUT}
     if reading and args.data is None:
         raise OptionError(f"{flag_of(next(iter(reading)))}: is about reading --data, which is missing; give both")
     if args.significance and not args.compare:
         raise OptionError("--significance: is about the difference between two models; give --compare DIR")
-    if args.bootstrap < 0 or args.bootstrap == 1:
-        raise OptionError(f"--bootstrap: expected 0 or at least 2, got {args.bootstrap}")
+    check_resamples(in_range("--bootstrap", args.bootstrap, at_least=0))
     if args.output is not None:
         check_result_file(Path(args.output), "--output")
     if args.plot is not None:
@@ -220,6 +219,7 @@ def json_form(
 ) -> str:
     """Formats the scores of the first model as JSON, with the second model's scores and the comparison."""
     decoding = {name: value for name, value in config.to_dict().items() if value != getattr(DecodingConfig, name)}
+    decoding.pop("max_source_length", None)  # here it is an option of --data
     content = {
         **results[0].scores.to_dict(),
         "model": str(folders[0]),

@@ -42,6 +42,7 @@ PICTURES: dict[str, Callable[[Explanation], bytes]] = {
     "png": lambda explanation: to_png(draw(explanation)),
 }
 UNUSED = ("n_best", "batch_size")  # options of decoding that do not matter for one output of one line
+OF_TEXTS = ("length", "max_prompt_length")  # options that language models alone have
 AnySampling = TypeVar("AnySampling", bound=SamplingOptions)
 HEADING, JSON_START = "=== line ", '{"model": '
 HEAD_BYTES = 512  # of a file, in which the mark of this program stands
@@ -59,7 +60,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add_config_option(parser)
     add_options(parser, ExplanationConfig)
     add_options(parser, DecodingConfig, leave_out=UNUSED)
-    shared = [name for name in GenerationConfig.__dataclass_fields__ if name != "length"]
+    shared = [name for name in GenerationConfig.__dataclass_fields__ if name not in OF_TEXTS]
     add_options(parser, GenerationConfig, leave_out=shared)
     args = parser.parse_args(argv)
     args.format = args.format or format_of(args.output)
@@ -89,9 +90,9 @@ def run(argv: Sequence[str]) -> int:
         check_replaceable(args.output)
     model = load(model_folder(args.model, otherwise="fra-eng"), runtime=args.runtime)
     unknown = UnknownCharacters()
-    explained = explainer(model, args, unknown)
+    explained, longest = explainer(model, args, unknown)
     with open_input(args.input) as (file, name):
-        lines = (line for chunk in chunks(file, 16, name=name) for line in chunk)
+        lines = (line for chunk in chunks(file, 16, name=name, symbols=longest) for line in chunk)
         if args.format in PICTURES:
             write_pictures(list(lines), explained, args)
         else:
@@ -104,8 +105,8 @@ def run(argv: Sequence[str]) -> int:
 
 def explainer(
     model: Translator | LanguageModel, args: argparse.Namespace, unknown: UnknownCharacters
-) -> Callable[[str, int], Explanation]:
-    """Returns the function that explains a line with its number, for either kind of model.
+) -> tuple[Callable[[str, int], Explanation], int]:
+    """Returns the function that explains a line with its number, for either kind of model, and its longest line.
 
     Raises:
         OptionError: an option is for the other kind of model, or a value is wrong.
@@ -115,7 +116,7 @@ def explainer(
     if isinstance(model, Translator):
         refuse_others(model, args, DecodingConfig, GenerationConfig)
         config = seeded(configured(DecodingConfig, args))
-        return lambda line, number: explain_translation(model, line, config, wanted, number=number, notice=unknown)
+        return partial(explain_line, model, config, wanted, unknown), config.max_source_length
     refuse_others(model, args, GenerationConfig, DecodingConfig)
     generation = seeded(configured(GenerationConfig, args))
 
@@ -123,7 +124,19 @@ def explainer(
         opening = model.open(line, generation, notice=lambda replacement: unknown(replacement, number))
         return explain_text(model, opening, generation, wanted)
 
-    return explained
+    return explained, generation.max_prompt_length
+
+
+def explain_line(
+    model: Translator,
+    config: DecodingConfig,
+    wanted: ExplanationConfig,
+    unknown: UnknownCharacters,
+    line: str,
+    number: int,
+) -> Explanation:
+    """Explains the translation of a line; see `explain_translation`."""
+    return explain_translation(model, line, config, wanted, number=number, notice=unknown)
 
 
 def refuse_others(

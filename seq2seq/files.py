@@ -25,6 +25,7 @@ except ImportError:  # Windows
     fcntl = None
 
 PARTIAL = ".partial"
+SMALL_BYTES = 1 << 20  # most bytes of a file of options
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -86,6 +87,24 @@ def read_json(path: Path) -> Any:
 def refuse_constant(name: str) -> None:
     """Raises ValueError for NaN and the infinities, which Python reads as numbers and no JSON has."""
     raise ValueError(f"{name} is no number")
+
+
+def read_small(path: str | Path, option: str, most: int = SMALL_BYTES) -> bytes:
+    """Reads a file, pipe or device that a user named; `option` is what names it.
+
+    Raises:
+        OptionError: it cannot be read, or has more than `most` bytes.
+
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:  # a name with NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"{option}: cannot be read: {reason}; give another file") from error
+    if len(content) > most:
+        raise OptionError(f"{option}: expected at most {most} bytes, got more; give another file")
+    return content
 
 
 def sha256_of(path: Path) -> str:

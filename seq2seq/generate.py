@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import LANGUAGE_MODEL
@@ -22,7 +21,9 @@ from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
+from seq2seq.cli.streams import line_bytes
 from seq2seq.errors import OptionError
+from seq2seq.files import read_small
 from seq2seq.inference.drafts import Opening
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.results import Generated, fields_of
@@ -80,19 +81,22 @@ def refuse_interactive(args: argparse.Namespace) -> None:
         raise OptionError("--interactive: needs a terminal on standard input; give --prompt TEXT or --prompt @FILE")
 
 
-def read_prompt(given: str | None) -> str | None:
+def read_prompt(given: str | None, longest: int) -> str | None:
     """Returns the prompt; @FILE reads it from a file.
 
+    Args:
+        given: by the user.
+        longest: most symbols of a prompt.
+
     Raises:
-        OptionError: the file cannot be read or is not UTF-8.
+        OptionError: the file cannot be read, is not UTF-8 or far too large.
 
     """
     if given is None or not given.startswith("@"):
         return given
+    content = read_small(given[1:], f"--prompt {given}", line_bytes(longest))
     try:
-        text = Path(given[1:]).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise OptionError(f"--prompt {given}: cannot be read: {error.strerror}") from error
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x} at {error.start}"
         raise OptionError(f"--prompt {given}: expected UTF-8 text, got {found}; convert the file") from None
@@ -104,7 +108,7 @@ def run(argv: Sequence[str]) -> int:
     args, config = parse(argv)
     if args.interactive:
         refuse_interactive(args)
-    prompt = read_prompt(args.prompt)
+    prompt = read_prompt(args.prompt, config.max_prompt_length)
     model = LanguageModel(load_bundle(model_folder(args.model, LANGUAGE_MODEL)), runtime=args.runtime)
     if args.interactive:
         Conversation(model, config, args).run()

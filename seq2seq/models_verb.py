@@ -10,6 +10,7 @@ from pathlib import Path
 from seq2seq.bundle_record import RUNS, named_bundle
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.errors import OptionError
+from seq2seq.files import read_small
 from seq2seq.hub.summary import Summary, known_models
 from seq2seq.hub.transfer import check_repository, pull, push
 from seq2seq.training.shrinking import shrink
@@ -75,11 +76,11 @@ def read_licence(path: str | None) -> str:
     """
     if path is None:
         return ""
+    content = read_small(path, f"--licence {path}")
     try:
-        text = Path(path).read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise OptionError(f"--licence {path}: cannot be read: {reason}; give a text file") from error
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise OptionError(f"--licence {path}: cannot be read: it is not UTF-8 text; give a text file") from error
     if not text.strip():
         raise OptionError(f"--licence {path}: expected the name of a licence in the first line, got an empty file")
     return text

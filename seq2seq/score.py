@@ -8,13 +8,16 @@ from functools import partial
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.notices import UnknownCharacters
+from seq2seq.cli.options import in_range, whole
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.errors import DataError, excerpt
 from seq2seq.files import sha256_of
+from seq2seq.inference.given import check_symbols
 from seq2seq.inference.results import Scored
 from seq2seq.inference.translator import Translator
+from seq2seq.search_config import LONGEST
 from seq2seq.text.pairs import Pair
 
 EXAMPLE = (
@@ -34,28 +37,46 @@ def run(argv: Sequence[str]) -> int:
     )
     add_model_option(parser)
     add_line_options(parser, "score")
+    for side in ("source", "target"):
+        parser.add_argument(
+            f"--max-{side}-length", type=whole, default=LONGEST, metavar="N",
+            help=f"longest {side} that is taken, in symbols (default: {LONGEST})",
+        )  # fmt: skip
     args = parser.parse_args(argv)
+    longest = (
+        in_range("--max-source-length", args.max_source_length, at_least=1),
+        in_range("--max-target-length", args.max_target_length, at_least=1),
+    )
     folder = model_folder(args.model, TRANSLATOR)
     translator = Translator(load_bundle(folder), runtime=args.runtime)
     unknown = UnknownCharacters(named=0)
     settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
+    symbols = sum(longest)
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
     ):
-        for before, lines in output.unfinished(chunks(file, CHUNK_LINES, name=name), name):
+        for before, lines in output.unfinished(chunks(file, CHUNK_LINES, name=name, symbols=symbols), name):
             first = before + 1
-            pairs = [parse_line(line, translator, where=f"{name}:{number}") for number, line in enumerate(lines, first)]
+            pairs = [
+                parse_line(line, translator, longest, f"{name}:{number}") for number, line in enumerate(lines, first)
+            ]
             output.write(score_chunk(translator, pairs, args.format, first_line=first, unknown=unknown), lines)
     unknown.summary()
     return 0
 
 
-def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
-    """Splits a line into source and target; `where` names the line in messages.
+def parse_line(line: str, translator: Translator, longest: tuple[int, int], where: str) -> Pair:
+    """Splits a line into source and target.
+
+    Args:
+        line: of the input.
+        translator: the model.
+        longest: most symbols of source and target.
+        where: names the line in messages.
 
     Raises:
-        DataError: it has too few or too many columns, or a target but no source.
+        DataError: it has too few or too many columns, or a target but no source, or a side is too long.
 
     """
     tagged = bool(translator.source_vocabulary.features_sep)
@@ -68,6 +89,8 @@ def parse_line(line: str, translator: Translator, *, where: str) -> Pair:
     # decode gives an empty output for an empty line, so such a pair is valid; so is a word without tags
     if target and not any(sides):
         raise DataError(f"{where}: expected {form}, got an empty source: {excerpt(line)}")
+    check_symbols(sides[0], translator.source_vocabulary, longest[0], f"{where}, source", "--max-source-length")
+    check_symbols(target, translator.target_vocabulary, longest[1], f"{where}, target", "--max-target-length")
     return Pair("\t".join(sides) if any(sides) else "", target)
 
 

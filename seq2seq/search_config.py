@@ -8,6 +8,10 @@ from typing import ClassVar, Self
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config, flag_of, option
 
+WARMEST = 1000.0  # the highest temperature, at which all symbols are about as probable
+LONGEST, LONGEST_PROMPT = 2000, 20_000  # symbols of a line and of a prompt that are taken unless more are allowed
+MOST_BATCHED = 1_000_000  # lines
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions(Config):
@@ -20,6 +24,7 @@ class SamplingOptions(Config):
         None,
         "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 is greedy",
         at_least=0.0,
+        at_most=WARMEST,
         metavar="T",
     )
     top_k: int | None = option(None, "sample among the K most probable symbols", at_least=1, metavar="K")
@@ -68,10 +73,19 @@ class DecodingConfig(SamplingOptions):
         at_least=1,
         metavar="N",
     )
+    max_source_length: int = option(
+        LONGEST,
+        "longest line that is taken, in symbols; the time for a line grows with its length, and for attention with "
+        "the square",
+        at_least=1,
+        metavar="N",
+    )
     min_length: int = option(0, "smallest number of symbols in an output", at_least=0, metavar="N")
     prefix: str = option("", "forced beginning of every output", metavar="TEXT")
     dictionary: bool = option(False, "look up the sources of the training part; the model translates the others")
-    batch_size: int = option(256, "lines decoded together; does not change a result", at_least=1, metavar="N")
+    batch_size: int = option(
+        256, "lines decoded together; does not change a result", at_least=1, at_most=MOST_BATCHED, metavar="N"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,10 +124,12 @@ class GenerationConfig(SamplingOptions):
     usual_temperature: ClassVar[str] = "0.7"
 
     length: int = option(400, "symbols to generate after the prompt", at_least=1, metavar="N")
+    max_prompt_length: int = option(LONGEST_PROMPT, "longest prompt that is taken, in symbols", at_least=1, metavar="N")
     temperature: float = option(
         0.7,
         "sample from p^(1/T): below 1 conservative, above 1 surprising; 0 takes the most probable symbol",
         at_least=0.0,
+        at_most=WARMEST,
         metavar="T",
     )
     samples: int = option(1, "texts to generate from the same prompt", at_least=1, metavar="N")

@@ -11,9 +11,9 @@ from typing import Any
 
 from seq2seq.api import load
 from seq2seq.bundle_record import PRETRAINED
-from seq2seq.cli.options import add_config_option, add_options, configured
+from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.errors import DataError, OptionError
+from seq2seq.errors import DataError, OptionError, excerpt
 from seq2seq.extras import has_matplotlib, installing
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
@@ -29,7 +29,7 @@ from seq2seq.scoring.temperature_sweep import (
     sweep_text,
     text_advice,
 )
-from seq2seq.search_config import GenerationConfig
+from seq2seq.search_config import WARMEST, GenerationConfig
 
 EXAMPLE = (
     "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"
@@ -66,7 +66,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
     parser = make_parser("sweep", "Compare a model's outputs at several temperatures.", EXAMPLE)
     add_model_option(parser)
     parser.add_argument("--temperatures", default=TEMPERATURES, metavar="T,T,...", help=f"default: {TEMPERATURES}")
-    parser.add_argument("--samples", type=int, default=SAMPLES, metavar="N", help=f"draws (default: {SAMPLES})")
+    parser.add_argument("--samples", type=whole, default=SAMPLES, metavar="N", help=f"draws (default: {SAMPLES})")
     parser.add_argument("--prompt", metavar="TEXT", help="how texts begin (default: a random place)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="stop before this text")
     parser.add_argument(
@@ -74,7 +74,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
         help="a language model's training text, if it has been moved; for a translator the pairs to translate",
     )  # fmt: skip
     parser.add_argument(
-        "--lines", type=int, default=LINES, metavar="N", help=f"number of sources for a translator (default: {LINES})"
+        "--lines", type=whole, default=LINES, metavar="N", help=f"number of sources for a translator (default: {LINES})"
     )
     parser.add_argument(
         "--plot",
@@ -87,8 +87,7 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, GenerationConfig, li
     args = parser.parse_args(argv)
     config = configured(GenerationConfig, args)
     for name in ("samples", "lines"):
-        if getattr(args, name) < 1:
-            raise OptionError(f"--{name}: expected at least 1, got {getattr(args, name)}")
+        in_range(f"--{name}", getattr(args, name), at_least=1)
     checked_stops(args.stop)
     return args, config, read_temperatures(args.temperatures)
 
@@ -106,7 +105,8 @@ def read_temperatures(given: str) -> list[float]:
             found.append(GenerationConfig(temperature=float(part)).temperature)
         except ValueError as error:
             raise OptionError(
-                f"--temperatures: expected numbers of 0 or more, separated by commas, got {part!r} in {given!r}"
+                f"--temperatures: expected numbers from 0 to {WARMEST:g}, separated by commas, got {excerpt(part)} in "
+                f"{excerpt(given)}"
             ) from error
     return found
 

@@ -186,7 +186,7 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
     for size in (1, 3):
         assert decoded("--batch-size", size)[0] == texts
         assert decoded("--batch-size", size)[1] == pytest.approx(scores, abs=1e-5)
-    monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
+    monkeypatch.setattr("seq2seq.inference.capacity.CHUNK_BATCHES", 1)
     assert decoded("--batch-size", "3")[0] == texts
     assert decoded("--first-line", "4", lines=LINES[3:])[0] == texts[3:]
     if options:
@@ -311,7 +311,7 @@ def test_an_interrupted_file_is_resumed_to_the_same_bytes(run, tmp_path, monkeyp
     whole, path = tmp_path / "whole.txt", tmp_path / "out.txt"
     form = [*sampled, "--format", "text"]
     run("-o", whole, *form)
-    monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
+    monkeypatch.setattr("seq2seq.inference.capacity.CHUNK_BATCHES", 1)
     decode_chunk, calls = Translator.decode_chunk, []
 
     def interrupting(self, *args, **options):
@@ -334,7 +334,7 @@ def test_an_interrupted_file_is_resumed_to_the_same_bytes(run, tmp_path, monkeyp
 
 def test_another_input_is_not_resumed_with(run, tmp_path, monkeypatch):
     path = tmp_path / "out.txt"
-    monkeypatch.setattr(decode, "CHUNK_BATCHES", 1)
+    monkeypatch.setattr("seq2seq.inference.capacity.CHUNK_BATCHES", 1)
     broken = "".join(f"{line}\n" for line in LINES[:4]).encode() + b"\xff\n"
     assert run("-o", path, "--batch-size", "2", content=broken)[0] == 2
     refused = refusal(run, "-o", path, "--resume", lines=["ab", *LINES[1:]])
@@ -498,7 +498,7 @@ def test_translate_takes_the_options_of_decode(run, model):
 
 
 def test_outputs_reads_its_lines_as_they_are_needed(model, monkeypatch):
-    monkeypatch.setattr("seq2seq.inference.translator.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("seq2seq.inference.capacity.CHUNK_BATCHES", 1)
     taken = []
 
     def lines():

@@ -67,6 +67,25 @@ def test_a_value_of_the_wrong_type_is_one_line(capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("argv", "value"),
+    [
+        (["--prefix", "-x"], "-x"),
+        (["--prefix", "-1,2"], "-1,2"),
+        (["--prefix", "-"], "-"),
+        (["--prefix=-x"], "-x"),
+        (["--prefix", "--x"], None),
+        (["--prefix", "--seed", "1"], None),
+    ],
+)
+def test_a_value_may_begin_with_a_dash(argv, value):
+    if value is None:
+        with pytest.raises(OptionError, match="argument --prefix: expected one argument"):
+            resolved(DecodingConfig, argv)
+    else:
+        assert resolved(DecodingConfig, argv).prefix == value
+
+
 # what beats what
 
 

@@ -1,10 +1,13 @@
 """The files around the package: what a contributor, a packager and a public CI read, and that they say one thing."""
 
 import importlib.resources
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 import seq2seq
@@ -104,3 +107,32 @@ def test_what_a_contributor_is_told_to_run_exists():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for path in set(re.findall(r"`(tests/\w+(?:\.py)?|data/README\.md|\.ci/run)`", text)):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "expected"),
+    [
+        ("train", {"DATA": "it's \"so\".tsv", "MODEL": "a b", "ARGS": "--epochs 3"},
+         ["-m", "seq2seq.train", "--data", "it's \"so\".tsv", "--model", "a b", "--epochs", "3"]),
+        ("train", {}, ["-m", "seq2seq.train", "--data", "fra-eng"]),
+        ("data", {"DATA": "ita-eng", "FILE": "l'italien.zip"},
+         ["-m", "seq2seq.data", "ita-eng", "--file", "l'italien.zip"]),
+        ("decode", {"MODEL": "l'essai"}, ["-m", "seq2seq.decode", "--model", "l'essai"]),
+        ("decode", {}, ["-m", "seq2seq.decode"]),
+        ("pretrained", {"MODEL": "dates", "FILE": "it's.zip"},
+         ["-m", "data.pretrained", "dates", "--file", "it's.zip"]),
+    ],
+)  # fmt: skip
+def test_make_hands_names_on_as_they_are(tmp_path, target, given, expected):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".venv" / ".installed").touch()
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"))
+    command = ["make", target, *(f"{name}={value}" for name, value in given.items())]
+    others = ("DATA", "MODEL", "FILE", "ARGS")
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert result.stdout.splitlines() == expected, result.stderr

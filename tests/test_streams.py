@@ -13,7 +13,7 @@ def read(tmp_path, content, size=100):
     path = tmp_path / "in.txt"
     path.write_bytes(content)
     with open_input(str(path)) as (file, name):
-        return list(chunks(file, size, name=name))
+        return list(chunks(file, size, name=name, symbols=100))
 
 
 def lines(tmp_path, content, size=100):
@@ -77,11 +77,37 @@ def test_what_has_come_is_handed_on_when_the_writer_pauses():
     writer = threading.Thread(target=write)
     writer.start()
     with os.fdopen(reading, "rb", buffering=0) as file:
-        for chunk in chunks(file, 100, name="pipe"):
+        for chunk in chunks(file, 100, name="pipe", symbols=100):
             arrived.append((chunk, writer.is_alive()))
     writer.join()
     assert [chunk for chunk, _ in arrived] == [["one", "two"], ["three"]]
     assert arrived[0][1], "the first lines waited for the last"
+
+
+def test_a_line_without_end_is_refused_before_it_is_read_whole(monkeypatch):
+    monkeypatch.setattr("seq2seq.cli.streams.FEWEST_BYTES", 1 << 17)
+    taken = 0
+
+    def endless(descriptor, size):
+        nonlocal taken
+        taken += size
+        return b"a" * size if taken > size else b"one\ntwo"
+
+    monkeypatch.setattr("seq2seq.cli.streams.os.read", endless)
+    monkeypatch.setattr("seq2seq.cli.streams.waiting", lambda descriptor: True)
+    with open(os.devnull, "rb") as file, pytest.raises(DataError) as error:
+        list(chunks(file, 100, name="pipe", symbols=1000))
+    assert str(error.value) == (
+        "pipe:2: expected a line of at most 1000 symbols, got more than 131072 bytes; cut it into sentences, one a line"
+    )
+    assert taken < 1 << 18
+
+
+def test_a_line_has_room_for_long_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.cli.streams.FEWEST_BYTES", 1)
+    assert lines(tmp_path, b"word" * 1000) == ["word" * 1000]
+    with pytest.raises(DataError, match=r"in\.txt:1: expected a line of at most 100 symbols, got more than 6400 bytes"):
+        lines(tmp_path, b"word" * 2000)
 
 
 @pytest.mark.parametrize(("name", "reason"), [("none.txt", "No such file or directory"), (".", "Is a directory")])

@@ -303,8 +303,22 @@ def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--temperatures", "0.5,warm"], "--temperatures: expected numbers of 0 or more, separated by commas, got"),
-        (["--temperatures", "-1"], "--temperatures: expected numbers of 0 or more, separated by commas, got '-1'"),
+        *(
+            (
+                ["--temperatures", given],
+                f"--temperatures: expected numbers from 0 to 1000, separated by commas, got {part}",
+            )
+            for given, part in [
+                ("0.5,warm", "got 'warm' in '0.5,warm'"),
+                ("-1", "got '-1' in '-1'"),
+                ("-1,2", "got '-1' in '-1,2'"),
+                ("1e308", "got '1e308'"),
+                ("1,nan", "got 'nan'"),
+                (",", "got ''"),
+            ]
+        ),
+        (["--samples", "9" * 20], f"--samples: expected at most {10**18}, got {'9' * 20}"),
+        (["--lines", "9" * 5000], f"argument --lines: invalid int value: '{'9' * 60}'... (see --help)"),
         (["--samples", "0"], "--samples: expected at least 1, got 0"),
         (["--plot", "no/such/folder/x.png"], "--plot no/such/folder/x.png: expected a file in a folder that exists"),
     ],

@@ -76,6 +76,17 @@ class Adoption:
     report: Callable[[str], None]  # called with each line for the user
     progress: Callable[..., None]  # called with the share that is done, and what is being done
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the data came from, for config.json, so that other verbs find it."""
+        return {
+            "name": self.data.stem,
+            "origin": "path",
+            "paths": {"all": str(self.data.absolute())},
+            "sha256": {"all": self.record["data"]["sha256"]},
+            "licence": None,
+        }
+
 
 class FittingRule(NamedTuple):
     """A rule that gives as many ids as the model has, if it is applied to the first `low` to `high` rows."""

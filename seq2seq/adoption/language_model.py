@@ -20,7 +20,7 @@ from seq2seq.adoption.language_agreement import (
     read,
     windows,
 )
-from seq2seq.adoption.likelihood import FLOOR, unigram_baseline
+from seq2seq.adoption.likelihood import FLOOR, unigram_baseline, unlikely
 from seq2seq.adoption.model_parts import NUMBER, ModelParts
 from seq2seq.adoption.numbering_rules import (
     HEADS,
@@ -119,11 +119,7 @@ def bundle_of(adoption: Adoption, result: TextResult, window: int) -> Bundle:
         record={
             "restarts": window,
             "trained_on": {
-                "name": path.stem,
-                "origin": "path",
-                "paths": {"all": str(path.absolute())},
-                "sha256": {"all": adoption.record["data"]["sha256"]},
-                "licence": None,
+                **adoption.origin,
                 "characters": {"train": len(text), "validation": 0},
             },
             "adopted": {**adoption.record, "notes": [result.numbering.how]},
@@ -207,10 +203,7 @@ class TextSearch:
         baseline = unigram_baseline(text.symbols)
         if not nats < LEARNT * baseline:
             which, way_out = ("the best one", WAY_OUT) if not self.tables else (self.tables[-1].name, LATER)
-            raise AdoptionError(
-                f"the data: expected a numbering under which the model's predictions are likely, got {nats:.2f} nats "
-                f"per symbol with {which} (unigram baseline: {baseline:.2f}); {way_out}"
-            )
+            raise AdoptionError(unlikely(nats, which, baseline, self.parts.classes, way_out=way_out))
         return TextResult(text, numbering, float(scale), nats, baseline)
 
     def candidates(self) -> Iterator[tuple[CutText, Numbering]]:

@@ -1,5 +1,6 @@
 """Computes the model's cross-entropy on the data for a candidate: given ids and a given form of source rows."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from seq2seq.text.source_layout import SourceForm
 Symbols = tuple[list[str], list[str]]  # of source and target
 Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: those that the encoder reads, and START ... END
 MOST_REMEMBERED, MOST_BYTES = 32, 2**26  # rows of a batch whose state is remembered, and bytes of all such states
+EVEN = 0.1  # share by which the nats of a model that was not trained may differ from those of even chances
 FLOOR = -30.0  # nats; so that one impossible symbol does not decide alone
 
 
@@ -127,3 +129,27 @@ def unigram_baseline(symbols: Iterable[str | None]) -> float:
     counts = np.array(list(Counter(symbols).values()))
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())
+
+
+def unlikely(nats: float, what: str, baseline: float, classes: int, *, way_out: str) -> str:
+    """Writes the message for a model under which the data is hardly likelier than by the symbols' frequencies.
+
+    Args:
+        nats: per symbol, with the likeliest ids.
+        what: those ids, in words.
+        baseline: the unigram baseline, nats per symbol.
+        classes: symbols among which the model chooses.
+        way_out: how the user names the ids.
+
+    """
+    even = math.log(classes)
+    got = f"{nats:.2f} nats per symbol with {what} (unigram baseline: {baseline:.2f})"
+    if abs(nats - even) < EVEN * even:
+        return (
+            f"the model has learnt nothing: it gives the data {got}, as even chances for its {classes} symbols do "
+            f"({even:.2f}); train it until its loss is below the baseline, or, if it has been trained, {way_out}"
+        )
+    return (
+        f"the data: expected a numbering under which the model's predictions are likely, got {got}; {way_out}; or "
+        "train it, if it has learnt nothing yet"
+    )

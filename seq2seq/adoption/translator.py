@@ -60,7 +60,13 @@ def adopt_translator(adoption: Adoption) -> None:
     bundle = Bundle(
         path=adoption.folder,
         kind=TRANSLATOR,
-        data=replace(adoption.config, lowercase=target.lowercase, max_source_length=None, max_target_length=None),
+        data=replace(
+            adoption.config,
+            data=str(adoption.data),
+            lowercase=target.lowercase,
+            max_source_length=None,
+            max_target_length=None,
+        ),
         model=sizes,
         source_vocabulary=mapping.source,
         target_vocabulary=mapping.target,
@@ -68,6 +74,7 @@ def adopt_translator(adoption: Adoption) -> None:
         record={
             "lengths": Lengths.of(*longest),
             "source_form": mapping.form.to_dict(),
+            "trained_on": adoption.origin,
             "adopted": {**adoption.record, "rows": result.rows, "notes": list(result.notes)},
         },
     )

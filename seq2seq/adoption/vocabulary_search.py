@@ -12,7 +12,7 @@ import numpy as np
 
 from seq2seq.adoption.candidates import FittingRule, VocabularyPair
 from seq2seq.adoption.form_search import KEPT, MANY, FormSearch, SearchResult, likeliest
-from seq2seq.adoption.likelihood import unigram_baseline
+from seq2seq.adoption.likelihood import unigram_baseline, unlikely
 from seq2seq.adoption.numbering_rules import Segmentation, source_rules, target_rules
 from seq2seq.errors import AdoptionError
 from seq2seq.fields import whole_number
@@ -140,8 +140,7 @@ class VocabularySearch(FormSearch):
             raise AdoptionError(no_end(min(lengths), max(lengths)))
         if not result.cross_entropy < LEARNT * baseline:
             raise AdoptionError(
-                "the data: expected a numbering under which the model's predictions are likely, got "
-                f"{result.cross_entropy:.2f} nats per symbol with {what} (unigram baseline: {baseline:.2f}); {WAY_OUT}"
+                unlikely(result.cross_entropy, what, baseline, self.likelihood.parts.classes, way_out=WAY_OUT)
             )
         note = f"nats per target symbol: {result.cross_entropy:.3f} (unigram baseline: {baseline:.2f})"
         return replace(result, notes=(*result.notes, note))

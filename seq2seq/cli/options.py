@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError, excerpt
-from seq2seq.fields import Config, check_value, flag_of, type_of
+from seq2seq.fields import LARGEST, Config, check_value, flag_of, shown, type_of
+from seq2seq.files import read_small
 from seq2seq.presets import PRESETS
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 
@@ -74,6 +75,19 @@ def whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"invalid int value: {excerpt(text)}") from None
 
 
+def in_range(option: str, value: int, *, at_least: int, at_most: int = LARGEST) -> int:
+    """Returns the value of an option that belongs to no section.
+
+    Raises:
+        OptionError: it is out of range.
+
+    """
+    for outside, limit in ((value < at_least, f"at least {at_least}"), (value > at_most, f"at most {at_most}")):
+        if outside:
+            raise OptionError(f"{option}: expected {limit}, got {shown(value)}")
+    return value
+
+
 def read_config_file(path: str) -> dict[str, dict[str, Any]]:
     """Reads a TOML file with the sections data, model, train and decode; keys are option names.
 
@@ -81,12 +95,10 @@ def read_config_file(path: str) -> dict[str, dict[str, Any]]:
         OptionError: the file cannot be read, a section or key is unknown, or a value is not allowed.
 
     """
+    data = read_small(path, f"--config {path}")
     try:
-        with Path(path).open("rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise OptionError(f"--config {path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
+        content = tomllib.loads(data.decode("utf-8").replace("\r\n", "\n"))
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise OptionError(f"--config {path}: is not valid TOML: {error}") from error
     known: dict[str, dict[str, dataclasses.Field[Any]]] = {}
     for config in SECTIONS:

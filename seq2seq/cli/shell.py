@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
@@ -17,6 +18,23 @@ FORMATS = ("text", "tsv", "jsonl")  # of verbs that write a line for each line
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors have this project's form."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parses arguments; a value such as `-1,2` or `-x` after an option that takes one is its value, as it seems."""
+        return super().parse_known_args(self.joined(sys.argv[1:] if args is None else args), namespace)
+
+    def joined(self, arguments: Sequence[str]) -> list[str]:
+        """Joins an option and its value by "=" where argparse would take the value for another option."""
+        known = self._option_string_actions
+        found: list[str] = []
+        for argument in arguments:
+            option = found[-1] if found else ""
+            takes_one = option.startswith("--") and option in known and known[option].nargs is None
+            if takes_one and argument.startswith("-") and not argument.startswith("--") and argument[:2] not in known:
+                found[-1] = f"{option}={argument}"
+            else:
+                found.append(argument)
+        return found
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raises OptionError; argparse would print the usage and exit."""

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from seq2seq.errors import DataError, OptionError
 
 READ_BYTES = 1 << 16
+SYMBOL_BYTES, FEWEST_BYTES = 64, 1 << 20  # of a line: a symbol may be a word, and a short limit is told in symbols
 PAUSE_SECONDS = 0.02
 
 
@@ -32,23 +33,36 @@ def decode_line(line: bytes, number: int, name: str) -> str:
         ) from None
 
 
-def chunks(file: BinaryIO, size: int, *, name: str) -> Iterator[list[str]]:
+def line_bytes(symbols: int) -> int:
+    """Returns the most bytes that a line of so many symbols may reasonably have."""
+    return max(FEWEST_BYTES, SYMBOL_BYTES * symbols)
+
+
+def chunks(file: BinaryIO, size: int, *, name: str, symbols: int) -> Iterator[list[str]]:
     """Yields the lines of a stream in lists of at most `size`; when the stream pauses, yields the lines read so far.
 
     Args:
         file: binary; only LF ends a line.
         size: lines.
         name: the stream's name, for messages.
+        symbols: most symbols of a line; a line with far more bytes is refused before it is read to its end.
+
+    Raises:
+        DataError: a line is not UTF-8, or too long.
 
     """
-    descriptor = file.fileno()
-    rest, lines, number, ended = b"", [], 0, False
+    descriptor, most = file.fileno(), line_bytes(symbols)
+    rest, lines, number, ended = bytearray(), [], 0, False
     while not ended:
         block = os.read(descriptor, READ_BYTES)
         ended = not block
-        *whole, rest = (rest + block).split(b"\n")
+        *whole, last = block.split(b"\n")
+        if whole:
+            whole[0] = bytes(rest) + whole[0]
+            rest.clear()
+        rest += last
         if ended and rest:
-            whole.append(rest)
+            whole.append(bytes(rest))
         for line in whole:
             number += 1
             lines.append(decode_line(line, number, name))
@@ -58,6 +72,11 @@ def chunks(file: BinaryIO, size: int, *, name: str) -> Iterator[list[str]]:
         if lines and (ended or not waiting(descriptor)):
             yield lines
             lines = []
+        if len(rest) > most:
+            raise DataError(
+                f"{name}:{number + 1}: expected a line of at most {symbols} symbols, got more than {most} bytes; "
+                "cut it into sentences, one a line"
+            )
 
 
 def waiting(descriptor: int) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import DataError
+from seq2seq.text.lines import check_ordinary
 
 MODELS = (".keras", ".h5", ".hdf5")
 SAVED_MODEL = (
@@ -106,6 +108,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         DataError: the file is not an .npz, or it holds Python objects.
 
     """
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: expected arrays of numbers written by np.savez, got a file that is no .npz")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -129,7 +133,7 @@ def read_vocabulary_file(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (UnicodeDecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:  # bytes that are not UTF-8 are a ValueError
         raise DataError(f"{path}: expected JSON, a list of symbols or a mapping from symbol to id: {error}") from error
 
 
@@ -137,9 +141,10 @@ def read_text(path: Path) -> str:
     """Reads a UTF-8 text without its byte order mark.
 
     Raises:
-        DataError: the file does not exist or is not UTF-8.
+        DataError: the file does not exist, is a pipe or device, or is not UTF-8.
 
     """
+    check_ordinary(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:

@@ -65,7 +65,7 @@ def explain_translation(
         raise OptionError(
             "--tree shows what a beam keeps, and --temperature draws samples; give --beam-size, or leave --tree out"
         )
-    translator.check_tags([line], first_line=number)
+    translator.check_lines([line], most=config.max_source_length, first_line=number)
     config, tree = config.with_seed(), BeamTree(config.length_penalty) if wanted.tree else None
     ((output, *_),) = translator.decode_chunk([line], config, first_line=number, notice=notice, observer=tree)
     source = translator.encode(line, config.oov, number, lambda *_: None)

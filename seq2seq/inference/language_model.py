@@ -10,8 +10,10 @@ from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import CONFIG, LANGUAGE_MODEL, TARGET_VOCABULARY
 from seq2seq.decoding import State, StepEvent, join_rows, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
+from seq2seq.inference.capacity import check_hypotheses, slot_bytes
 from seq2seq.inference.drafts import Draft, Opening, Writer
 from seq2seq.inference.forcing import text_log_probs
+from seq2seq.inference.given import check_symbols, check_text, listed
 from seq2seq.inference.results import Generated, Scored
 from seq2seq.inference.runtimes import make_text_runtime
 from seq2seq.inference.threads import single_threaded_products, single_threaded_steps
@@ -103,6 +105,9 @@ class LanguageModel:
         self, tasks: Sequence[tuple[Opening, Sequence[str]]], config: GenerationConfig
     ) -> list[list[Generated]]:
         """Writes all samples of several openings at once, each with its stop strings; each is what `write` gives it."""
+        opened = config.samples * len(tasks)
+        what = f"--samples {config.samples}" if config.samples > 1 else f"--length {config.length}"
+        check_hypotheses(slot_bytes(self.bundle), opened, config.length, what, "give a smaller number")
         drafts: list[Draft] = []
         for drafts in self.growing(tasks, config):  # noqa: B007 - the last ones are the texts
             pass
@@ -136,10 +141,14 @@ class LanguageModel:
             texts: each has at least one symbol; unknown characters are read as their nearest known form.
 
         Raises:
+            DataError: a text is no text, such as None or bytes.
             OptionError: `texts` is one string, or a text is empty.
 
         """
-        if isinstance(texts, str) or not all(texts):
+        texts = listed(texts, "score", "texts")
+        for number, text in enumerate(texts, 1):
+            check_text(text, f"text {number}")
+        if not all(texts):
             raise OptionError(f"score: expected texts of at least one symbol, got {texts!r}")
         found = []
         for text in texts:
@@ -165,10 +174,10 @@ class LanguageModel:
 
         Raises:
             OptionError: the prompt has only separators, or there is neither a prompt nor a validation text.
-            DataError: with oov="error", a character is unknown to the model.
+            DataError: the prompt is no text or too long, or with oov="error", a character is unknown to the model.
 
         """
-        if not prompt:
+        if prompt is None or prompt == "":
             assert config.seed is not None
             opening = self.random_opening(config.seed)
             if not opening.ids:
@@ -177,6 +186,8 @@ class LanguageModel:
                     "give --prompt TEXT"
                 )
             return opening
+        check_text(prompt, "--prompt")
+        check_symbols(prompt, self.vocabulary, config.max_prompt_length, "--prompt", "--max-prompt-length")
         text = self.form.normalise(prompt)
         line = self.form.line(text)
         if config.oov == "map":
@@ -248,7 +259,7 @@ def checked_stops(stop: Sequence[str]) -> list[str]:
         OptionError: a stop string is empty, or `stop` is one string.
 
     """
-    if isinstance(stop, str) or not all(stop):
+    if isinstance(stop, str) or not isinstance(stop, Iterable) or not all(isinstance(one, str) and one for one in stop):
         raise OptionError(f"--stop: expected strings of at least one character, got {stop!r}; leave empty ones out")
     return list(stop)
 

@@ -12,7 +12,9 @@ from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cores import core_count
 from seq2seq.decoding import Observer, strategy_of
-from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.errors import BundleError
+from seq2seq.inference.capacity import check_width, chunk_lines, slot_bytes
+from seq2seq.inference.given import check_lines, check_pair, listed
 from seq2seq.inference.lookup import dictionary_in, looked_up
 from seq2seq.inference.protocols import ActionRuntime, AttendingRuntime
 from seq2seq.inference.rescoring import one_for_each_text
@@ -27,8 +29,6 @@ from seq2seq.text.pairs import Pair, normalise
 from seq2seq.text.readings import Reading, Replacement
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
-
-CHUNK_BATCHES = 16  # batches of lines that are read together and sorted by length
 
 
 class Translator:
@@ -67,15 +67,13 @@ class Translator:
             The best output of each line; for an empty line an empty string.
 
         Raises:
-            OptionError: an option is unknown or out of range.
-            DataError: with oov="error", a character is unknown to the model.
+            OptionError: an option is unknown or out of range, or `lines` is no list of lines.
+            DataError: a line is no text, is too long or lacks tags; or, with oov="error", a character is unknown.
 
         """
         config = DecodingConfig.from_dict(options, where="translate")
-        if isinstance(lines, str):
-            raise OptionError(f"translate: expected a list of lines, got the string {lines!r}; give [line]")
-        lines = list(lines)
-        self.check_tags(lines)
+        lines = listed(lines, "translate")
+        self.check_lines(lines, most=config.max_source_length)
         return [outputs[0].text for outputs in self.outputs(lines, config)]
 
     def outputs(
@@ -98,7 +96,7 @@ class Translator:
         config = config.with_seed()
         iterator = iter(lines)
         line = first_line
-        while chunk := list(islice(iterator, CHUNK_BATCHES * config.batch_size)):
+        while chunk := list(islice(iterator, chunk_lines(config))):
             yield from self.decode_chunk(chunk, config, first_line=line, notice=notice)
             line += len(chunk)
 
@@ -116,6 +114,7 @@ class Translator:
 
         Lines of several inputs can be decoded together: `numbers` are then those of the lines in their own inputs.
         """
+        check_width(self.bundle, self.length_limit(0, 0, DecodingConfig()), config, min(core_count(), len(chunk)))
         numbers = range(first_line, first_line + len(chunk)) if numbers is None else numbers
         strategy = strategy_of(
             config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
@@ -149,9 +148,11 @@ class Translator:
 
         known = looked_up(self, chunk, numbers, config) if config.dictionary else {}
         filled = [index for index in range(len(read)) if length(index) and index not in known]
-        self.in_batches(
-            decode_batch, filled, lambda index: (self.writer.row_length(read[index]), length(index)), config.batch_size
-        )
+
+        def size(index: int) -> tuple[int, int]:
+            return self.writer.row_length(read[index]), length(index)
+
+        self.in_batches(decode_batch, filled, size, config.batch_size, slots=strategy.width)
         if self.target_vocabulary.decompose:
             found = [one_for_each_text(self, outputs, config, forced=len(prefix)) for outputs in found]
         for index, output in known.items():
@@ -169,6 +170,8 @@ class Translator:
         lines: Iterable[int],
         size: Callable[[int], tuple[int, int]],
         batch_size: int,
+        *,
+        slots: int = 1,
     ) -> None:
         """Applies `work` to batches of lines of similar length, on all cores where the runtime is NumPy's.
 
@@ -178,13 +181,17 @@ class Translator:
             size: returns the number of symbols that decides how much memory a line needs, and a second key to sort
                 lines of equal number by; the largest come first.
             batch_size: most lines in a batch.
+            slots: hypotheses of each line.
 
         """
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
         symbol_bytes = getattr(self.runtime, "symbol_bytes", None)  # of NumPy's; Keras uses all cores by itself
         workers = 1 if symbol_bytes is None else core_count()
-        batches = cut_batches(order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0)
+        batches = cut_batches(
+            order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0, slots=slots,
+            slot_bytes=slot_bytes(self.bundle),
+        )  # fmt: skip
         with single_threaded_products():
             spread(work, batches, workers=workers)
 
@@ -220,15 +227,11 @@ class Translator:
                 notice(replacement, 0)
         return self.target_vocabulary.encode(text, oov=config.oov, where="--prefix")
 
-    def check_tags(self, lines: Iterable[str], *, first_line: int = 1) -> None:
-        """Raises DataError for a line without tags if the model was trained with tags."""
-        separator = self.source_vocabulary.features_sep
-        for number, line in enumerate(lines, first_line):
-            if separator and line.strip() and "\t" not in line:
-                raise DataError(
-                    f"line {number}: expected source<TAB>tags, got {line!r}; this model was trained with feature "
-                    f"tags, joined by {separator!r}; for a word without tags, end the line with a tab"
-                )
+    def check_lines(
+        self, lines: Iterable[str], *, most: int | None = None, first_line: int = 1, name: str = ""
+    ) -> None:
+        """Raises DataError for what is no text, has more than `most` symbols, or lacks tags; `name` is the input's."""
+        check_lines(lines, self.source_vocabulary, most, first_line=first_line, name=name)
 
     def length_limit(self, source_length: int, prefix_length: int, config: DecodingConfig) -> int:
         """Returns the most symbols of an output: max_length, else 1.5 times the longest target of the training part."""
@@ -269,7 +272,9 @@ class Translator:
             DataError: with oov="error", a symbol is unknown to the model.
 
         """
-        numbered = list(enumerate(pairs, first_line))
+        numbered = list(enumerate(listed(pairs, "score", "pairs"), first_line))
+        for line, pair in numbered:
+            check_pair(pair, f"line {line}")
         targets = [self.encode_target(target, oov, f"line {line}") for line, (_, target) in numbered]
         sources = [self.encode(source, oov, line, lambda *_: None) for line, (source, _) in numbered]
         found: list[list[float]] = [[] for _ in pairs]

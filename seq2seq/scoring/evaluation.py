@@ -7,11 +7,12 @@ from typing import Any
 from seq2seq.bundle import Bundle
 from seq2seq.config import DataConfig
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
+from seq2seq.inference.given import check_longest
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Scores
-from seq2seq.scoring.training_data import training_data
+from seq2seq.scoring.training_data import own_splits
 from seq2seq.search_config import DecodingConfig
 from seq2seq.text.datasets import Splits, load_pairs, resolve
 from seq2seq.text.lines import clean
@@ -135,9 +136,32 @@ def own_material(bundle: Bundle, part: str = "test", *, by: str = "auto") -> Mat
         DataError: the data is missing, or has changed.
 
     """
-    splits = load_pairs(training_data(bundle), bundle.data)
+    splits = own_splits(bundle)
     name = bundle.record["trained_on"].get("name", bundle.data.data)
+    if "adopted" in bundle.record:
+        return adopted_material(bundle, name, splits, part, by=by)
     return part_material(name, splits, part, by=by)
+
+
+def adopted_material(bundle: Bundle, name: str, splits: Splits, part: str, *, by: str) -> Material:
+    """Makes items of the rows that an adopted model was not trained on, or of all rows where there are no others.
+
+    Raises:
+        OptionError: the validation part is asked for.
+
+    """
+    if part != "test":
+        raise OptionError(
+            f"--split {part}: {bundle.path} is adopted, and which rows validated it is not known; leave --split out"
+        )
+    trained = len(splits.train)
+    if splits.test:
+        return Material.of(f"{name}, rows after the first {trained}", splits.test, by=by, notes=())
+    note = (
+        f"{name}: the model was trained on all of its {trained} rows, so the scores show what it remembers, not how it "
+        "translates; give --data FILE.tsv to score others"
+    )
+    return Material.of(f"{name}, all rows", splits.train, by=by, notes=[note])
 
 
 def part_material(name: str, splits: Splits, part: str, *, by: str, notes: Sequence[str] = ()) -> Material:
@@ -173,6 +197,8 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, *, by: st
     # the limits of length were for training: all given pairs are scored
     config = DataConfig.from_dict({**bundle.data.to_dict(), **UNLIMITED, **options}, where="--data")
     pairs, report = read_pairs(dataset.paths["all"], config)
+    if "max_source_length" not in options:
+        check_longest(pairs, config.source_sep, f"--data {data}")
     warning = report.warning()
     notes += [report.summary(), *([warning] if warning else [])]
     return Material.of(data, pairs, by=by, notes=notes)
@@ -181,7 +207,7 @@ def given_material(bundle: Bundle, data: str, part: str | None = None, *, by: st
 def seen_in_training(bundle: Bundle, references: Sequence[References]) -> int | None:
     """Counts items whose source is in a model's training part; None where that data is missing now."""
     try:
-        trained = {source_key(pair.source) for pair in load_pairs(training_data(bundle), bundle.data).train}
+        trained = {source_key(pair.source) for pair in own_splits(bundle).train}
     except (Seq2SeqError, OSError):
         return None
     return sum(source_key(several.source) in trained for several in references)

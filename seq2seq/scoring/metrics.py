@@ -67,6 +67,12 @@ class Scores(NamedTuple):
         return {**scores, **values, **({"confidence": confidence} if confidence else {})}
 
 
+def check_resamples(number: int) -> None:
+    """Raises OptionError for a number of resamples that gives no interval."""
+    if not isinstance(number, int) or number < 0 or number == 1:
+        raise OptionError(f"--bootstrap: expected 0 or at least 2, got {number!r}")
+
+
 class Comparison(NamedTuple):
     """The result of a paired test of two sets of outputs for the same sources."""
 
@@ -151,6 +157,7 @@ def score_all(
     metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize, by=by, ignore_case=ignore_case)
     texts, streams = comparable(outputs, references, separator)
     confidence = {}
+    check_resamples(n_bootstrap)
     if n_bootstrap:
         trials = min(n_bootstrap, max(100, _LINES["bs"] // len(outputs)))
         signatures, table = bootstrapped([texts], streams, metrics, trials)

@@ -9,7 +9,9 @@ from seq2seq.bundle import Bundle
 from seq2seq.bundle_record import LANGUAGE_MODEL
 from seq2seq.errors import BundleError, DataError
 from seq2seq.files import sha256_of
-from seq2seq.text.datasets import Dataset, bundled_path, resolve
+from seq2seq.text.datasets import Dataset, Splits, bundled_path, load_pairs, resolve
+from seq2seq.text.pairs import read_pairs
+from seq2seq.text.splits import source_key
 
 
 def training_data(bundle: Bundle, data: str | None = None, *, purpose: str = "score another file") -> Dataset:
@@ -86,3 +88,24 @@ def _recorded(bundle: Bundle, origin: dict[str, Any], paths: dict[str, Path]) ->
         sha256={part: sha256_of(path) for part, path in paths.items()},
         licence=origin.get("licence"),
     )
+
+
+def own_splits(bundle: Bundle) -> Splits:
+    """Reads the data that a model was trained on, and splits it as in training.
+
+    An adopted model was trained on the first rows of its data; what is left of them is its test part, without sources
+    that occur among them, and there is no validation part.
+
+    Raises:
+        BundleError: the model does not record its training data.
+        DataError: the data is missing, or has changed.
+
+    """
+    dataset = training_data(bundle)
+    rows = bundle.record.get("adopted", {}).get("rows")
+    if rows is None:
+        return load_pairs(dataset, bundle.data)
+    pairs, report = read_pairs(dataset.paths["all"], bundle.data)
+    seen = {source_key(pair.source) for pair in pairs[:rows]}
+    left = [pair for pair in pairs[rows:] if source_key(pair.source) not in seen]
+    return Splits(pairs[:rows], [], left, [report], [])

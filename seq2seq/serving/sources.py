@@ -22,7 +22,7 @@ def measured(translator: Translator, lines: Sequence[str], limits: Limits, field
 
     """
     try:
-        translator.check_tags(lines)
+        translator.check_lines(lines)
     except DataError as error:
         raise Refusal(400, f"{field}: {printable(str(error))}", param=field) from None
     lengths = []

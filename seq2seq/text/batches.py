@@ -11,7 +11,8 @@ from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
 
 FEWEST_ROWS = 16  # least rows of a batch when lines are divided among cores, or divided to bound the memory
-MEMORY_BYTES = 64 << 20  # most bytes that attention reads of a batch's sources in one step; only long lines reach it
+# most bytes that a step reads of a batch's sources and takes for several hypotheses; long lines and wide beams reach it
+MEMORY_BYTES = 64 << 20
 
 
 class TeacherForced(NamedTuple):
@@ -169,7 +170,14 @@ def epoch(pairs: EncodedPairs, batch_size: int, generator: np.random.Generator |
 
 
 def cut_batches(
-    order: Sequence[int], lengths: Sequence[int], *, most: int, workers: int, symbol_bytes: int
+    order: Sequence[int],
+    lengths: Sequence[int],
+    *,
+    most: int,
+    workers: int,
+    symbol_bytes: int,
+    slots: int = 1,
+    slot_bytes: int = 0,
 ) -> list[np.ndarray]:
     """Cuts lines, sorted by length, into the fewest batches that share the work equally and bound the memory.
 
@@ -179,15 +187,20 @@ def cut_batches(
         most: the largest number of lines in a batch.
         workers: how many batches are decoded at the same time.
         symbol_bytes: bytes that attention reads in a step for each symbol of each line; 0: no attention.
+        slots: hypotheses of each line.
+        slot_bytes: bytes that a step takes for each of several hypotheses.
 
     """
+    fewest = max(1, FEWEST_ROWS // slots)
+    line_bytes = slots * slot_bytes if slots > 1 else 0
     batches: list[np.ndarray] = []
     start = 0
     while start < len(order):
         left = len(order) - start
-        fitting = MEMORY_BYTES // (symbol_bytes * lengths[start]) if symbol_bytes else most
-        rounds = math.ceil(left / (workers * max(FEWEST_ROWS, min(most, fitting))))
-        count = min(most, max(FEWEST_ROWS, math.ceil(left / (workers * rounds))))
+        size = symbol_bytes * lengths[start] + line_bytes
+        fitting = MEMORY_BYTES // size if size else most
+        rounds = math.ceil(left / (workers * max(fewest, min(most, fitting))))
+        count = min(most, max(fewest, math.ceil(left / (workers * rounds))))
         stop = min(len(order), start + workers * count)
         batches.extend(np.array(order[low : min(low + count, stop)]) for low in range(start, stop, count))
         start = stop

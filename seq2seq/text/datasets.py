@@ -14,7 +14,7 @@ from seq2seq.errors import DataError
 from seq2seq.files import sha256_of
 from seq2seq.text import dates
 from seq2seq.text.cache import Remote, cache_folder, find
-from seq2seq.text.lines import readable
+from seq2seq.text.lines import check_ordinary, readable
 from seq2seq.text.pairs import Pair, PairFile, ReadingReport, read_pairs
 from seq2seq.text.splits import source_key, split_by_source
 
@@ -178,6 +178,7 @@ def _from_path(path: Path) -> Dataset:
         raise DataError(f"expected a file or folder, got {str(path)!r}, which does not exist; check the path")
     if not path.exists():
         raise DataError(_unknown(str(path)))
+    check_ordinary(path)
     suffix = path.suffix.lower()
     if suffix == ".tsv":
         return _own(path.stem, "pairs", {"all": path})

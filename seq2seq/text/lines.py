@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import DataError, excerpt
+from seq2seq.files import is_special
 from seq2seq.text.encodings import is_utf8, is_wide, way_out, wide_encoding
 
 _PLAIN_SPACES = ("\u00a0", "\u2009", "\u202f")
@@ -117,6 +118,14 @@ def readable(path: str | Path) -> Iterator[None]:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; check its permissions") from None
 
 
+def check_ordinary(path: str | Path) -> None:
+    """Raises DataError for a pipe or device, which has no end or can be read only once."""
+    if is_special(Path(path)):
+        raise DataError(
+            f"expected a file, got {str(path)!r}, which is a pipe or a device; write its content into a file first"
+        )
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Reads a whole file.
 
@@ -124,6 +133,7 @@ def read_bytes(path: str | Path) -> bytes:
         DataError: there is no such file, it is a folder, or it cannot be read.
 
     """
+    check_ordinary(path)
     with readable(path):
         try:
             return Path(path).read_bytes()

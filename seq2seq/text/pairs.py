@@ -175,9 +175,9 @@ def _oriented(fields: list[str], config: DataConfig) -> Pair:
 
 def _longer_side(pair: Pair, config: DataConfig) -> int | None:
     """Returns which side is over its limit: 0 (source), 1 (target), or None."""
-    if config.max_source_length is not None and _length(pair.source, config.source_sep) > config.max_source_length:
+    if config.max_source_length is not None and symbol_count(pair.source, config.source_sep) > config.max_source_length:
         return 0
-    if config.max_target_length is not None and _length(pair.target, config.target_sep) > config.max_target_length:
+    if config.max_target_length is not None and symbol_count(pair.target, config.target_sep) > config.max_target_length:
         return 1
     return None
 
@@ -217,7 +217,8 @@ def _looks_like_header(first: str, second: str) -> bool:
     return titles[0] != titles[1] and any(a.fullmatch(titles[0]) and b.fullmatch(titles[1]) for a, b in kinds)
 
 
-def _length(text: str, separator: str) -> int:
+def symbol_count(text: str, separator: str) -> int:
+    """Counts the symbols of a text as it is written, whether or not a model decomposes them."""
     return sum(1 for symbol in text.split(separator) if symbol) if separator else len(text)
 
 

@@ -111,9 +111,12 @@ def scores(bundle: Bundle, small: Bundle) -> dict[str, Any] | None:
         small: the same with rounded weights.
 
     Returns:
-        Scores by part; None where the data is absent or has changed.
+        Scores by part; None where the data is absent or has changed, and for an adopted translator, whose parts are
+        not known.
 
     """
+    if "rows" in bundle.record.get("adopted", {}):
+        return None
     try:
         dataset = training_data(bundle)
     except (BundleError, DataError):

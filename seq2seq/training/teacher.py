@@ -135,7 +135,7 @@ def read_sources(path: str, translator: Translator) -> list[str]:
         raise DataError(
             f"{path}:{index + 1}: expected UTF-8 text, got {excerpt(row)}; convert the file: iconv -f latin1 -t utf-8"
         )
-    translator.check_tags(lines)
+    translator.check_lines(lines)
     found = list(dict.fromkeys(line for line in lines if line.strip()))
     if not found:
         raise DataError(f"--unlabelled {path}: expected a source on each line, got no text; give another file")

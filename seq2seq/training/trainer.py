@@ -11,7 +11,9 @@ import numpy as np
 
 from seq2seq.bundle import save_bundle
 from seq2seq.bundle_record import kind_in
+from seq2seq.config import ModelConfig
 from seq2seq.errors import OptionError
+from seq2seq.memory import check_memory
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import shard_count, share_cores, training_record
 from seq2seq.models.weights import export_weights
@@ -34,6 +36,8 @@ from seq2seq.training.run_views import write_picture
 from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
 from seq2seq.version import __version__
+
+FLOAT_BYTES, COPIES = 4, 4  # of float32; and a weight has a gradient and two moments beside it
 
 
 def train_in_folder(run: Run) -> None:
@@ -116,7 +120,7 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
         shards: of the run that it continues; None: the machine decides.
 
     Raises:
-        OptionError: more shards than rows in a batch.
+        OptionError: more shards than rows in a batch, or more units than memory holds.
 
     """
     model, train = prepared.resolved(run.model, run.train)
@@ -125,8 +129,17 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
         raise OptionError(
             f"--shards {train.shards}: expected at most one for each row of a batch; give {train.batch_size} or fewer"
         )
+    check_size(model)
     train = dataclasses.replace(train, shards=train.shards or shards or shard_count(train.batch_size))
     return dataclasses.replace(run, data=prepared.data, model=model, train=train)
+
+
+def check_size(model: ModelConfig) -> None:
+    """Raises OptionError for sizes whose recurrent layers alone, without the vocabulary's part, exceed the memory."""
+    gates, units, inputs = {"lstm": 4, "gru": 3}[model.rnn], float(model.units), float(model.embedding_size)
+    weights = gates * units * (units + inputs + (model.layers - 1) * 2 * units)
+    name, value = ("hidden-size", model.units) if units > inputs else ("embedding-size", model.embedding_size)
+    check_memory(weights * COPIES * FLOAT_BYTES, f"--{name} {value}", f"give a smaller --{name}")
 
 
 def build_task(run: Run, prepared: Prepared) -> Task:
