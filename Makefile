@@ -40,7 +40,7 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
-torture: $(STAMP)  ## run the tests with many more random examples
+torture: $(STAMP)  ## run the tests with many more random examples, and kill trainings at every write
 	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
 lint: $(STAMP)  ## check style and types

@@ -1,6 +1,7 @@
 """Character-level sequence-to-sequence models: train, decode, score, diagnose. This import loads no TensorFlow."""
 
-import _signal  # of the interpreter itself: importing `signal` takes long enough to be interrupted
+# of the interpreter itself: importing `signal` takes long enough to be interrupted
+import _signal  # type: ignore[import-not-found]
 import sys
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json
+from seq2seq.files import PARTIAL, read_json
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.typed_json import damaged, from_json
 
@@ -44,7 +44,15 @@ def read_record(path: Path) -> dict[str, Any]:
 
     """
     if not path.is_dir():
-        raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
+        left = left_beside(path)
+        found = (
+            "a file there"
+            if path.exists()
+            else f"nothing there, but {describe_left(left)}"
+            if left
+            else "nothing there"
+        )
+        raise BundleError(f"{path}: expected a model folder, got {found}")
     if not (path / CONFIG).is_file():
         if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
             raise BundleError(f"{path}: is unfinished (no {CONFIG}); run the same train command again to finish it")
@@ -75,6 +83,21 @@ def read_record(path: Path) -> dict[str, Any]:
     if unlisted:
         raise damaged(str(path / CONFIG), f"no sha256 of {unlisted[0]}")
     return record
+
+
+def left_beside(path: Path) -> list[Path]:
+    """Returns the whole model folders that a replacement of `path` left under other names, since it was killed."""
+    name = re.compile(re.escape(path.name) + r"(\.\d+)?" + re.escape(PARTIAL))
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    return [each for each in beside if name.fullmatch(each.name) and kind_in(each)]
+
+
+def describe_left(folders: Sequence[Path]) -> str:
+    """Says what the folders are that `left_beside` found, and the way out."""
+    return (
+        f"a replacement that was killed left {' and '.join(map(str, folders))} beside it, each a whole model: look "
+        "with `seq2seq verify --model`, rename the one you want, and remove the others"
+    )
 
 
 def are_members(names: Any) -> bool:
