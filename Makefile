@@ -43,7 +43,7 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
 
-torture: $(STAMP)  ## run the tests with many more random examples, and mutate 20 000 model folders
+torture: $(STAMP)  ## run far more random examples, mutate 20 000 model folders, kill trainings at every write
 	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
 	@$(PY) -m tests.folder_mutations --count 20000
 

@@ -1,9 +1,28 @@
 """Character-level sequence-to-sequence models: train, decode, score, diagnose. This import loads no TensorFlow."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+# of the interpreter itself: importing `signal` takes long enough to be interrupted
+import _signal  # type: ignore[import-not-found]
+import sys
 
-from seq2seq.version import __version__
+
+def _is_command() -> bool:
+    """Returns whether this process was started as `seq2seq`, `python -m seq2seq` or `python -m seq2seq.VERB`."""
+    if sys.argv[:1] != ["-m"]:  # as it is while the packages around the module are imported
+        return bool(sys.argv) and sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("seq2seq", "seq2seq.exe")
+    words = sys.orig_argv
+    place = next((index for index, word in enumerate(words) if index and word.startswith("-m")), 0)
+    module = words[place][2:] or "".join(words[place + 1 : place + 2])
+    return module.partition(".")[0] == "seq2seq"
+
+
+# until a verb runs, Ctrl-C ends a command at once, without a traceback from somewhere in an import
+if _is_command() and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+import importlib  # noqa: E402 - after the lines above
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from seq2seq.version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from seq2seq.api import LanguageModel, Translator, load

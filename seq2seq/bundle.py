@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ from seq2seq.bundle_weights import check_tables, read_tensors, weight_shapes
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
-from seq2seq.files import sha256_of, write_arrays, write_atomically, write_json
+from seq2seq.files import arrays_bytes, json_text, sha256_of, write_together
 from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
@@ -78,7 +79,9 @@ def save_bundle(
 ) -> None:
     """Writes a complete model folder, and replaces the model in it if there is one.
 
-    `config.json` is removed first and written last, with the hash of every part: a folder without it is no model.
+    All parts are first written under other names, so that an older model stays whole where there is no room for them.
+    Then its `config.json` is removed; the new one gets its name last, with the hash of every part: a folder without it
+    is no model.
 
     Args:
         bundle: the model; the folder at its path exists, and those of an ensemble's members are finished.
@@ -86,50 +89,47 @@ def save_bundle(
         history: a row for each epoch; an ensemble has none.
         canary: a few inputs with the model's outputs.
 
+    Raises:
+        OSError: the system refuses, for example because the disk is full.
+
     """
     path = bundle.path
-    (path / CONFIG).unlink(missing_ok=True)
-    names = part_names(bundle.kind, bundle.record.get("members", ()))
-    if not bundle.members:
-        names += (
-            [EXCERPT] * bool(bundle.excerpt) + [EDITS] * bool(bundle.edits) + [DICTIONARY] * bool(bundle.dictionary)
-        )
-        save_trained(bundle, history)
+    parts: dict[str, bytes | str] = {} if bundle.members else trained_parts(bundle, history)
     if bundle.licence:
-        names.append(LICENCE)
-        write_atomically(path / LICENCE, bundle.licence)
-    write_json(path / METRICS, metrics)
-    write_json(path / CANARY, list(canary))
+        parts[LICENCE] = bundle.licence
+    parts |= {METRICS: json_text(metrics), CANARY: json_text(list(canary))}
+    sha256 = {name: hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+              for name, content in parts.items()}  # fmt: skip
+    members = part_names(bundle.kind, bundle.record.get("members", ()))
+    sha256 |= {name: sha256_of(path / name) for name in members if name not in sha256}
     record = {
         "format": FORMAT_VERSION,
         "kind": bundle.kind,
         "data": bundle.data.to_dict(),
         "model": bundle.model.to_dict(),
         **bundle.record,
-        "sha256": {name: sha256_of(path / name) for name in sorted(names)},
+        "sha256": dict(sorted(sha256.items())),
     }
-    write_json(path / CONFIG, sealed(record))
+    write_together(path, {**parts, CONFIG: json_text(sealed(record))}, marker=CONFIG)
 
 
-def save_trained(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> None:
-    """Writes the parts of a model that training made: vocabularies, weights, history and excerpt."""
-    path = bundle.path
+def trained_parts(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> dict[str, bytes | str]:
+    """Returns by name the parts of a model that training made: vocabularies, weights, history and excerpt."""
     vocabularies = {SOURCE_VOCABULARY: bundle.source_vocabulary, TARGET_VOCABULARY: bundle.target_vocabulary}
-    for name, vocabulary in vocabularies.items():
-        if vocabulary is not None:
-            write_json(path / name, vocabulary.to_json())
-    for name, text in ((EXCERPT, bundle.excerpt), (DICTIONARY, bundle.dictionary)):
-        if text:
-            write_atomically(path / name, text)
+    parts: dict[str, bytes | str] = {
+        name: json_text(vocabulary.to_json()) for name, vocabulary in vocabularies.items() if vocabulary is not None
+    }
+    parts |= {name: text for name, text in ((EXCERPT, bundle.excerpt), (DICTIONARY, bundle.dictionary)) if text}
     if bundle.edits:
-        write_arrays(path / EDITS, bundle.edits.tensors())
+        parts[EDITS] = arrays_bytes(bundle.edits.tensors())
     kept = np.float16 if bundle.record.get(PRECISION) == HALF else np.float32
-    write_arrays(path / WEIGHTS, {name: array.astype(kept, copy=False) for name, array in bundle.weights.items()})
+    weights = {name: array.astype(kept, copy=False) for name, array in bundle.weights.items()}
+    parts[WEIGHTS] = arrays_bytes(weights)
     table = io.StringIO()
     writer = csv.DictWriter(table, fieldnames=list(history[0]) if history else ["epoch"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_atomically(path / HISTORY, table.getvalue())
+    return {**parts, HISTORY: table.getvalue()}
 
 
 def load_bundle(path: str | Path) -> Bundle:

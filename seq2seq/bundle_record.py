@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from seq2seq.errors import BundleError, brief
 from seq2seq.fields import option
-from seq2seq.files import changed, check_file, check_hash, read_json
+from seq2seq.files import PARTIAL, changed, check_file, check_hash, read_json
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.typed_json import damaged, from_json
 
@@ -98,7 +98,15 @@ def read_record(path: Path) -> dict[str, Any]:
 
     """
     if not path.is_dir():
-        raise BundleError(f"{path}: expected a model folder, got {'a file' if path.exists() else 'nothing'} there")
+        left = left_beside(path)
+        found = (
+            "a file there"
+            if path.exists()
+            else f"nothing there, but {describe_left(left)}"
+            if left
+            else "nothing there"
+        )
+        raise BundleError(f"{path}: expected a model folder, got {found}")
     where = str(path / CONFIG)
     if not (path / CONFIG).exists():
         if any(path.glob("checkpoint-*")) or any(path.glob("member-*")):
@@ -167,6 +175,21 @@ def check_part(path: Path, name: str, expected: str) -> None:
 def are_members(names: Sequence[str]) -> bool:
     """Returns whether names are those of the folders of an ensemble's members."""
     return 0 < len(names) == len(set(names)) and all(map(MEMBER.fullmatch, names))
+
+
+def left_beside(path: Path) -> list[Path]:
+    """Returns the whole model folders that a replacement of `path` left under other names, since it was killed."""
+    name = re.compile(re.escape(path.name) + r"(\.\d+)?" + re.escape(PARTIAL))
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    return [each for each in beside if name.fullmatch(each.name) and kind_in(each)]
+
+
+def describe_left(folders: Sequence[Path]) -> str:
+    """Says what the folders are that `left_beside` found, and the way out."""
+    return (
+        f"a replacement that was killed left {' and '.join(map(str, folders))} beside it, each a whole model: look "
+        "with `seq2seq verify --model`, rename the one you want, and remove the others"
+    )
 
 
 def part_names(kind: str, members: Sequence[str] = ()) -> list[str]:

@@ -10,6 +10,7 @@ from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import TRANSLATOR
 from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
 from seq2seq.cli.line_editing import typed_lines
+from seq2seq.cli.line_progress import LineProgress
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.output_file import OutputFile
@@ -84,15 +85,18 @@ def run(argv: Sequence[str]) -> int:
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
+        LineProgress(file, to_stdout=output.path is None) as progress,
     ):
-        read = chunks(file, chunk_lines(config), name=name, symbols=config.max_source_length)
+        progress.add(0)
+        read = progress.counting(chunks(file, chunk_lines(config), name=name, symbols=config.max_source_length))
         for before, lines in output.unfinished(read, name):
             number = args.first_line + before
             translator.check_lines(lines, most=config.max_source_length, first_line=before + 1, name=name)
-            results = translator.decode_chunk(lines, config, first_line=number, notice=unknown)
+            results = translator.decode_chunk(lines, config, first_line=number, notice=progress.around(unknown))
             cut += sum(not found.finished for outputs in results for found in outputs)
             looked_up += sum(found.looked_up for outputs in results for found in outputs)
             output.write("".join(render(found, args.format) for outputs in results for found in outputs), lines)
+            progress.add(len(lines))
     unknown.summary()
     if config.dictionary:
         say(f"{looked_up} lines were looked up, the model translated the others")

@@ -37,6 +37,7 @@ from seq2seq.scoring.evaluation_table import table_form
 from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, check_resamples, compare
 from seq2seq.scoring.plots import check_plot
 from seq2seq.search_config import DecodingConfig
+from seq2seq.terminal import LiveLine
 from seq2seq.text.splits import References
 
 EXAMPLE = (
@@ -187,10 +188,12 @@ def scored(translator: Translator, material: Material, config: DecodingConfig, a
     """Evaluates one model; reports unknown characters and outputs that were cut off."""
     say(f"{translator.bundle.path}: translating {len(material.references)} {material.by}s of {material.name}")
     unknown = UnknownCharacters(named=0)
-    result = evaluate(
-        translator, material, config,
-        ignore_case=args.ignore_case, tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
-    )  # fmt: skip
+    with LiveLine() as line:
+        result = evaluate(
+            translator, material, config,
+            ignore_case=args.ignore_case, tokenize=args.tokenize, n_bootstrap=args.bootstrap, notice=unknown,
+            progress=line.show,
+        )  # fmt: skip
     unknown.summary()
     if config.dictionary:
         say(f"{result.looked_up} of {len(result.outputs)} outputs were looked up, the model translated the others")

@@ -29,13 +29,46 @@ SMALL_BYTES = 1 << 20  # most bytes of a file of options
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a file under a temporary name beside its own, flushes it to disk and renames it."""
-    temporary = path.with_name(path.name + PARTIAL)
-    with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Writes a file under a temporary name beside its own, flushes it to disk and renames it; raises as below."""
+    write_together(path.parent, {path.name: content})
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes | str], *, marker: str | None = None) -> None:
+    """Writes files under temporary names beside their own, flushes all of them to disk, then renames them in order.
+
+    Where the system refuses before the first rename, as a full disk does, the files are as they were before.
+
+    Args:
+        folder: receives the files.
+        contents: by name.
+        marker: the one that says that the others are whole, which is given last; an older one is removed first.
+
+    Raises:
+        OSError: the system refuses; the error names the file.
+
+    """
+    written = []
+    path = folder
+    try:
+        for name, content in contents.items():
+            path = folder / name
+            temporary = path.with_name(name + PARTIAL)
+            with temporary.open("wb") as file:
+                written.append(temporary)
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+        if marker is not None:
+            (folder / marker).unlink(missing_ok=True)
+        for name, temporary in zip(contents, written, strict=True):
+            path = folder / name
+            os.replace(temporary, path)
+    except OSError as error:
+        for temporary in written:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)  # of a full disk, the system does not say where
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -51,7 +84,12 @@ def json_text(content: Any) -> str:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes named arrays as safetensors; the file has the user's usual permissions."""
     # files from safetensors' save_file are readable for their owner only
-    write_atomically(path, save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    write_atomically(path, arrays_bytes(arrays))
+
+
+def arrays_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Returns what `write_arrays` writes."""
+    return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from seq2seq.bundle import load_bundle
 from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.cli.line_progress import LineProgress
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import in_range, whole
 from seq2seq.cli.output_file import OutputFile
@@ -55,13 +56,17 @@ def run(argv: Sequence[str]) -> int:
     with (
         open_input(args.input) as (file, name),
         OutputFile(args.output, resume=args.resume, settings=settings) as output,
+        LineProgress(file, to_stdout=output.path is None) as progress,
     ):
-        for before, lines in output.unfinished(chunks(file, CHUNK_LINES, name=name, symbols=symbols), name):
+        progress.add(0)
+        read = progress.counting(chunks(file, CHUNK_LINES, name=name, symbols=symbols))
+        for before, lines in output.unfinished(read, name):
             first = before + 1
             pairs = [
                 parse_line(line, translator, longest, f"{name}:{number}") for number, line in enumerate(lines, first)
             ]
             output.write(score_chunk(translator, pairs, args.format, first_line=first, unknown=unknown), lines)
+            progress.add(len(lines))
     unknown.summary()
     return 0
 

@@ -30,6 +30,7 @@ from seq2seq.scoring.temperature_sweep import (
     text_advice,
 )
 from seq2seq.search_config import WARMEST, GenerationConfig
+from seq2seq.terminal import LiveLine
 
 EXAMPLE = (
     "  seq2seq sweep --temperatures 0.2,0.5,0.7,1.0,1.2,1.5\n"
@@ -166,10 +167,11 @@ def sweep_language_model(
     if not opening.given:
         say("continues a random place of the validation text")
     source = training_source(model, args.data)
-    rows = sweep_text(
-        model, opening, temperatures, samples=args.samples, length=config.length, seed=config.seed, stop=args.stop,
-        source=source, filters=filters_of(config),
-    )  # fmt: skip
+    with LiveLine() as line:
+        rows = sweep_text(
+            model, opening, temperatures, samples=args.samples, length=config.length, seed=config.seed, stop=args.stop,
+            source=source, filters=filters_of(config), progress=line.show,
+        )  # fmt: skip
     advice = "no advice: the model folder has no validation text to compare with"
     if model.bundle.excerpt:
         advice = text_advice(rows, real_text_measures(model, source, config.length))
@@ -202,9 +204,11 @@ def sweep_translator(
     material = find_material(model.bundle, args.data, by="source")
     references = material.references[: args.lines]
     say(f"{material.name}: {len(references)} of {len(material.references)} sources, {args.samples} draws each")
-    rows = sweep_pairs(
-        model, references, temperatures, samples=args.samples, seed=config.seed, filters=filters_of(config)
-    )
+    with LiveLine() as line:
+        rows = sweep_pairs(
+            model, references, temperatures,
+            samples=args.samples, seed=config.seed, filters=filters_of(config), progress=line.show,
+        )  # fmt: skip
     return rows, [several.source for several in references[:SHOWN_LINES]], pairs_advice(rows, args.samples)
 
 

@@ -70,6 +70,15 @@ def test_a_model_that_says_something_else_replaces_nothing(adopted, tiny_bundle)
     assert not list(folder.parent.glob("model*.partial"))
 
 
+def test_what_a_killed_replacement_left_is_reported(adopted, tiny_bundle):
+    folder = tiny_bundle("model")
+    left = folder.rename(folder.with_name("model.2.partial"))
+    assert written(folder, adopted)[0].startswith(
+        f"{folder}: a replacement that was killed left {left} beside it, each a whole model: look with"
+    )
+    assert holds(folder, adopted) and load_bundle(left)
+
+
 def test_a_cut_at_any_moment_leaves_a_whole_model(adopted, tiny_bundle, tmp_path):
     old = tiny_bundle("old")
     for after in range(100):

@@ -120,7 +120,9 @@ def test_soft_targets_are_the_most_probable_of_the_ensemble_scaled_to_1(folder):
     lines, targets = ["abcd.", "mn.", "opkl."], ["cdab!", "", "xkl"]
     sources = [translator.encode(line, "map", 0, print) for line in lines]
     paths = translator.writer.paths(sources, [translator.encode_target(target, "unk", "") for target in targets])
-    soft = soft_targets(translator, sources, Ragged(paths))
+    seen = []
+    soft = soft_targets(translator, sources, Ragged(paths), progress=lambda *now: seen.append(now))
+    assert seen == [(1.0, "the teacher's probabilities: 3 of 3 rows")]
     ids, probs = soft.padded(np.array([2, 0, 1]))
     assert ids.shape == (3, max(map(len, paths)) - 1, 8) and soft.probs.dtype == np.float16
     np.testing.assert_allclose(probs.sum(-1), Ragged(paths).padded(np.array([2, 0, 1]))[:, 1:] != PAD, atol=2e-3)
@@ -140,7 +142,9 @@ def test_the_targets_of_unlabelled_sources_are_what_decode_prints(folder, tmp_pa
     more = written(tmp_path, *lines, "", "abcdefghij", lines[0])
     run = distil_run({"model": {}, "train": {}}, teacher=folder, unlabelled=more, report=print)
     assert run.teacher.unlabelled == [*lines, "abcdefghij"]  # distinct
-    found = teaching.labelled(run.teacher, longest=6)
+    seen = []
+    found = teaching.labelled(run.teacher, longest=6, progress=lambda *now: seen.append(now))
+    assert seen[-1] == (1.0, f"unlabelled sources: {len(seen)} of {len(seen)}")
     expected = [best for (best,) in translator.outputs(lines, DecodingConfig()) if best.finished]
     assert len(expected) > 5
     assert ["".join(one.symbols) for one in found.sources] == [best.source for best in expected]

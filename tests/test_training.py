@@ -221,6 +221,22 @@ def test_a_long_epoch_continues_from_its_middle(tmp_path, monkeypatch, moment, e
     assert sorted(path.name for path in (tmp_path / "2").glob("checkpoint-*")) == ["checkpoint-1", "checkpoint-3"]
 
 
+def test_a_last_epoch_whose_steps_are_done_is_still_validated(tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.training.fit.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("seq2seq.training.fit.CHECK_EVERY", 1)
+
+    class Interrupted(CountingTask):
+        def validate(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Interrupted(), epochs=1)
+    assert load_progress(current_checkpoint(tmp_path)).within == STEPS
+    progress, _, lines = run(tmp_path, CountingTask(), epochs=1)
+    assert lines[0] == f"continues after epoch 0 and {STEPS} steps"
+    assert (progress.epoch, progress.best_epoch, len(progress.history)) == (1, 1, 1)
+
+
 def test_the_random_state_of_dropout_is_part_of_a_checkpoint(tmp_path):
     run(tmp_path / "1", CountingTask(), epochs=2)
     state = read_arrays(tmp_path / "1" / "checkpoint-2" / "state.safetensors")
@@ -356,6 +372,14 @@ def test_a_validation_loss_that_is_no_number_is_not_the_best(tmp_path):
     assert load_progress(current_checkpoint(tmp_path)).epoch == 1
 
 
+def test_a_loss_that_no_model_has_is_refused_and_the_last_checkpoint_stays(tmp_path):
+    with pytest.raises(
+        Seq2SeqError, match=f"diverged: the validation loss is 2.3e.28 nats per symbol at step {2 * STEPS}; l"
+    ):
+        run(tmp_path, CountingTask([1.0, 2.3e28]))
+    assert load_progress(current_checkpoint(tmp_path)).epoch == 1
+
+
 def test_a_state_of_another_version_is_refused(tmp_path):
     run(tmp_path, CountingTask(), epochs=1)
     path = tmp_path / "checkpoint-1" / "state.safetensors"
@@ -418,7 +442,7 @@ def test_a_run_is_interrupted_continued_finished_and_started_from_the_beginning(
         interrupting(patch, 2)
         code, said = command()
     assert code == 130
-    assert said.endswith("seq2seq train: interrupted\n")
+    assert said.endswith("seq2seq train: interrupted; the same command continues after epoch 1\n")
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoint-1",
         "config.toml",

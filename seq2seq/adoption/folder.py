@@ -10,7 +10,7 @@ import numpy as np
 
 from seq2seq.api import load
 from seq2seq.bundle import Bundle, load_bundle, save_bundle
-from seq2seq.bundle_record import kind_in
+from seq2seq.bundle_record import describe_left, kind_in, left_beside
 from seq2seq.errors import AdoptionError, BundleError
 from seq2seq.files import fresh_folder, replace_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary
@@ -91,6 +91,9 @@ def write(
     finally:
         if beside.exists():  # holds only what was written above
             shutil.rmtree(beside)
+    left = left_beside(home)
+    if left:
+        report(f"{folder}: {describe_left(left)}")
     report(
         f"log-probabilities {compared} differ from the original's by at most "
         f"{' and '.join(f'{largest:.1e} ({runtime})' for runtime, largest in differences.items())} nats"

@@ -1,9 +1,12 @@
 """What all verbs share: the parser, one-line errors, exit codes, common options, and finding the model folder."""
 
 import argparse
+import contextlib
+import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +16,15 @@ from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bun
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130
+WAYS_OUT = {  # of errors of the system
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or write elsewhere"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change the permissions, or give another place"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "check the name, and whether something else removed or moved it"),
+    errno.EROFS: "mount it for writing, or write elsewhere",
+    errno.EBADF: "it is closed; open it, or write elsewhere",
+    errno.EIO: "check the disk, or write elsewhere",
+}
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 FORMATS = ("text", "tsv", "jsonl")  # of verbs that write a line for each line
 
 
@@ -69,26 +81,69 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
         0, or the number that `run` returned; 2 for an error of the user; 130 for Ctrl-C.
 
     """
+    open_closed_streams()
+    raise_on_interrupt()
     try:
-        code = run(sys.argv[1:] if argv is None else argv) or 0
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        say(f"seq2seq {verb}: interrupted")
-        return INTERRUPTED
+        try:
+            return run(sys.argv[1:] if argv is None else argv) or 0
+        finally:
+            sys.stdout.flush()  # after --help too, which ends with SystemExit
+    except KeyboardInterrupt as error:
+        code, message = INTERRUPTED, with_notes("interrupted", error)
     except BrokenPipeError:
-        # the reader of stdout has gone; keep the interpreter's last flush from failing
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 128 + signal.SIGPIPE
     except (Seq2SeqError, OSError) as error:
         if os.environ.get("SEQ2SEQ_DEBUG"):
             traceback.print_exc()
-        message = " ".join(str(error).split())
-        if isinstance(error, OSError):
-            message = f"{error.filename}: " if error.filename else ""
-            message += error.strerror or str(error)
-        say(f"seq2seq {verb}: error: {message}")
-        return USER_ERROR
+        said = system_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
+        code, message = USER_ERROR, with_notes(f"error: {said}", error)
+    with contextlib.suppress(OSError):  # stderr may lead nowhere too
+        say(f"seq2seq {verb}: {message}")
+    return code
+
+
+def open_closed_streams() -> None:
+    """Opens standard streams that the process was started without, so that no other file takes their numbers.
+
+    What is printed on a closed stdout fails as it does for other programs; what is said on a closed stderr is lost.
+    """
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):  # 0 cannot be read, 1 not be written
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest free number
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def raise_on_interrupt() -> None:
+    """Lets Ctrl-C raise KeyboardInterrupt again: while modules were imported, it ended the process at once."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def drop_output() -> None:
+    """Leads standard output nowhere, so that the interpreter's last flush of what nobody takes does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def with_notes(message: str, error: BaseException) -> str:
+    """Adds to a message what was noted on its error."""
+    return "; ".join([message, *getattr(error, "__notes__", ())])
+
+
+def system_error(error: OSError) -> str:
+    """Describes an error of the system: where, what, and the way out."""
+    name = error.filename
+    if name is None and error.errno in OF_WRITING:  # what the package writes itself has a name
+        name = "standard output"
+        drop_output()
+    where = [] if name is None else [os.fsdecode(name) if isinstance(name, bytes) else str(name)]
+    way_out = WAYS_OUT.get(error.errno or 0, "SEQ2SEQ_DEBUG=1 shows where in the program it occurred")
+    return f"{': '.join([*where, error.strerror or str(error)])}; {way_out}"
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:

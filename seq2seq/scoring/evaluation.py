@@ -222,6 +222,7 @@ def evaluate(
     tokenize: str | None = None,
     n_bootstrap: int = N_BOOTSTRAP,
     notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+    progress: Callable[..., None] = lambda share, *parts: None,
 ) -> Evaluation:
     """Translates sources and scores the best output of each item against its references.
 
@@ -233,13 +234,14 @@ def evaluate(
         tokenize: BLEU's tokenisation; None: `metrics.score_all` chooses.
         n_bootstrap: resamples for the intervals; 0: no intervals.
         notice: receives each unknown character and the number of its source.
+        progress: called with the share of the sources that are translated, 0 to 1, and how many these are, in words.
 
     Raises:
         DataError: there is nothing to score, or the model cannot read a source.
 
     """
     sources = [several.source for several in material.references]
-    found = best_outputs(translator, sources, config or DecodingConfig(), notice=notice)
+    found = best_outputs(translator, sources, config or DecodingConfig(), notice=notice, progress=progress)
     outputs = [clean(output.text) for output in found]  # in the form of the references
     scores = metrics.score_all(
         outputs,
@@ -261,11 +263,15 @@ def best_outputs(
     config: DecodingConfig,
     *,
     notice: Callable[[Replacement, int], None] = lambda replacement, line: None,
+    progress: Callable[..., None] = lambda share, *parts: None,
 ) -> list[Output]:
     """Returns the best output of each source; a source that occurs several times is translated once."""
     distinct = list(dict.fromkeys(sources))
-    outputs = translator.outputs(distinct, config, notice=notice)
-    found = {source: best[0] for source, best in zip(distinct, outputs, strict=True)}
+    progress(0.0, f"0 of {len(distinct)} sources")
+    found: dict[str, Output] = {}
+    for source, best in zip(distinct, translator.outputs(distinct, config, notice=notice), strict=True):
+        found[source] = best[0]
+        progress(len(found) / len(distinct), f"{len(found)} of {len(distinct)} sources")
     return [found[source] for source in sources]
 
 

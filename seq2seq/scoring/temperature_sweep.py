@@ -31,6 +31,7 @@ def sweep_text(
     stop: Sequence[str] = (),
     source: Callable[[], Iterator[str]] | None,
     filters: Mapping[str, Any],
+    progress: Callable[..., None] = lambda share, *parts: None,
 ) -> list[Row]:
     """Writes texts at each temperature and measures them.
 
@@ -44,6 +45,7 @@ def sweep_text(
         stop: strings that end a text.
         source: yields the training text in blocks, each time it is called; None: the text is missing.
         filters: top_k, top_p and min_p, for temperatures above 0.
+        progress: called with the share of the temperatures that is done, 0 to 1, and the next one, in words.
 
     Returns:
         A row for each temperature: temperature, entropy_bits, the values of `text_measures`, copied_share and
@@ -52,7 +54,8 @@ def sweep_text(
     """
     rows: list[Row] = []
     skipped = len(opening.text) if opening.given else 0
-    for temperature in temperatures:
+    for number, temperature in enumerate(temperatures):
+        progress(number / len(temperatures), f"temperature {temperature:g}")
         drawn = {"samples": samples, **filters} if temperature else {}
         config = GenerationConfig(temperature=temperature, length=length, seed=seed, **drawn)
         found = model.write(opening, config, stop)
@@ -81,6 +84,7 @@ def sweep_pairs(
     samples: int,
     seed: int,
     filters: Mapping[str, Any],
+    progress: Callable[..., None] = lambda share, *parts: None,
 ) -> list[Row]:
     """Translates at each temperature and measures the outputs.
 
@@ -91,6 +95,7 @@ def sweep_pairs(
         samples: draws for each source.
         seed: the seed of the draws, the same for every temperature.
         filters: top_k, top_p and min_p, for temperatures above 0.
+        progress: called with the share of the temperatures that is done, 0 to 1, and the next one, in words.
 
     Returns:
         A row for each temperature: temperature, entropy_bits, the values of `text_measures`, failures_to_stop,
@@ -102,7 +107,8 @@ def sweep_pairs(
     sources = [several.source for several in references]
     wanted = [several.references for several in references]
     form = TextForm(separator=translator.target_vocabulary.separator)
-    for temperature in temperatures:
+    for number, temperature in enumerate(temperatures):
+        progress(number / len(temperatures), f"temperature {temperature:g}")
         drawn = {"temperature": temperature, "n_best": samples, **filters} if temperature else {}
         found = list(translator.outputs(sources, DecodingConfig(seed=seed, **drawn)))
         draws = [[output.text for output in outputs] for outputs in zip(*found, strict=True)]

@@ -1,5 +1,6 @@
 """The checkpoints of a run: what it needs to continue where it stopped. `run_folder` explains the order of writes."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -13,7 +14,6 @@ from seq2seq.errors import BundleError
 from seq2seq.files import (
     PARTIAL,
     exclusive_lock,
-    fresh_folder,
     fresh_name,
     read_arrays,
     read_json,
@@ -66,14 +66,22 @@ def save_checkpoint(
 
     Raises:
         BundleError: another program wrote a folder of this name.
+        OSError: the system refuses, for example because the disk is full; the checkpoints so far are as they were.
 
     """
     path = folder / (f"checkpoint-{progress.epoch}" + (f"-{progress.within}" if progress.within else ""))
     check_free(path)
-    partial = fresh_folder(path)
-    write_json(partial / PROGRESS, dataclasses.asdict(progress))  # first: it shows that this program made the folder
-    write_arrays(partial / WEIGHTS, weights)
-    write_arrays(partial / STATE, state)
+    partial = fresh_name(path)
+    partial.mkdir()  # without its parents: a run's folder that has vanished is not made anew, half empty
+    try:
+        write_json(partial / PROGRESS, dataclasses.asdict(progress))  # first: it shows that this program made it
+        write_arrays(partial / WEIGHTS, weights)
+        write_arrays(partial / STATE, state)
+    except OSError:
+        with contextlib.suppress(OSError):  # the disk may be full: this makes room
+            remove_files(partial)
+            partial.rmdir()
+        raise
     claim()
     replace_folder(partial, path, remove=remove_files)
     write_atomically(folder / CURRENT, path.name + "\n")
@@ -109,6 +117,12 @@ def load_progress(checkpoint: Path) -> Progress:
     if isinstance(values, dict):
         values = {"samples": [], **values}  # an earlier version kept none
     return from_json(Progress, values, where=str(checkpoint / PROGRESS))
+
+
+def continues(progress: Progress) -> str:
+    """Says where a run continues: `continues after epoch 2 and 500 steps`."""
+    within = f" and {progress.within} steps" if progress.within else ""
+    return f"continues after epoch {progress.epoch}{within}"
 
 
 def best_weights(folder: Path, progress: Progress) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from seq2seq.config import TrainingConfig
-from seq2seq.errors import DataError, Seq2SeqError
+from seq2seq.errors import DataError
 from seq2seq.models.averaging import WeightAverage
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import StepResult, make_optimizer, make_train_step
 from seq2seq.models.weights import export_weights, import_weights
 from seq2seq.terminal import LiveLine, shows_colours
-from seq2seq.training.checkpoints import Progress, best_weights
+from seq2seq.training.checkpoints import Progress, best_weights, continues
+from seq2seq.training.divergence import check_loss, check_weights
 from seq2seq.training.events import Events
 from seq2seq.training.live_curves import curves_block
 from seq2seq.training.restart import export_state, restore
@@ -93,8 +93,7 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
     carry: list[np.ndarray] = []
     if start.checkpoint:
         progress, carry = restore(start.checkpoint, task.model.models, optimizer, average)
-        within = f" and {progress.within} steps" if progress.within else ""
-        report(f"continues after epoch {progress.epoch}{within}")
+        report(continues(progress))
         write_views(run.folder, progress)  # the last process may have ended before it could
     if start.before:
         report(describe_change(start.before, config, progress, steps_per_epoch=task.steps_per_epoch))
@@ -133,9 +132,10 @@ def train_epochs(trainer: Trainer, run: Run, progress: Progress, carry: list[Any
         validation_began = time.monotonic()
         with trainer.averaged():
             weights = export_weights(task.model.models)
-            check_finite(sum(float(values.sum()) for values in weights.values()), "a weight", reached.step)
-            scores = task.validate()
-        check_finite(scores.loss, "the validation loss", reached.step)
+            check_weights(weights, reached.step)
+            with np.errstate(over="ignore", invalid="ignore"):  # of a model that the next line refuses
+                scores = task.validate()
+        check_loss(scores.loss, "the validation loss", reached.step)
         # enough for the last validation, and for the translation of both held-out parts at the end
         clock.reserve = max(clock.reserve, 5 * (time.monotonic() - validation_began) + 3.0)
         progress = with_scores(reached, config, scores, train_loss=tally.loss, speed=speed, seconds=clock.seconds())
@@ -151,19 +151,12 @@ def train_epochs(trainer: Trainer, run: Run, progress: Progress, carry: list[Any
 
 
 def is_over(progress: Progress, config: TrainingConfig, clock: Clock) -> bool:
-    """Returns whether the run has reached one of its limits."""
+    """Returns whether the run has reached one of its limits. An epoch that has begun is at least validated."""
+    if progress.within:
+        return False
     if config.patience is not None and progress.epochs_without_better >= config.patience:
         return True
     return progress.epoch > 0 and clock.progress(progress.step) >= 1.0
-
-
-def check_finite(value: float, what: str, step: int) -> None:
-    """Raises Seq2SeqError for a value that is infinite or not a number."""
-    if not math.isfinite(value):
-        raise Seq2SeqError(
-            f"training diverged: {what} is not a number at step {step}; lower --learning-rate or give --clip-norm 1, "
-            "then start from the beginning with --overwrite"
-        )
 
 
 class Tally:
@@ -192,7 +185,7 @@ class Tally:
             self.count += float(count)
         self.pending.clear()
         self.recent = (self.nats - nats_before) / max(self.count - count_before, 1.0)
-        check_finite(self.nats, "the loss", step)
+        check_loss(max(self.loss, self.recent), "the loss", step)
 
     @property
     def loss(self) -> float:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.errors import BundleError
-from seq2seq.training.checkpoints import locked
+from seq2seq.training.checkpoints import continues, current_checkpoint, load_progress, locked
 from seq2seq.training.ensemble import check_members, replacing_members, train_members
-from seq2seq.training.run_folder import check_folder, report_foreign_names
+from seq2seq.training.run_folder import check_folder, member_folders, report_foreign_names
 from seq2seq.training.run_record import FINISHED, finished_as_asked
 from seq2seq.training.task import Run
 
@@ -22,11 +22,12 @@ def train_into(run: Run) -> Path:
         BundleError: the folder holds another run, or something that is not a run.
         DataError: the data cannot be used.
         OptionError: an option does not fit the data.
+        KeyboardInterrupt, OSError: Ctrl-C, or the system refuses; a note says what the same command does next.
 
     """
     if run.dataset.notice:
         run.report(run.dataset.notice)
-    with made(run.folder), locked(run.folder):
+    with made(run.folder), noting_what_remains(run.folder), locked(run.folder):
         check_folder(run.folder, overwrite=run.overwrite)
         check_members(run)
         if run.train.members > 1:
@@ -49,6 +50,32 @@ def train_alone(run: Run) -> None:
 
 
 @contextlib.contextmanager
+def noting_what_remains(folder: Path) -> Iterator[None]:
+    """Adds a note to Ctrl-C, and to an error of the system: whether the same command continues, and where."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as error:
+        if not getattr(error, "__notes__", None):  # otherwise a member of an ensemble has said it
+            error.add_note(what_remains(folder))
+        raise
+
+
+def what_remains(folder: Path) -> str:
+    """Says what the same command does with a folder as an interrupted run left it."""
+    if not folder.is_dir():
+        return f"{folder} is gone: put it back, and the same command goes on with its last checkpoint"
+    try:
+        checkpoint = current_checkpoint(folder)
+        if checkpoint:
+            return f"the same command {continues(load_progress(checkpoint))}"
+        if member_folders(folder):
+            return "the same command goes on with the members that are finished"
+    except (BundleError, OSError) as error:
+        return f"no checkpoint can be read: {error}"
+    return "no checkpoint was written yet: the same command starts from the beginning"
+
+
+@contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
     """Makes a folder if it is absent; removes it again if an error leaves it empty.
 
@@ -66,7 +93,7 @@ def made(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if absent and not any(folder.iterdir()):
+        if absent and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
 

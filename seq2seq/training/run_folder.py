@@ -16,8 +16,9 @@ last checkpoint. Each file is written under a `.partial` name, flushed to disk a
    so that a checkpoint under its own name is always whole.
 7. The finished model of another run is removed, `config.json` first. If the process is killed before, the run repeats
    this step after its next checkpoint. The model of the same run, which is trained for longer, stays until step 8.
-8. At the end the finished model is written: an older `config.json` is removed first, the new one is written last. The
-   checkpoints are still there, so a killed process continues from the last one and writes the model again.
+8. At the end the finished model is written: its parts under `.partial` names; then an older `config.json` is removed,
+   and the parts get their names, `config.json` last. The checkpoints are still there, so a killed process continues
+   from the last one and writes the model again.
 9. All checkpoints but the last are removed. The last one lets the run be trained for longer; the weights of the best
    epoch are those of the model.
 

@@ -14,6 +14,7 @@ from seq2seq.errors import DataError
 from seq2seq.models.step import Trainable
 from seq2seq.models.trainable import TrainableStudent
 from seq2seq.special import END, UNK
+from seq2seq.terminal import LiveLine
 from seq2seq.text.batches import EncodedPairs, Ragged, plan_epoch
 from seq2seq.text.datasets import Splits, load_pairs
 from seq2seq.text.readings import Reading
@@ -41,11 +42,13 @@ class PreparedStudent(PreparedPairs):
         teacher, translator = self.teacher, self.teacher.translator
         run.report(f"teacher: {teacher}")
         bundle, data = self.aligned(run, {**record, "teacher": str(translator.bundle.path.resolve())})
-        more = labelled(teacher, longest=run.data.max_source_length)
+        with LiveLine() as live:
+            more = labelled(teacher, longest=run.data.max_source_length, progress=live.show)
         lines = [pair.source for pair in count_rows(self.splits.train).pairs]
         sources = [translator.encode(line, "unk", 0, lambda *_: None) for line in lines]
         rows = with_labelled(data.train, more, tags_apart=bundle.edits is not None)
-        soft = soft_targets(translator, [*sources, *more.sources], rows.targets)
+        with LiveLine() as live:
+            soft = soft_targets(translator, [*sources, *more.sources], rows.targets, progress=live.show)
         run.report(f"the teacher gave probabilities for {len(rows.targets)} rows in {time.monotonic() - began:.0f} s")
         if teacher.unlabelled:
             left_out = len(teacher.unlabelled) - len(more.sources)

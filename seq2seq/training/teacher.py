@@ -4,7 +4,8 @@ The teacher is a finished translator of any kind, usually an ensemble. NumPy run
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,12 +150,15 @@ class Labelled(NamedTuple):
     paths: list[list[int]]  # the ids that write each output, with START and END
 
 
-def labelled(teacher: Teacher, *, longest: int | None) -> Labelled:
+def labelled(
+    teacher: Teacher, *, longest: int | None, progress: Callable[..., None] = lambda share, *parts: None
+) -> Labelled:
     """Returns the unlabelled sources with the teacher's greedy outputs.
 
     Args:
         teacher: with its unlabelled sources.
         longest: symbols of the longest source that is used; None: all.
+        progress: called with the share of the sources that is done, 0 to 1, and what is done, in words.
 
     Returns:
         The sources in their order, without those whose output was cut off before its end.
@@ -167,7 +171,8 @@ def labelled(teacher: Teacher, *, longest: int | None) -> Labelled:
     read = [translator.encode(line, "map", number, lambda *_: None) for number, line in enumerate(lines, 1)]
     fitting = [index for index, one in enumerate(read) if one.ids and (longest is None or len(one.ids) <= longest)]
     outputs = translator.outputs([lines[index] for index in fitting], DecodingConfig())
-    for index, (output,) in zip(fitting, outputs, strict=True):
+    for done, (index, (output,)) in enumerate(zip(fitting, outputs, strict=True), 1):
+        progress(done / len(fitting), f"unlabelled sources: {done} of {len(fitting)}")
         if output.finished:
             sources.append(read[index])
             targets.append(Reading([], vocabulary.ids_of(output.symbols), output.symbols))
@@ -203,13 +208,20 @@ class SoftTargets(NamedTuple):
         return ids * real[..., None], probs * real[..., None]
 
 
-def soft_targets(translator: Translator, sources: Sequence[Reading], paths: Ragged) -> SoftTargets:
+def soft_targets(
+    translator: Translator,
+    sources: Sequence[Reading],
+    paths: Ragged,
+    *,
+    progress: Callable[..., None] = lambda share, *parts: None,
+) -> SoftTargets:
     """Computes a teacher's distributions along given outputs, without dropout; no random numbers are involved.
 
     Args:
         translator: the teacher.
         sources: of each row.
         paths: the ids that write each row's target, with START and END.
+        progress: called with the share of the rows that is done, 0 to 1, and what is done, in words.
 
     """
     symbols = len(translator.target_vocabulary)
@@ -218,6 +230,8 @@ def soft_targets(translator: Translator, sources: Sequence[Reading], paths: Ragg
     starts = np.cumsum(lengths) - lengths
     shape = (int(lengths.sum()), min(KEPT, size))
     ids, probs = np.zeros(shape, np.int16 if size <= 2**15 else np.int32), np.zeros(shape, np.float16)
+    finished: list[int] = []  # rows of each batch that is done
+    one_at_a_time = threading.Lock()  # batches are computed side by side
 
     def compute(rows: np.ndarray) -> None:
         state = translator.writer.start([sources[row] for row in rows])
@@ -225,6 +239,10 @@ def soft_targets(translator: Translator, sources: Sequence[Reading], paths: Ragg
         for row, one, weights in zip(rows.tolist(), best, kept, strict=True):
             place = slice(starts[row], starts[row] + lengths[row])
             ids[place], probs[place] = one[: lengths[row]], weights[: lengths[row]]
+        with one_at_a_time:
+            finished.append(len(rows))
+            done = sum(finished)
+            progress(done / len(lengths), f"the teacher's probabilities: {done} of {len(lengths)} rows")
 
     order = np.argsort(-lengths, kind="stable")
     batches = [order[start : start + BATCH_ROWS] for start in range(0, len(order), BATCH_ROWS)]
