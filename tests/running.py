@@ -9,6 +9,7 @@ import uvicorn
 
 from seq2seq.serving.app import create_app
 from seq2seq.serving.served import load_models
+from seq2seq.serving.server import config_of
 from seq2seq.serving.service import Service, Settings
 
 
@@ -24,7 +25,7 @@ def make_app(*folders, sources=(), targets=(), **settings):
 def running(app):
     """Yields the address of a server."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, ws="none"))
+    server = uvicorn.Server(config_of(app))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:

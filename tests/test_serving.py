@@ -1,6 +1,7 @@
 """The service: translations as LibreTranslate has them, what arrives together, and what a client cannot do."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,9 +24,10 @@ from seq2seq.errors import OptionError
 from seq2seq.search_config import DecodingConfig
 from seq2seq.serving.batching import Batcher
 from seq2seq.serving.checks import Places, RateLimit
+from seq2seq.serving.connection import while_connected
 from seq2seq.serving.guard import host_name, is_loopback
 from seq2seq.serving.limits import Limits
-from seq2seq.serving.refusals import Refusal
+from seq2seq.serving.refusals import ClientGoneError, Refusal
 from seq2seq.serving.served import Language, languages_of, listed, load_models
 
 LINES = ["abcd.", "efgh.", "", "ijklmn.", "op."]
@@ -194,6 +196,31 @@ def test_options_name_languages_and_a_model_without_names_gives_its_own(folder, 
 
 
 # what arrives together
+
+
+@pytest.mark.parametrize(("closes", "ended"), [(True, ClientGoneError), (False, asyncio.CancelledError)])
+def test_work_ends_with_its_connection_or_with_its_own_task(closes, ended):
+    async def attempt():
+        closed, work = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+        async def receive():
+            await closed.wait()
+            return {"type": "http.disconnect"}
+
+        task = asyncio.ensure_future(while_connected(receive, work))
+        await asyncio.sleep(0)
+        closed.set() if closes else task.cancel()
+        with pytest.raises(ended):
+            await task
+        assert work.cancelled()
+
+    asyncio.run(attempt())
+
+
+def test_other_methods_of_a_path_that_is_called_directly_are_refused(folder):
+    with client_of(make_app(folder)) as client:
+        assert [client.request(method, "/translate").status_code for method in ("GET", "PUT")] == [405, 405]
+        assert client.post("/translate/", data={**ASKED, "q": "a"}, follow_redirects=True).status_code == 200
 
 
 def test_requests_that_arrive_together_get_what_they_get_alone(folder):
@@ -440,6 +467,34 @@ def test_a_key_is_asked_for_in_each_form(folder):
             assert client.get(path).status_code == 200
 
 
+@pytest.mark.parametrize("parser", ["h11", "httptools"])
+@pytest.mark.parametrize(
+    ("head", "more"),
+    [
+        (b"GET /", b"a"),
+        (b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"a"),
+        (b"GET /health HTTP/1.1\r\n", b"X: a\r\n"),
+        (b"POST /translate HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: a\r\n"),
+    ],
+)
+def test_a_request_whose_head_or_trailer_does_not_end_is_refused(folder, monkeypatch, parser, head, more):
+    if parser == "httptools":
+        pytest.importorskip("httptools")
+    else:
+        monkeypatch.setitem(sys.modules, "seq2seq.serving.protocol", None)
+    with client_of(make_app(folder)) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as connection:
+            connection.sendall(head)
+            with contextlib.suppress(ConnectionError):  # the server closes it, or has closed it
+                for _ in range(20):
+                    connection.sendall(more * (20_000 // len(more)))
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+                while connection.recv(1 << 16):
+                    pass
+        assert client.get("/health").status_code == 200
+
+
 # other pages and names
 
 
@@ -488,6 +543,10 @@ def test_foreign_pages_are_refused_unless_they_are_named(folder):
         answer = client.get("/health", headers={"Origin": "http://page.example"})
         assert answer.headers["access-control-allow-origin"] == "http://page.example"
         assert client.get("/health", headers={"Origin": "http://evil.example"}).status_code == 403
+        answer = ask(client, q=5)  # its endpoint is called directly
+        assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (400, False)
+        answer = client.post("/translate", json={**ASKED, "q": 5}, headers={"Origin": "http://page.example"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (400, "http://page.example")
 
 
 def test_every_answer_has_the_headers_that_protect_a_page(folder):

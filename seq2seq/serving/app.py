@@ -12,10 +12,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from seq2seq.serving import about, completions, examination, explain, novelty, runs, translate
-from seq2seq.serving.guard import GONE, Guard
-from seq2seq.serving.refusals import ClientGoneError, error_answer, refusal_of, responses
+from seq2seq.serving.direct import Direct, Route
+from seq2seq.serving.guard import Guard
+from seq2seq.serving.refusals import ClientGoneError, answer_to, responses
 from seq2seq.serving.service import Service
 from seq2seq.version import __version__
 
@@ -41,13 +43,14 @@ def create_app(service: Service) -> Guard:
     add_page(app, service)
     add_error_forms(app)
     describe(app, service)
+    inner: ASGIApp = Direct(app, {Route("POST", "/translate"): translate.endpoint(service)})
     if settings.origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+        inner = CORSMiddleware(
+            inner, allow_origins=settings.origins, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
     sizes = {"": settings.limits.max_bytes, **({"/doctor": examination.MOST_BYTES} if settings.doctor else {})}
     return Guard(
-        app,
+        inner,
         metrics=service.metrics,
         sizes=sizes,
         local=settings.local,
@@ -78,21 +81,11 @@ def add_page(app: FastAPI, service: Service) -> None:
 def add_error_forms(app: FastAPI) -> None:
     """Gives every error the form that the clients of its path read."""
 
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        return error_answer(request.url.path, error)
+    async def answer(request: Request, error: Exception) -> Response:
+        return answer_to(request.url.path, error)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return error_answer(request.url.path, refusal_of(error))
-
-    @app.exception_handler(ClientGoneError)
-    async def gone(request: Request, error: ClientGoneError) -> Response:
-        return Response(status_code=GONE)  # nobody reads it
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        return error_answer(request.url.path, HTTPException(500, "the service failed; its log says why"))
+    for kind in (HTTPException, RequestValidationError, ClientGoneError, Exception):
+        app.add_exception_handler(kind, answer)
 
 
 def describe(app: FastAPI, service: Service) -> None:

@@ -1,7 +1,8 @@
 """Stops work for clients that have closed the connection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi.responses import StreamingResponse
@@ -12,24 +13,33 @@ from seq2seq.serving.refusals import ClientGoneError
 Result = TypeVar("Result")
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+async def while_connected(receive: Receive, work: Awaitable[Result]) -> Result:
     """Awaits `work`, and cancels it when the client closes the connection; the body must have been read.
 
     Raises:
         ClientGoneError: it did.
 
     """
-    task = asyncio.ensure_future(work)
+    task = asyncio.current_task()
+    assert task is not None
     gone = asyncio.ensure_future(disconnected(receive))
+    cancel = partial(cancelled_by, task)
+    gone.add_done_callback(cancel)
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGoneError
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if gone.done() and not task.uncancel():  # not cancelled by anybody else too
+            raise ClientGoneError from None
+        raise
     finally:
-        for each in (task, gone):
-            each.cancel()
-        await asyncio.wait({task, gone})
+        gone.remove_done_callback(cancel)
+        gone.cancel()
+
+
+def cancelled_by(task: asyncio.Task[Any], gone: asyncio.Task[None]) -> None:
+    """Cancels a task when another one has ended by itself."""
+    if not gone.cancelled():
+        task.cancel()
 
 
 async def disconnected(receive: Receive) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seq2seq.serving.metrics import OTHER, Counts, Metrics, log_entry
-from seq2seq.serving.refusals import Refusal, error_answer
+from seq2seq.serving.refusals import GONE, Refusal, error_answer
 
 HEADERS = {
     b"content-security-policy": b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -18,7 +18,6 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-store",
 }
-GONE = 499  # the client closed the connection before an answer; no standard status says so
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 

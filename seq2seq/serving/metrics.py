@@ -37,7 +37,8 @@ class Metrics:
             "seq2seq_request_seconds", "Seconds of a request", ("path",), buckets=SECONDS, registry=registry
         )
         self.lines = Counter("seq2seq_lines", "Lines decoded", registry=registry)
-        self.symbols = Counter("seq2seq_symbols", "Symbols read and written", ("side",), registry=registry)
+        symbols = Counter("seq2seq_symbols", "Symbols read and written", ("side",), registry=registry)
+        self.source_symbols, self.target_symbols = symbols.labels("source"), symbols.labels("target")
         Gauge("seq2seq_queue_length", "Lines that wait", registry=registry).set_function(waiting)
 
     def add(self, path: str, status: int, seconds: float, counts: Counts) -> None:
@@ -45,8 +46,8 @@ class Metrics:
         self.requests.labels(path, str(status)).inc()
         self.seconds.labels(path).observe(seconds)
         self.lines.inc(counts.lines)
-        self.symbols.labels("source").inc(counts.source_symbols)
-        self.symbols.labels("target").inc(counts.target_symbols)
+        self.source_symbols.inc(counts.source_symbols)
+        self.target_symbols.inc(counts.target_symbols)
 
     def text(self) -> bytes:
         """Returns all counters in Prometheus's text form."""

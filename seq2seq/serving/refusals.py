@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from seq2seq.serving.schemas import ErrorAnswer, OpenAIErrorAnswer
 
 OPENAI = "/v1/"
+GONE = 499  # the client closed the connection before an answer; no standard status says so
+FAILED = 500
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}  # of errors below /v1
 DESCRIPTIONS = {
     400: "The request cannot be understood or answered",
@@ -46,6 +48,17 @@ class Refusal(HTTPException):
 
 class ClientGoneError(Exception):
     """The client has closed the connection, so nobody reads an answer."""
+
+
+def answer_to(path: str, error: Exception) -> Response:
+    """Returns the response for what an endpoint raised; status FAILED: for what no endpoint should raise."""
+    if isinstance(error, ClientGoneError):
+        return Response(status_code=GONE)  # nobody reads it
+    if isinstance(error, RequestValidationError):
+        return error_answer(path, refusal_of(error))
+    if isinstance(error, HTTPException):
+        return error_answer(path, error)
+    return error_answer(path, HTTPException(FAILED, "the service failed; its log says why"))
 
 
 def error_answer(path: str, error: HTTPException) -> JSONResponse:

@@ -1,13 +1,16 @@
 """Runs the application: a port and a service in, answers until a signal ends it."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
 from types import FrameType
+from typing import Literal
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from seq2seq.errors import OptionError
 from seq2seq.serving.app import create_app
@@ -43,8 +46,14 @@ def address_of(listening: socket.socket) -> str:
 def answer(service: Service, listening: socket.socket) -> None:
     """Answers requests until SIGINT or SIGTERM; what runs then is finished first."""
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # each form that is not whole gets an answer
-    config = uvicorn.Config(
-        create_app(service),
+    uvicorn.Server(config_of(create_app(service))).run([listening])
+
+
+def config_of(app: ASGIApp) -> uvicorn.Config:
+    """Returns how an application is served."""
+    return uvicorn.Config(
+        app,
+        http=protocol(),
         log_config=None,
         log_level="error",
         access_log=False,
@@ -52,7 +61,15 @@ def answer(service: Service, listening: socket.socket) -> None:
         proxy_headers=False,  # a client could name any address as its own, and would have no rate
         ws="none",
     )
-    uvicorn.Server(config).run([listening])
+
+
+def protocol() -> Literal["h11"] | type[asyncio.Protocol]:
+    """Returns what reads requests: httptools where it is installed, else h11."""
+    try:
+        from seq2seq.serving.protocol import BoundedProtocol
+    except ImportError:
+        return "h11"
+    return BoundedProtocol
 
 
 def end_with_success(number: int, frame: FrameType | None) -> None:

@@ -1,10 +1,10 @@
 """POST /translate, GET /languages and GET /health, as LibreTranslate has them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData
@@ -33,18 +33,12 @@ def routes(service: Service) -> APIRouter:
     form["properties"]["q"]["anyOf"][1]["minItems"] = 1  # a form without q has no q
     content = {JSON: {"schema": json_form}, FORM: {"schema": form}}
 
-    @router.post(
+    router.post(
         "/translate",
         response_model=TranslateAnswer,
         responses={**responses(400, 403, 404, 413, 429, 500, 503)},
-        dependencies=[Depends(service.gate.count)],
         openapi_extra={"requestBody": {"required": True, "content": content}},
-    )
-    async def translate(request: Request) -> JSONResponse:
-        """Translates a text, or several; each line of a text is translated by itself."""
-        asked = await read_request(request)
-        service.gate.check(request, asked.api_key)
-        return JSONResponse(await while_connected(request.receive, answer(service, request, asked)))
+    )(endpoint(service))
 
     @router.get("/languages", response_model=list[LanguageAnswer], responses={**responses(403, 500)})
     async def languages() -> JSONResponse:
@@ -57,6 +51,19 @@ def routes(service: Service) -> APIRouter:
         return JSONResponse({"status": "ok"})
 
     return router
+
+
+def endpoint(service: Service) -> Callable[[Request], Coroutine[Any, Any, JSONResponse]]:
+    """Returns the endpoint of POST /translate, which needs nothing of FastAPI."""
+
+    async def translate(request: Request) -> JSONResponse:
+        """Translates a text, or several; each line of a text is translated by itself."""
+        await service.gate.count(request)
+        asked = await read_request(request)
+        service.gate.check(request, asked.api_key)
+        return JSONResponse(await while_connected(request.receive, answer(service, request, asked)))
+
+    return translate
 
 
 def described(service: Service) -> dict[str, Any]:

@@ -6,11 +6,13 @@ Runs `seq2seq serve` in a process of its own; the clients are threads here, each
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from seq2seq.api import load
 from tests.benchmarks.measure import ROOT, Figure, Row, take_turns
@@ -20,14 +22,26 @@ CLIENTS, LINES_EACH = 32, 8
 HEADERS = {"Content-Type": "application/json"}
 
 
+class Service(NamedTuple):
+    """A running service, and what it took from the start of its process to its first answer."""
+
+    process: subprocess.Popen
+    port: int
+    seconds: float
+    cpu_seconds: float
+
+
 @contextlib.contextmanager
 def served(model):
-    """Starts the service of a model, and yields its process and its port."""
+    """Starts the service of a model, and yields it when it answers."""
     command = [sys.executable, "-m", "seq2seq.serve", "--model", str(model), "--port", "0"]
+    began = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         line = next(line for line in process.stderr if line.startswith("serving "))
-        yield process, int(line.rsplit(":", 1)[1])
+        port = int(line.rsplit(":", 1)[1])
+        assert answer_of(port, "/health") == {"status": "ok"}
+        yield Service(process, port, time.perf_counter() - began, cpu_seconds(process))
     finally:
         process.terminate()
         process.communicate()
@@ -39,13 +53,24 @@ def resident(process):
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def cpu_seconds(process):
+    """The CPU time of a process so far, user and system."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def answer_of(port, path):
+    """What a GET request gets."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path)
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
+
+
 def target_of(port):
     """The language that the served model translates to."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/languages")
-    languages = json.loads(connection.getresponse().read())
-    connection.close()
-    return next(language["targets"][0] for language in languages if language["targets"])
+    return next(language["targets"][0] for language in answer_of(port, "/languages") if language["targets"])
 
 
 class Load:
@@ -110,7 +135,13 @@ def service(options, each):
     translator = load(options.model)
     sources = sources_of(options.data)
     lines = [sources[index % len(sources)] for index in range(options.service_lines)]
-    with served(options.model) as (process, port):
+    starts = []
+    for _ in range(options.repeats - 1):
+        with served(options.model) as started:
+            starts.append(started)
+    with served(options.model) as started:
+        starts.append(started)
+        process, port = started.process, started.port
         clients = Load(port, lines, each)
         expected = translator.translate(lines)
         clients.turn()  # the first turn fills what is filled once
@@ -139,6 +170,8 @@ def service(options, each):
             **rates,
             "p50": Figure(tuple(p50s), "ms"),
             "p99": Figure(tuple(p99s), "ms"),
+            "until the first answer": Figure(tuple(one.seconds for one in starts), "s"),
+            "until the first answer, CPU": Figure(tuple(one.cpu_seconds for one in starts), "s", "target: 1 s"),
             "resident at first": Figure((first,), "MiB", f"after {len(lines) // each} requests"),
             "resident at last": Figure((last,), "MiB", f"after {requests} requests"),
         },

@@ -1,0 +1,50 @@
+"""Calls endpoints without FastAPI's routing and middleware, which take longer than the rest of a short request."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from seq2seq.serving.refusals import FAILED, answer_to
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """A request that an endpoint answers; it takes the place of FastAPI's routes in the scope of a request."""
+
+    method: str
+    path: str
+
+
+class Direct:
+    """An ASGI application that calls the endpoint of a request if it has one, and another application if not.
+
+    Args:
+        app: the other application; it has the same endpoints, to describe them and to refuse other methods.
+        endpoints: by their routes; each reads all that it needs from the request, and checks it.
+
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[Route, Endpoint]) -> None:
+        self.app = app
+        self.endpoints = {route: (route, endpoint) for route, endpoint in endpoints.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        found = self.endpoints.get(Route(scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if found is None:
+            await self.app(scope, receive, send)
+            return
+        scope["route"], endpoint = found
+        try:
+            answer = await endpoint(Request(scope, receive))
+        except Exception as error:
+            refused = answer_to(scope["path"], error)
+            await refused(scope, receive, send)
+            if refused.status_code == FAILED:
+                raise
+        else:
+            await answer(scope, receive, send)
