@@ -2,12 +2,10 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import os
 import stat
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -226,100 +224,6 @@ def exclusive_lock(path: Path, refusal: Seq2SeqError) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def fresh_name(path: Path) -> Path:
-    """Returns a name that is free beside a file or folder: NAME.partial, or NAME.2.partial and so on."""
-    numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
-    names = (path.with_name(f"{path.name}{number}{PARTIAL}") for number in numbers)
-    return next(name for name in names if not os.path.lexists(name))
-
-
-def fresh_folder(path: Path) -> Path:
-    """Creates an empty folder under a free name beside `path`; `replace_folder` renames it later."""
-    temporary = fresh_name(path)
-    temporary.mkdir(parents=True)
-    return temporary
-
-
-def replace_folder(temporary: Path, path: Path, *, remove: Callable[[Path], None]) -> None:
-    """Renames a folder to `path`; a folder that has this name is renamed first.
-
-    At every moment until the new folder has the name, both folders are complete under some name.
-
-    Args:
-        temporary: the new folder, written beside `path`.
-        path: the final name.
-        remove: removes this program's files from the old folder; other files move to the new folder.
-
-    """
-    if not path.exists():
-        os.replace(temporary, path)
-        return
-    old = fresh_name(path)
-    os.replace(path, old)
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        os.replace(old, path)
-        raise
-    remove(old)
-    for left in old.iterdir():
-        if not os.path.lexists(path / left.name):
-            os.replace(left, path / left.name)
-    if not any(old.iterdir()):
-        old.rmdir()
-
-
-def check_result_file(path: Path, option: str) -> None:
-    """Refuses a file that a verb could not write at its end; `option` is what names it.
-
-    Raises:
-        OptionError: it is a folder, its folder does not exist, or nothing may be written there.
-
-    """
-    where = f"{option} {path}"
-    if not path.name or path.is_dir():
-        raise OptionError(f"{where}: expected the name of a file, got {'a folder' if path.name else repr(str(path))}")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OptionError(f"{where}: expected a file in a folder that exists; make the folder first")
-    try:
-        if is_special(path):
-            with path.open("ab"):
-                pass
-        else:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-    except OSError as error:
-        raise OptionError(
-            f"{where}: cannot be written: {error.strerror}; change the permissions, or give another {option}"
-        ) from error
-
-
-def write_result(path: Path, content: bytes | str, option: str) -> None:
-    """Writes a file that the user named, complete or not at all; a pipe or a device is written to directly.
-
-    Raises:
-        OptionError: the system refuses, for example because the disk is full.
-
-    """
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        if is_special(path):
-            path.write_bytes(data)
-            return
-        path = path.resolve()  # a link stays a link
-        temporary = fresh_name(path)
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OptionError(
-            f"{option} {path}: cannot be written: {error.strerror}; make room or write elsewhere"
-        ) from error
 
 
 def is_special(path: Path) -> bool:

@@ -18,7 +18,7 @@ from seq2seq.extras import has_matplotlib, installing
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.confusions import padded, width
-from seq2seq.scoring.evaluation import find_material
+from seq2seq.scoring.material import find_material
 from seq2seq.scoring.memorization import training_text
 from seq2seq.scoring.plots import check_plot, draw_sweep
 from seq2seq.scoring.temperature_sweep import (

@@ -11,14 +11,13 @@ import pytest
 from seq2seq import files
 from seq2seq.errors import BundleError
 from seq2seq.files import (
-    fresh_folder,
     read_arrays,
     read_json,
-    replace_folder,
     write_arrays,
     write_atomically,
     write_json,
 )
+from seq2seq.folders import fresh_folder, replace_folder
 from seq2seq.training.checkpoints import (
     CURRENT,
     Progress,

@@ -7,15 +7,12 @@ from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.evaluation import (
-    Material,
     check_comparable,
     evaluate,
     evaluate_model,
-    given_material,
     metrics_of,
-    own_material,
-    seen_in_training,
 )
+from seq2seq.scoring.material import Material, given_material, own_material, seen_in_training
 from seq2seq.scoring.metrics import NAMES, score_all
 from seq2seq.scoring.training_data import training_data
 from seq2seq.search_config import DecodingConfig

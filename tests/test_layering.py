@@ -15,9 +15,10 @@ PACKAGE = Path(entry.__file__).resolve().parent
 MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
-GROUND = (
-    "version errors extras special cores memory terminal typed_json files fields config search_config presets".split()
-)
+GROUND = [
+    *"version errors extras special cores memory terminal typed_json files folders result_file".split(),
+    *"fields config search_config presets".split(),
+]
 ROOMS = {
     "ground": "",
     "text": "ground",

@@ -5,7 +5,8 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
-from seq2seq.scoring.metrics import compare, exact_match, score_all, transpose_references
+from seq2seq.scoring.comparison import compare
+from seq2seq.scoring.metrics import exact_match, score_all, transpose_references
 
 OUTPUTS = ["the cat sat on the mat", "a dog", "hello you there my friend"]
 REFERENCES = [

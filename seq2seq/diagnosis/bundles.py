@@ -11,7 +11,7 @@ from seq2seq.errors import DataError, Seq2SeqError
 from seq2seq.foreign.files import read_pairs
 from seq2seq.models.translator import build_translator, training_model
 from seq2seq.models.weights import import_weights
-from seq2seq.scoring.evaluation import own_material
+from seq2seq.scoring.material import own_material
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import Ragged, teacher_force
 from seq2seq.text.source_layout import SourceForm

@@ -17,7 +17,8 @@ from typing import Any
 from seq2seq.bundle_record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
-from seq2seq.files import fresh_folder, json_text, sha256_of, write_json
+from seq2seq.files import json_text, sha256_of, write_json
+from seq2seq.folders import fresh_folder
 from seq2seq.hub.card import CARD, LIBRARY, model_card
 from seq2seq.hub.summary import summarize
 from seq2seq.inference.verification import verify_bundle

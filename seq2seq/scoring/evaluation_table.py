@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seq2seq.scoring.evaluation import Evaluation, Material
-from seq2seq.scoring.metrics import Comparison
+from seq2seq.scoring.comparison import Comparison
+from seq2seq.scoring.evaluation import Evaluation
+from seq2seq.scoring.material import Material
 
 SHOWN = {"chrf": "chrF", "bleu": "BLEU", "exact_match": "exact match", "wer": "WER", "cer": "CER", "per": "PER"}
 

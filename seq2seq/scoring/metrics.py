@@ -8,7 +8,6 @@ word of speech recognition), and PER is the CER.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest
@@ -16,13 +15,10 @@ from sacrebleu.significance import PairedTest
 from seq2seq.errors import DataError, OptionError
 from seq2seq.scoring.edit_rate import EditRate, ExactMatch
 
-TRIALS = {"bs": 1000, "ar": 10_000}  # number of trials of the paired bootstrap and of approximate randomisation
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # BLEU's; those of sacrebleu that need no further package
 NAMES = ("chrf", "bleu", "exact_match", "wer", "cer", "per")
 SAME_TEST = {"wer": "exact_match", "per": "cer"}  # a score, and the one with its signature, p-value and interval
-_AR_SEED = 12345  # the same as sacrebleu's
-# most lines of all trials together: sacrebleu needs 72 bytes per line for a bootstrap, and 16 for a randomisation
-_LINES = {"bs": 10_000_000, "ar": 20_000_000}
+_LINES = 10_000_000  # most lines of all resamples together: sacrebleu needs 72 bytes per line
 
 
 Value = TypeVar("Value")
@@ -71,14 +67,6 @@ def check_resamples(number: int) -> None:
     """Raises OptionError for a number of resamples that gives no interval."""
     if not isinstance(number, int) or number < 0 or number == 1:
         raise OptionError(f"--bootstrap: expected 0 or at least 2, got {number!r}")
-
-
-class Comparison(NamedTuple):
-    """The result of a paired test of two sets of outputs for the same sources."""
-
-    test: str  # "bs" or "ar"
-    p_values: dict[str, float]  # for each of NAMES; 1 where the two scores are equal
-    signatures: dict[str, str]
 
 
 def transpose_references(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
@@ -159,7 +147,7 @@ def score_all(
     confidence = {}
     check_resamples(n_bootstrap)
     if n_bootstrap:
-        trials = min(n_bootstrap, max(100, _LINES["bs"] // len(outputs)))
+        trials = min(n_bootstrap, max(100, _LINES // len(outputs)))
         signatures, table = bootstrapped([texts], streams, metrics, trials)
         values = {name: results[0].score for name, results in table.items()}
         confidence = with_second_names(
@@ -180,52 +168,6 @@ def score_all(
     )
 
 
-def compare(
-    outputs: Sequence[str],
-    others: Sequence[str],
-    references: Sequence[Sequence[str]],
-    *,
-    test: str = "bs",
-    separator: str = "",
-    by: str = "source",
-    ignore_case: bool = False,
-    tokenize: str | None = None,
-) -> Comparison:
-    """Tests whether the scores of two sets of outputs differ by more than chance.
-
-    Args:
-        outputs: one for each sentence.
-        others: the second system's outputs for the same sentences.
-        references: at least one for each sentence.
-        test: "bs", paired bootstrap, or "ar", approximate randomisation.
-        separator: as in `score_all`.
-        by: as in `score_all`.
-        ignore_case: as in `score_all`.
-        tokenize: as in `score_all`.
-
-    Raises:
-        DataError: there is nothing to score, or the numbers of outputs and references differ.
-        OptionError: the test or the tokenisation is unknown.
-
-    Source: Koehn 2004, aclanthology.org/W04-3250; Riezler and Maxwell 2005, aclanthology.org/W05-0908.
-
-    """
-    if test not in TRIALS:
-        raise OptionError(f"--significance: expected one of {', '.join(TRIALS)}, got {test!r}")
-    check_nesting(outputs, references, others, third="outputs of the second system")
-    metrics = make_metrics(by_symbol=bool(separator), tokenize=tokenize, by=by, ignore_case=ignore_case)
-    texts, streams = comparable(outputs, references, separator)
-    other_texts, _ = comparable(others, references, separator)
-    trials = min(TRIALS[test], max(100, _LINES[test] // len(outputs)))
-    if test == "ar":
-        signatures, p_values = randomised([texts, other_texts], streams, metrics, trials)
-        return Comparison(test, with_second_names(p_values), with_second_names(signatures))
-    signatures, table = bootstrapped([texts, other_texts], streams, metrics, trials)
-    # sacrebleu reports equal systems as significantly different, because no trial exceeds a difference of 0
-    p_values = {name: 1.0 if one.score == other.score else float(other.p_value) for name, (one, other) in table.items()}
-    return Comparison(test, with_second_names(p_values), with_second_names(signatures))
-
-
 def bootstrapped(
     systems: Sequence[Sequence[str]],
     streams: Sequence[Sequence[str | None]],
@@ -241,34 +183,6 @@ def bootstrapped(
         {name: str(signature) for name, signature in zip(metrics, signatures.values(), strict=True)},
         dict(zip(metrics, table.values(), strict=True)),
     )
-
-
-def randomised(
-    systems: Sequence[Sequence[str]],
-    streams: Sequence[Sequence[str | None]],
-    metrics: Mapping[str, Metric],
-    trials: int,
-) -> tuple[dict[str, str], dict[str, float]]:
-    """Runs the trials of sacrebleu's approximate randomisation; returns signatures and p-values.
-
-    Unlike sacrebleu, this counts trials that equal the real difference. If three sentences differ, all in favour of
-    one system, sacrebleu's p is 0.0001, and this one is 0.25.
-    """
-    swapped = np.random.default_rng(_AR_SEED).integers(2, size=(trials, len(systems[0])), dtype=bool)
-    signatures, p_values = {}, {}
-    for name, metric in metrics.items():
-        one, other = (np.array(metric._extract_corpus_statistics(system, streams)) for system in systems)
-        totals = np.stack([one.sum(0), other.sum(0)])  # (2, statistics)
-        moved = (swapped @ (one - other))[:, None] * [[-1], [1]]  # (trials, 2, statistics)
-        scores = [[metric._compute_score_from_stats(row).score for row in pair] for pair in [totals, *(totals + moved)]]
-        differences = np.abs(np.diff(scores, axis=1)[:, 0])
-        # the first is the real difference; the margin keeps differences equal that differ only by rounding
-        p_values[name] = float(np.mean(differences >= differences[0] - 1e-9))
-        signature = metric.get_signature()
-        signature.update("seed", _AR_SEED)
-        signature.update("ar", trials)
-        signatures[name] = str(signature)
-    return signatures, p_values
 
 
 def comparable(

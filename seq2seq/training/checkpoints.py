@@ -14,14 +14,13 @@ from seq2seq.errors import BundleError
 from seq2seq.files import (
     PARTIAL,
     exclusive_lock,
-    fresh_name,
     read_arrays,
     read_json,
-    replace_folder,
     write_arrays,
     write_atomically,
     write_json,
 )
+from seq2seq.folders import fresh_name, replace_folder
 from seq2seq.typed_json import from_json
 
 CURRENT = "current"
