@@ -14,7 +14,7 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
-from seq2seq.scoring.edit_rate import EditRate, ExactMatch
+from seq2seq.scoring.edit_rate import EditRate, ExactMatch, segmented
 
 TRIALS = {"bs": 1000, "ar": 10_000}  # number of trials of the paired bootstrap and of approximate randomisation
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # BLEU's; those of sacrebleu that need no further package
@@ -23,7 +23,6 @@ SAME_TEST = {"wer": "exact_match", "per": "cer"}  # a score, and the one with it
 _AR_SEED = 12345  # the same as sacrebleu's
 # most lines of all trials together: sacrebleu needs 72 bytes per line for a bootstrap, and 16 for a randomisation
 _LINES = {"bs": 10_000_000, "ar": 20_000_000}
-
 
 Value = TypeVar("Value")
 
@@ -270,8 +269,9 @@ def comparable(
     """Returns outputs, and references as streams; single spaces delimit their symbols."""
 
     def spaced(text: str) -> str:
-        symbols = text.split(separator) if separator else [text]
-        return " ".join(symbol.replace(" ", "␣") for symbol in symbols if symbol) if separator else text
+        if not separator:
+            return text
+        return " ".join(symbol.replace(" ", "␣") for symbol in segmented(text, separator))
 
     return [spaced(output) for output in outputs], transpose_references(
         [[spaced(reference) for reference in several] for several in references]
