@@ -60,9 +60,17 @@ def test_a_given_text_is_scored_but_for_its_first_symbol(tmp_path):
 
 def test_scores_of_no_text_are_refused(tmp_path):
     model = seq2seq.load(make_model(tmp_path / "model").bundle.path)
-    for texts in ("one string", ["", "a"]):
+    for texts in ("one string", ["", "a"], ["\ufeff"]):
         with pytest.raises(OptionError, match="score: expected texts of at least one symbol"):
             model.score(texts)
+
+
+def test_a_text_without_a_symbol_to_score_is_refused(tmp_path):
+    model = seq2seq.load(make_model(tmp_path / "model").bundle.path)
+    for text in ("", "a"):
+        (tmp_path / "short.txt").write_text(text)
+        with pytest.raises(DataError, match=f"expected a text of at least 2 symbols, got {len(text)}; give a longer"):
+            model.evaluate(tmp_path / "short.txt")
 
 
 def test_an_unknown_option_of_training_is_named(tmp_path):

@@ -29,7 +29,7 @@ from seq2seq.text.edits import (
 )
 from seq2seq.text.pairs import Pair
 from seq2seq.text.vocabulary import Vocabulary
-from seq2seq.training.architecture import same_symbols, uncertainty_left
+from seq2seq.training.architecture import encode_actions, learn_edits, same_symbols, uncertainty_left
 
 PAIRS = [("gato", "gatos"), ("perro", "perros"), ("luz", "luces"), ("pez", "peces"), ("sol", "soles"), ("mes", "mes")]
 
@@ -216,6 +216,18 @@ def test_a_symbol_that_was_never_seen_is_copied():
     assert written(row[1:-1], "g7to", target) == "g<UNK>tos"
     (row,) = paths_of([("", "8")], source, target, distance)
     assert row == [START, INS_UNKNOWN, END]
+
+
+def test_a_transducer_is_validated_on_the_paths_that_score_follows():
+    pairs = [Pair("g7t\tN;PL;DU", "g7ts"), Pair("GATO\tN", "gatos")]
+    rows = [Pair(f"{one}\tN;PL", other) for one, other in PAIRS]
+    source, target = (Vocabulary.build(side, features_sep=";") for side in zip(*rows, strict=True))
+    distance = learn_edits(rows, source, target)
+    encoded = encode_actions(pairs, distance, source, target, np.ones(2, np.float32))
+    assert encoded.targets.rows() == paths_of(pairs, source, target, distance)
+    assert encoded.targets.rows()[0][1:4] == [COPY] * 3
+    assert encoded.sources.rows()[1] == [*source.encode("gato"), END]
+    assert encoded.tags.rows() == [source.ids_of(["<N>", "<PL>"]), source.ids_of(["<N>"])]
 
 
 def test_equal_ways_are_decided_by_a_rule():

@@ -14,7 +14,12 @@ from seq2seq.errors import OptionError
 from seq2seq.result_file import check_result_file, write_result
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
+from seq2seq.scoring.details import right_ones
+from seq2seq.scoring.evaluation import Evaluation
 from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix
+from seq2seq.scoring.material import Material
+from seq2seq.scoring.metrics import score_all
+from seq2seq.text.splits import References
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
@@ -47,6 +52,16 @@ def test_sure_and_impossible_outputs_have_bins_and_no_output_has_none():
     assert [(each.n, each.probability) for each in found.bins] == [(1, 0.0), (2, 1.0)]
     assert found.error == 0.0
     assert calibration_of([], []) == (0.0, [])
+
+
+@pytest.mark.parametrize("ignore_case", [False, True])
+def test_an_output_is_right_where_exact_match_counts_it(ignore_case):
+    items = [References("a", ["k  ae t"]), References("b", ["k ae", "K"]), References("c", ["k"])]
+    outputs, references = ["k ae t", "k", "k k"], [item.references for item in items]
+    scores = score_all(outputs, references, ["a", "b", "c"], separator=" ", ignore_case=ignore_case)
+    result = Evaluation(Material("test", items), outputs, 0, scores)
+    right = right_ones(result, separator=" ", ignore_case=ignore_case)
+    assert right == [True, ignore_case, False] and sum(right) / 3 == pytest.approx(scores.exact_match)
 
 
 def test_the_calibration_stands_under_the_scores_and_in_the_json(tiny_bundle, tmp_path, capsys):

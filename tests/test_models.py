@@ -26,7 +26,7 @@ from seq2seq.models.step import (
 )
 from seq2seq.models.trainable import TrainableTranslator
 from seq2seq.models.transducer import build_transducer
-from seq2seq.models.translator import attention_model, build_translator, decoder_inputs
+from seq2seq.models.translator import attending_decoder, build_translator, decoder_inputs
 from seq2seq.models.weights import export_weights, import_weights, named_variables
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import Batch, encode_pairs, teacher_force
@@ -311,13 +311,14 @@ def test_bahdanau_scores_are_additive_by_hand():
 
 
 @pytest.mark.parametrize("kind", ["luong", "bahdanau"])
-def test_the_attention_model_shows_the_weights_of_the_very_decoder(kind):
+def test_the_attending_decoder_shows_the_weights_of_the_very_decoder(kind):
     models = make(attention=kind)
     batch = batch_of(3)
     encoded = models.encoder(batch.source_ids)
     token_ids, real = tf.constant(batch.target_ids[:, :-1]), tf.constant(batch.source_ids != PAD)
     inputs = decoder_inputs(models, token_ids, encoded, real)
-    weights = attention_model(models)(inputs)
+    logits, *_, weights = attending_decoder(models)(inputs)
+    np.testing.assert_array_equal(logits, models.decoder(inputs)[0])
     assert weights.shape == (3, batch.target_ids.shape[1] - 1, batch.source_ids.shape[1])
     np.testing.assert_allclose(weights[0, :, 0], 1.0, atol=1e-6)  # an empty source: all on its END
 

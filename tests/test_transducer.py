@@ -9,15 +9,19 @@ import pytest
 import seq2seq
 from seq2seq.bundle import join_members, load_bundle
 from seq2seq.config import ModelConfig, TrainingConfig
+from seq2seq.decoding import State
 from seq2seq.errors import BundleError, DataError, OptionError
+from seq2seq.inference.action_writer import LimitedActions
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.translator import Translator
+from seq2seq.inference.writers import WritingLimits
 from seq2seq.presets import with_defaults
 from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, PAD, START
 from seq2seq.text.batches import teacher_force
-from seq2seq.text.edits import COPY, DELETE, first_insertion
+from seq2seq.text.edits import COPY, DELETE, action_count, first_insertion
 from seq2seq.text.pairs import Pair
+from seq2seq.text.readings import Reading
 
 LINES = ["abcd.", "efgh.", "mnop.", "abij.", "klkl."]
 SEARCHES = [{}, {"beam_size": 4, "n_best": 4}, {"temperature": 1.0, "seed": 5, "n_best": 3}]
@@ -97,6 +101,26 @@ def test_a_prefix_is_written_first_and_not_scored(transducer):
                 (scored,) = transducer.score([Pair(output.source, output.text)])
                 if output.finished:
                     np.testing.assert_allclose(scored.log_probs[len(prefix) :], output.log_probs, atol=1e-5)
+
+
+class EvenActions:
+    """Finds all actions equally probable."""
+
+    def step(self, token_ids, state):
+        return np.zeros((len(token_ids), action_count(6)), np.float32), state
+
+
+def test_an_accent_is_copied_inside_a_prefix_and_not_after_it():
+    names = ["<PAD>", "<UNK>", "<START>", "<END>", "e", "\u0301"]
+    limits = WritingLimits(np.array([9]), 0, prefix=[4, 5], not_after_prefix=[5])
+    model = LimitedActions(EvenActions(), action_count(6), limits, names)
+    source = Reading([], [4, 5, 5], ["e", "\u0301", "\u0301"])
+    token_ids, state, allowed = np.array([START], np.int32), model.start(State(np.zeros(1), ()), [source]), []
+    for _ in range(3):
+        logits, state = model.step(token_ids, state)
+        token_ids = np.array([COPY], np.int32)
+        allowed.append(bool(np.isfinite(logits[0, COPY])))
+    assert allowed == [True, True, False]
 
 
 def test_a_prefix_with_a_symbol_that_was_never_seen_is_refused(transducer):

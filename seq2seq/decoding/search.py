@@ -17,10 +17,10 @@ from seq2seq.decoding.limits import Limits
 from seq2seq.decoding.state import State, select_rows, select_sources
 from seq2seq.decoding.strategies import Candidates, Strategy
 from seq2seq.errors import Seq2SeqError
-from seq2seq.special import END, PAD, START
+from seq2seq.special import END, PAD, START, UNK
 
 # PAD, UNK and START come before END, so the ids that may be emitted begin at END or at the next id
-assert max(PAD, START) < END
+assert max(PAD, UNK, START) < END
 
 # finished sources leave the batch only when at most this share is unfinished, since the others are then copied
 UNFINISHED_SHARE = 0.75

@@ -16,7 +16,7 @@ from seq2seq.inference.forcing import Followed, fed_log_probs, followed, without
 from seq2seq.inference.protocols import ActionRuntime
 from seq2seq.inference.results import Output
 from seq2seq.inference.writers import WritingLimits, Written
-from seq2seq.special import END, START, UNK
+from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.batches import Ragged
 from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.edits import (
@@ -34,8 +34,6 @@ from seq2seq.text.edits import (
 from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
 
-JOINING = -1  # stands for source symbols that would change the last character of a prefix
-
 
 class ActionWriter:
     """Writes targets as edits of the source."""
@@ -48,7 +46,7 @@ class ActionWriter:
     def start(self, sources: Sequence[Reading]) -> State:
         """Encodes sources; tags are no part of the rows."""
         rows = np.arange(len(sources))
-        tags = Ragged([[id_ for id_ in source.tags if id_ != UNK] for source in sources])
+        tags = Ragged([source.known_tags for source in sources])
         return self.runtime.start(Ragged([[*source.ids, END] for source in sources]).padded(rows), tags.padded(rows))
 
     def row_length(self, source: Reading) -> int:
@@ -205,26 +203,23 @@ class LimitedActions:
         ids = np.arange(actions)
         self.writes = (ids == COPY) | (ids >= FIRST_SUB)
         self.moves = advances(actions)
-        prefix = [names[token] for token in limits.prefix]
-        self.numbers = {symbol: number for number, symbol in enumerate(dict.fromkeys(prefix), 1)}
-        self.wanted = np.array([self.numbers[symbol] for symbol in prefix], np.int64)
         if UNK in limits.prefix:
             raise OptionError(
-                f"--prefix: expected symbols that the model can write, got {names[UNK]} in {prefix!r}; leave out what "
-                "training never saw, or train with --architecture attention"
+                f"--prefix: expected symbols that the model can write, got {names[UNK]} in "
+                f"{[names[token] for token in limits.prefix]!r}; leave out what training never saw, or train with "
+                "--architecture attention"
             )
-        joining = np.array(limits.not_after_prefix, np.int64)
-        self.joining = np.concatenate([substitute(joining), insert(joining, len(names))])
-        self.joining_symbols = {names[token] for token in limits.not_after_prefix}
-        ids = np.array(limits.prefix, np.int64)
-        # the substitution and the insertion that write each symbol of the prefix
-        self.writers = np.stack([substitute(ids), insert(ids, len(names))], 1)
+        self.prefix, self.joining = (np.array(ids, np.int64) for ids in (limits.prefix, limits.not_after_prefix))
+        self.ids = {names[token]: token for token in (*limits.prefix, *limits.not_after_prefix)}
+        # the substitution and the insertion that write each symbol
+        self.prefix_writers, self.joining_writers = (
+            np.stack([substitute(ids), insert(ids, len(names))], 1) for ids in (self.prefix, self.joining)
+        )
 
     def start(self, state: State, sources: Sequence[Reading]) -> State:
-        """Adds what the limits need to the state of B sources: symbols written and read, and the sources' symbols."""
+        """Adds what the limits need to the state of B sources: numbers of symbols written and read, and the sources."""
         zeros = np.zeros(len(sources), np.int64)
-        numbers = self.numbers | dict.fromkeys(self.joining_symbols, JOINING)
-        copied = Ragged([[*(numbers.get(symbol, 0) for symbol in source.symbols), 0] for source in sources])
+        copied = Ragged([[*(self.ids.get(symbol, PAD) for symbol in source.symbols), PAD] for source in sources])
         shared = (state.shared, self.limits.max_lengths, copied.padded(np.arange(len(sources))))
         return State((state.rows, zeros, zeros), shared)
 
@@ -241,17 +236,17 @@ class LimitedActions:
         if over.any():
             logits[over] = -np.inf
             logits[over, END] = 0.0
-        early = written < max(self.limits.min_length, len(self.wanted))
+        early = written < max(self.limits.min_length, len(self.prefix))
         if early.any():
             logits[early, END] = -np.inf
-        inside = np.flatnonzero(written < len(self.wanted))
+        inside = np.flatnonzero(written < len(self.prefix))
         if len(inside):
             self.keep_prefix(logits, inside, written[inside], copied[each[inside]], position[inside])
         if len(self.joining):
-            just = np.flatnonzero(written == len(self.wanted))
-            logits[np.ix_(just, self.joining)] = -np.inf
-            joins = copied[each[just], np.minimum(position[just], copied.shape[1] - 1)] == JOINING
-            logits[just[joins], COPY] = -np.inf
+            just = np.flatnonzero(written == len(self.prefix))
+            logits[np.ix_(just, self.joining_writers.ravel())] = -np.inf
+            at = copied[each[just], np.minimum(position[just], copied.shape[1] - 1)]
+            logits[just[np.isin(at, self.joining)], COPY] = -np.inf
         return logits, State((after.rows, written, position), (after.shared, most, copied))
 
     def keep_prefix(
@@ -263,13 +258,13 @@ class LimitedActions:
             logits: float (N, A), changed in place.
             rows: int (R,), hypotheses inside the prefix.
             written: int (R,), symbols of the prefix that each has written.
-            copied: int (R, S), the number of each symbol of the source among those of the prefix, or 0.
+            copied: int (R, S), the target id of each source symbol that the prefix has; PAD for others.
             position: int (R,), of each in its source.
 
         """
         allowed = np.zeros((len(rows), logits.shape[1]), bool)
         each = np.arange(len(rows))
-        allowed[each[:, None], self.writers[written]] = True
+        allowed[each[:, None], self.prefix_writers[written]] = True
         allowed[:, DELETE] = True
-        allowed[:, COPY] = copied[each, np.minimum(position, copied.shape[1] - 1)] == self.wanted[written]
+        allowed[:, COPY] = copied[each, np.minimum(position, copied.shape[1] - 1)] == self.prefix[written]
         logits[rows] = np.where(allowed, logits[rows], -np.inf)

@@ -7,11 +7,8 @@ import numpy as np
 
 from seq2seq.bundle import Bundle
 from seq2seq.errors import OptionError
-from seq2seq.inference.keras_runtime import KerasTranslator
 from seq2seq.inference.translator import Translator
-from seq2seq.models.backend import tf
-from seq2seq.models.translator import attention_model, decoder_inputs
-from seq2seq.special import END, PAD, START
+from seq2seq.special import END, START
 
 
 class AttentionView(NamedTuple):
@@ -26,12 +23,12 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
     """Computes the attention weights for a given source and target.
 
     Args:
-        bundle: a translator.
+        bundle: a translator; an ensemble shows the mean of the members that attend.
         source: a line.
         target: a text, or the ids of an output.
 
     Raises:
-        OptionError: the model has no attention, or is an ensemble.
+        OptionError: the model has no attention.
 
     """
     if bundle.edits:
@@ -39,25 +36,13 @@ def view_attention(bundle: Bundle, source: str, target: str | Sequence[int]) -> 
             f"{bundle.path}: is a transducer, which reads the source at one position in each step and has no attention "
             "to show; train with --architecture attention"
         )
-    if bundle.members:
-        raise OptionError(
-            f"{bundle.path}: expected one model, got an ensemble of {len(bundle.members)}; give one member, "
-            f"such as {bundle.members[0].path}"
-        )
-    if bundle.model.attention == "none":
-        raise OptionError(f"{bundle.path}: has no attention to show; train with --attention luong or bahdanau")
-    translator = Translator(bundle, runtime="keras")
-    assert isinstance(translator.runtime, KerasTranslator)
-    models = translator.runtime.models
+    translator = Translator(bundle)
     encoded = translator.encode(source, "map", 1, lambda *_: None)
-    read = translator.source_form.row(encoded.tags + encoded.ids)
     written = [*(bundle.target_vocabulary.encode(target) if isinstance(target, str) else target), END]
-    source_ids = tf.constant([read], tf.int32)
-    inputs = tf.constant([[START, *written[:-1]]], tf.int32)
-    encoded = models.encoder(source_ids)
-    weights = attention_model(models)(decoder_inputs(models, inputs, encoded, source_ids != PAD), training=False)
+    weights = translator.writer.follow(encoded, [START, *written]).attention
+    if weights is None:
+        raise OptionError(f"{bundle.path}: has no attention to show; train with --attention luong or bahdanau")
+    read = translator.source_form.row(encoded.tags + encoded.ids)
     return AttentionView(
-        [translator.source_vocabulary.symbol(id_) for id_ in read],
-        [bundle.target_vocabulary.symbol(id_) for id_ in written],
-        np.asarray(weights)[0],
+        translator.source_vocabulary.symbols_of(read), bundle.target_vocabulary.symbols_of(written), weights
     )

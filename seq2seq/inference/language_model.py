@@ -148,13 +148,13 @@ class LanguageModel:
         texts = listed(texts, "score", "texts")
         for number, text in enumerate(texts, 1):
             check_text(text, f"text {number}")
-        if not all(texts):
+        rows = [self.vocabulary.encode(self.form.line(self.form.normalise(text))) for text in texts]
+        if not all(rows):
             raise OptionError(f"score: expected texts of at least one symbol, got {texts!r}")
         found = []
-        for text in texts:
-            ids = np.array([self.vocabulary.encode(self.form.line(self.form.normalise(text)))], np.int32)
-            log_probs, _ = text_log_probs(self.runtime, *shift(ids), self.runtime.start(1))
-            first, *rest = self.vocabulary.symbols_of(ids[0])
+        for row in rows:
+            log_probs, _ = text_log_probs(self.runtime, *shift(np.array([row], np.int32)), self.runtime.start(1))
+            first, *rest = self.vocabulary.symbols_of(row)
             found.append(Scored(first, self.form.text(rest), log_probs[0].tolist()))
         return found
 

@@ -102,8 +102,3 @@ def attending_decoder(models: TranslatorModels) -> keras.Model:
         return models.decoder
     weights = models.decoder.get_layer("attention").output[1]
     return keras.Model(models.decoder.inputs, [*models.decoder.outputs, weights], name="attending_decoder")
-
-
-def attention_model(models: TranslatorModels) -> keras.Model:
-    """Returns the decoder with the attention weights (B, T, S) as its only output, for plots."""
-    return keras.Model(models.decoder.inputs, models.decoder.get_layer("attention").output[1], name="attention_view")

@@ -7,6 +7,7 @@ from seq2seq.inference.translator import Translator
 from seq2seq.scoring.by_length import LengthScores, length_table, scores_by_length
 from seq2seq.scoring.calibration import Calibration, calibration_of, calibration_table
 from seq2seq.scoring.confusions import Confusions, confusion_table, find_confusions
+from seq2seq.scoring.edit_rate import segmented
 from seq2seq.scoring.evaluation import Evaluation
 
 
@@ -56,14 +57,17 @@ def details_of(
         if "by_length" in names
         else None,
         find_confusions(*texts, separator=separator, ignore_case=ignore_case) if "confusions" in names else None,
-        calibration_of(result.log_probs, right_ones(result, ignore_case=ignore_case))
+        calibration_of(result.log_probs, right_ones(result, separator=separator, ignore_case=ignore_case))
         if "calibration" in names
         else None,
     )
 
 
-def right_ones(result: Evaluation, *, ignore_case: bool) -> list[bool]:
-    """Returns whether each output equals a reference."""
-    fold = str.lower if ignore_case else str
+def right_ones(result: Evaluation, *, separator: str, ignore_case: bool) -> list[bool]:
+    """Returns whether each output has the symbols of a reference, as exact match counts it."""
+
+    def symbols(text: str) -> list[str]:
+        return segmented(text.lower() if ignore_case else text, separator)
+
     pairs = zip(result.outputs, result.references, strict=True)
-    return [fold(output) in map(fold, item.references) for output, item in pairs]
+    return [symbols(output) in map(symbols, item.references) for output, item in pairs]

@@ -13,13 +13,12 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
-from seq2seq.scoring.edit_rate import EditRate, ExactMatch
+from seq2seq.scoring.edit_rate import EditRate, ExactMatch, segmented
 
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # BLEU's; those of sacrebleu that need no further package
 NAMES = ("chrf", "bleu", "exact_match", "wer", "cer", "per")
 SAME_TEST = {"wer": "exact_match", "per": "cer"}  # a score, and the one with its signature, p-value and interval
 _LINES = 10_000_000  # most lines of all resamples together: sacrebleu needs 72 bytes per line
-
 
 Value = TypeVar("Value")
 
@@ -191,8 +190,9 @@ def comparable(
     """Returns outputs, and references as streams; single spaces delimit their symbols."""
 
     def spaced(text: str) -> str:
-        symbols = text.split(separator) if separator else [text]
-        return " ".join(symbol.replace(" ", "␣") for symbol in symbols if symbol) if separator else text
+        if not separator:
+            return text
+        return " ".join(symbol.replace(" ", "␣") for symbol in segmented(text, separator))
 
     return [spaced(output) for output in outputs], transpose_references(
         [[spaced(reference) for reference in several] for several in references]

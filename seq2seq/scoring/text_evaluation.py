@@ -37,7 +37,7 @@ def text_scores(nats: float, *, symbols: int, unknown: int, symbols_per_characte
 class HeldOut(NamedTuple):
     """A text as ids of the model's vocabulary, and where its scored part begins."""
 
-    ids: np.ndarray  # uint (N,)
+    ids: np.ndarray  # int (N,)
     split: int  # index of the first scored symbol
     characters: int  # of the scored part
 
@@ -84,9 +84,9 @@ def given_text(model: LanguageModel, data: str) -> HeldOut:
     encode = make_encoder(model.vocabulary, model.form, np.min_scalar_type(len(model.vocabulary) - 1))
     with dataset.paths["all"].open("rb") as file:
         blocks = list(read_blocks(file, model.form, name=data, encoding=model.bundle.data.encoding))
-    ids = np.concatenate([encode(block) for block in blocks])
+    ids = np.concatenate([np.zeros(0, np.int64), *map(encode, blocks)])
     if len(ids) < 2:
-        raise DataError(f"{data}: expected a text of at least 2 symbols, got {len(ids)}")
+        raise DataError(f"{data}: expected a text of at least 2 symbols, got {len(ids)}; give a longer one")
     return HeldOut(ids, 1, sum(map(len, blocks)))
 
 

@@ -85,12 +85,6 @@ class Ragged:
         ends = (self.starts + self.lengths).tolist()
         return [self.flat[start:end].tolist() for start, end in zip(self.starts.tolist(), ends, strict=True)]
 
-    def mapped(self, table: np.ndarray) -> "Ragged":
-        """Returns rows of the same lengths with an entry of the table, int (V,), for each id."""
-        other = Ragged(())
-        other.lengths, other.starts, other.flat = self.lengths, self.starts, table[self.flat].astype(np.int32)
-        return other
-
     def padded(self, rows: np.ndarray) -> np.ndarray:
         """Returns int32 (R, L): the rows of the given numbers, int (R,), right-padded with PAD to the longest."""
         lengths = self.lengths[rows]

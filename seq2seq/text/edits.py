@@ -16,10 +16,10 @@ from seq2seq.text.edit_lattice import DELETED, INSERTED
 from seq2seq.text.readings import Reading
 
 COPY, DELETE = SPECIAL_COUNT, SPECIAL_COUNT + 1
-FIRST_SUB = SPECIAL_COUNT + 2  # SUB of the target id UNK; the other ids follow in their order
+FIRST_SUB = SPECIAL_COUNT + 2  # SUB of the first target symbol; the other symbols follow in the order of their ids
 
-
-# A search never takes an action below END. These two only let `score` read targets with symbols that no source has.
+# A search never takes an action below END. These two let `score` and validation read a target with a symbol that the
+# model cannot write, and that is not copied.
 SUB_UNKNOWN, INS_UNKNOWN = UNK, START
 
 

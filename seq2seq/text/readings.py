@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from seq2seq.special import UNK
+
 
 class Replacement(NamedTuple):
     """What `oov="map"` makes of one unknown symbol in a line."""
@@ -16,9 +18,14 @@ class Replacement(NamedTuple):
 class Reading(NamedTuple):
     """A line as a model reads it."""
 
-    tags: list[int]
+    tags: list[int]  # ids
     ids: list[int]  # of the text, without END
     symbols: list[str]  # one for each id: what is written where a model copies it, also if the model never saw it
+
+    @property
+    def known_tags(self) -> list[int]:
+        """The tags that the model knows; a transducer, which adds up the vectors of tags, leaves the others out."""
+        return [tag for tag in self.tags if tag != UNK]
 
 
 def located_parts(text: str, separator: str, first_column: int) -> Iterator[tuple[int, str]]:

@@ -160,7 +160,7 @@ class Vocabulary:
                 known = [part for mapped in read if mapped is not None for part in mapped]
                 shown = None if None in read else self.join(known)
                 found.append(Replacement(column, symbol, code_points(symbol), shown))
-        return sorted(found)
+        return found
 
     def decode(self, ids: Iterable[int]) -> str:
         """Joins the symbols of ids with the separator, or composes the parts of characters; skips special ids.

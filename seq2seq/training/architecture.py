@@ -5,52 +5,56 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.special import END, PAD
+from seq2seq.special import END, PAD, SPECIAL_COUNT
 from seq2seq.text.batches import EncodedPairs, Ragged
 from seq2seq.text.edit_distance import EditDistance
-from seq2seq.text.edits import canonical_paths
+from seq2seq.text.edits import canonical_paths, symbol_numbers
 from seq2seq.text.pairs import Pair
+from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
 
 SAMPLE = 1000  # pairs that decide
 LARGEST_SHARE = 0.7  # of the targets' own uncertainty that may be left when the edits are known
 
 
-class _Ids(NamedTuple):
-    tags: Ragged
-    sources: Ragged  # without END
-    targets: Ragged  # without START and END
+class _Read(NamedTuple):
+    """Pairs as a transducer reads them."""
+
+    sources: list[Reading]
+    targets: list[Reading]
+
+    def ids(self) -> tuple[Ragged, Ragged]:
+        """Returns the ids of sources, without END, and of targets, without START and END."""
+        return Ragged([one.ids for one in self.sources]), Ragged([one.ids for one in self.targets])
 
 
-def read_ids(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> _Ids:
-    """Returns the ids of pairs; symbols that are not in the training part are UNK."""
-    read = [source.read(pair.source, oov="unk") for pair in pairs]
-    targets = Ragged([target.encode(pair.target, oov="unk") for pair in pairs])
-    return _Ids(Ragged([one.tags for one in read]), Ragged([one.ids for one in read]), targets)
+def read(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> _Read:
+    """Reads pairs as decoding and scoring read them; a target symbol that is not in the training part is UNK."""
+    return _Read([source.read(pair.source) for pair in pairs], [target.read(pair.target, oov="unk") for pair in pairs])
 
 
 def same_symbols(source: Vocabulary, target: Vocabulary) -> np.ndarray:
     """Returns int (S,): for each source id the target id of the same symbol, PAD where there is none."""
-    ids = target.ids_of(source.symbols_of(range(len(source))))
-    return np.where(np.isin(ids, target.ids_of(target.symbols)), ids, PAD)
+    ids = np.array(target.ids_of(source.symbols_of(range(len(source)))))
+    return np.where(ids >= SPECIAL_COUNT, ids, PAD)
 
 
 def learn_edits(
     pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary, weights: np.ndarray | None = None
 ) -> EditDistance:
     """Learns the edit distance of pairs; `weights`, float (R,), say how much each counts."""
-    ids, same = read_ids(pairs, source, target), same_symbols(source, target)
-    return EditDistance.learn(ids.sources, ids.targets, same, target_size=len(target), counts=weights)
+    ids = read(pairs, source, target).ids()
+    return EditDistance.learn(*ids, same_symbols(source, target), target_size=len(target), counts=weights)
 
 
 def encode_actions(
     pairs: Sequence[Pair], edits: EditDistance, source: Vocabulary, target: Vocabulary, weights: np.ndarray
 ) -> EncodedPairs:
     """Turns pairs into sources and edit actions; `weights`, float32 (R,), are those of the rows."""
-    ids, same = read_ids(pairs, source, target), same_symbols(source, target)
-    keys = ids.sources.mapped(np.where(same == PAD, -1, same))
-    paths = canonical_paths(edits, ids.sources, ids.targets, keys, ids.targets, target_size=len(target))
-    return EncodedPairs(Ragged([[*row, END] for row in ids.sources.rows()]), paths, weights, ids.tags)
+    rows = read(pairs, source, target)
+    paths = canonical_paths(edits, *rows.ids(), *symbol_numbers(*rows), target_size=len(target))
+    sources, tags = Ragged([[*one.ids, END] for one in rows.sources]), Ragged([one.known_tags for one in rows.sources])
+    return EncodedPairs(sources, paths, weights, tags)
 
 
 def uncertainty_left(pairs: Sequence[Pair], source: Vocabulary, target: Vocabulary) -> float:
@@ -63,9 +67,9 @@ def uncertainty_left(pairs: Sequence[Pair], source: Vocabulary, target: Vocabula
     half = max(1, len(chosen) // 2)
     learnt, held = ([pairs[index] for index in part] for part in (chosen[:half], chosen[-half:]))
     edits = learn_edits(learnt, source, target)
-    sources, targets = read_ids(held, source, target)[1:]
+    sources, targets = read(held, source, target).ids()
     symbols = int(targets.lengths.sum())
-    counts = np.bincount(read_ids(learnt, source, target).targets.flat, minlength=len(target)) + 1.0
+    counts = np.bincount(read(learnt, source, target).ids()[1].flat, minlength=len(target)) + 1.0
     unigram = -np.log(counts / counts.sum())[targets.flat].sum() / symbols
     given_source = edits.log_probs(sources, targets) - edits.source_log_probs(sources)
     return float(-given_source.sum() / symbols / unigram)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import Bundle, join_members, save_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, check_part, kind_in, read_record
+from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, kind_in, read_record
 from seq2seq.errors import BundleError
 from seq2seq.files import read_json
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
+from seq2seq.inference.verification import part_checks
 from seq2seq.scoring.evaluation import headline, metrics_of
 from seq2seq.scoring.text_evaluation import evaluate_text
 from seq2seq.text.datasets import load_pairs
@@ -132,8 +133,8 @@ def is_whole(folder: Path) -> bool:
     if kind_in(folder) is None:
         return False
     try:
-        for name, expected in read_record(folder)["sha256"].items():
-            check_part(folder, name, expected)
+        for check in part_checks(folder):
+            check()
     except BundleError:
         return False
     return True

@@ -88,7 +88,7 @@ def with_labelled(train: EncodedPairs, more: Labelled, *, tags_apart: bool) -> E
     """Adds rows of weight 1 with the teacher's outputs as targets; `tags_apart`: tags are no part of the source."""
     if not more.sources:
         return train
-    tags = [[id_ for id_ in one.tags if id_ != UNK] if tags_apart else one.tags for one in more.sources]
+    tags = [one.known_tags if tags_apart else one.tags for one in more.sources]
     sources = [[*([] if tags_apart else one.tags), *one.ids, END] for one in more.sources]
     return EncodedPairs(
         Ragged([*train.sources.rows(), *sources]),
