@@ -27,7 +27,7 @@ TABLE = """
                 decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  doctor  adopt
 missing         gone   gone   gone    gone     gone     gone   gone   gone    gone    gone    gone   nothing nothing nothing gone    gone
 folder          folder folder folder  folder   parts    parts  parts  folder  folder  folder  folder model   model   model   holds   holds
-no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    denied  denied
+no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    denied  keras
 device          long   long   long    large    device   device device device  device  large   large  file    file    file    gone    gone
 empty           ok     ok     ok      ok       empty    empty  empty  empty   empty   empty   ok     file    file    file    json    keras
 binary          utf-8  utf-8  utf-8   utf-8    utf-8    utf-8  utf-8  utf-8   utf-8   utf-8   toml   file    file    file    json    keras
@@ -92,8 +92,8 @@ COLUMNS = {
     "evaluate": Column("evaluate --model {tiny} --max-length 3 --bootstrap 0 --data {file}", ".tsv", True, True),
     "sweep": Column("sweep --model {tiny} --seed 1 --json --samples 1 --lines 2 --temperatures 1 --data {file}", ".tsv",
                     True, True),
-    "train": Column("train --data {file} --model {new} --dry-run", ".tsv", True, True),
-    "distill": Column("distill --teacher {tiny} --unlabelled {file} --model {new} --dry-run"),
+    "train": Column("train --data {file} --model {new}", ".tsv", True, True),
+    "distill": Column("distill --teacher {tiny} --unlabelled {file} --model {new}"),
     "data": Column("data ita-eng --file {file}", pairs=True),
     "licence": Column("models shrink {tiny} {new} --licence {file}"),
     "config": Column("decode --model {tiny} -i {tiny}.tsv --config {file}", ".toml"),
@@ -147,9 +147,8 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def no_model_is_built(monkeypatch):
-    """Lets training read and encode its data, and stop where it would build a model."""
-    monkeypatch.setattr(trainer, "build_task", lambda run, prepared: None)
-    monkeypatch.setattr(trainer, "preview", lambda *arguments, **options: [])
+    """Lets training read and encode its data, and end where it would build a model."""
+    monkeypatch.setattr(trainer, "begin", lambda run, prepared: (run, None))
 
 
 def forbid(monkeypatch, path):
