@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import seq2seq
+from seq2seq import evaluate
 from seq2seq.adopt import main
 from seq2seq.adoption import adopt
 from seq2seq.adoption.likelihood import Likelihood
@@ -105,6 +106,35 @@ def test_a_folder_predicts_what_the_original_predicts(style, tmp_path):
     model = adoptable.lively(STYLES[style]())
     translator = adopt(model, written(PAIRS, tmp_path), tmp_path / "model", arrays=arrays)
     agrees(translator, model, arrays, PAIRS)
+
+
+def test_evaluate_finds_the_data_of_an_adopted_model(tmp_path, capsys):
+    arrays = first(id_arrays(PAIRS), 150)
+    model = adoptable.lively(embedding_models(units=10)[0])
+    data = written(PAIRS, tmp_path, "tut.txt")
+    adopt(model, data, tmp_path / "model", arrays=arrays, rows=150)
+    trained = {source for source, _ in PAIRS[:150]}
+    left = {source for source, _ in PAIRS[150:]} - trained
+    options = ["--model", str(tmp_path / "model"), "--bootstrap", "0"]
+    assert evaluate.main([*options, "--json", "--by", "source"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["data"], found["n"]) == ("tut, rows after the first 150", len(left))
+    assert evaluate.main([*options, "--split", "validation"]) == 2
+    assert (
+        "--split validation: " in (said := capsys.readouterr().err) and "which rows validated it is not known" in said
+    )
+    data.write_text("changed\tdata\n")
+    assert evaluate.main(options) == 2
+    assert "expected the data it was trained on, 'tut' with sha256 " in capsys.readouterr().err
+
+
+def test_evaluate_says_where_an_adopted_model_saw_all_rows(tmp_path, capsys):
+    model = adoptable.lively(embedding_models(units=10)[0])
+    adopt(model, written(PAIRS, tmp_path), tmp_path / "model", arrays=id_arrays(PAIRS))
+    assert evaluate.main(["--model", str(tmp_path / "model"), "--bootstrap", "0", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["data"] == "pairs, all rows"
+    assert "the model was trained on all of its 200 rows, so the scores show what it remembers" in err
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -404,7 +434,10 @@ def test_attention_to_padding_that_the_encoder_skips_is_refused(tmp_path):
 
 
 def test_a_model_that_has_learnt_nothing_is_refused(tmp_path):
-    with pytest.raises(Seq2SeqError, match="predictions are likely.*--vocabulary FILE.json"):
+    with pytest.raises(
+        Seq2SeqError,
+        match=r"^the model has learnt nothing: .*even chances for its 11 symbols do \(2\.40\).*--vocabulary FILE\.json",
+    ):
         adopt(adoptable.lively(embedding_models(units=8)[0]), written(PAIRS, tmp_path), tmp_path / "model")
     assert not list(tmp_path.glob("model*"))
 
