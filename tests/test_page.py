@@ -1,5 +1,6 @@
 """The page of the service, used in a real browser; skipped where no Chromium is installed."""
 
+import itertools
 import json
 import re
 import shutil
@@ -233,7 +234,7 @@ def test_an_output_goes_when_another_text_is_refused(opened):
     typed(page)
     page.fill("#source", "a" * 501)
     page.wait_for_selector("#problem:not([hidden])")
-    assert page.locator("#problem").text_content().startswith("q: expected at most 500 symbols, got 501")
+    assert page.locator("#problem").text_content().startswith("Source text: expected at most 500 symbols, got 501")
     assert page.locator("#panel-translate .symbol").count() == 0
 
 
@@ -287,6 +288,134 @@ def test_the_page_asks_for_a_key_until_one_is_right(browser, tiny_bundle):
         page.keyboard.press("Enter")
         page.wait_for_selector("#source")
         assert errors == []
+
+
+def test_an_example_of_the_model_is_translated_by_a_click(opened, served):
+    page = opened()
+    examples = page.locator(".example")
+    source = examples.first.text_content()
+    canary = json.loads((served["translator"] / "canary.json").read_text())
+    assert examples.all_text_contents() == [entry["source"] for entry in canary[:3]]
+    with page.expect_response("**/explain"):
+        examples.first.click()
+    page.wait_for_selector("#panel-translate .symbol")
+    assert page.input_value("#source") == source
+    assert shown(page) == seq2seq.load(served["translator"]).translate([source])[0]
+
+
+def test_a_view_takes_a_model_of_its_kind_and_gives_the_other_one_back(opened):
+    page = opened()
+    page.select_option("#model", label="edits")
+    chosen = "document.getElementById('model').selectedOptions[0].textContent"
+    page.click("#tab-write")
+    assert page.evaluate(chosen) == "language"
+    page.click("#tab-compare")
+    assert page.evaluate(chosen) == "edits"
+    groups = page.locator("#model optgroup").evaluate_all("all => all.map((each) => each.label)")
+    assert groups == ["Translators", "Transducers", "Language models"]
+
+
+def test_a_view_without_a_model_says_how_to_get_one(browser, tiny_bundle):
+    with running(make_app(tiny_bundle())) as address, browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(address)
+        page.click("#tab-write")
+        expected = "The service has no language model. Start it with one, such as: seq2seq serve --model prose"
+        assert page.locator("#panel-write").text_content() == expected
+
+
+def test_the_source_stays_when_strategies_are_compared(opened):
+    page = opened()
+    typed(page)
+    page.click("#tab-compare")
+    assert page.input_value("#compared") == SOURCE
+
+
+def test_the_symbol_whose_distribution_is_shown_is_marked(opened):
+    page = opened()
+    typed(page)
+    marked = page.locator(".symbol.looked")
+    assert marked.count() == 1
+    page.locator(".symbol").nth(1).focus()
+    assert marked.count() == 1
+    assert page.evaluate("[...document.querySelectorAll('.symbol')].findIndex((one) => one.matches('.looked'))") == 1
+    assert page.locator(".distribution .quiet").first.text_content() == f"After “{shown(page)[0]}”"
+
+
+def test_long_names_of_source_symbols_do_not_lie_on_each_other(opened):
+    page = opened()
+    boxes = """(names) => import('/static/heatmap.js').then(({mapOf}) => {
+      const map = mapOf({symbols: [{symbol: "a"}], source: names, attention: [names.map(() => 1 / names.length)]});
+      document.getElementById('main').append(map);
+      return [...map.querySelectorAll('text')].slice(0, names.length).map((each) => each.getBoundingClientRect());
+    })"""
+    for names in (["<SBJV>", "<FUT>", "<2>"], ["a", "語", "b"]):
+        found = page.evaluate(boxes, names)
+        assert all(one["right"] <= other["left"] + 1 for one, other in itertools.pairwise(found)), names
+
+
+@pytest.mark.parametrize(
+    ("high", "expected"),
+    [(3.02, [0, 1, 2, 3, 4]), (84.5, [0, 20, 40, 60, 80, 100]), (0.004, [0, 0.001, 0.002, 0.003, 0.004]), (0, [0, 1])],
+)
+def test_the_axis_of_a_chart_has_round_values(opened, high, expected):
+    page = opened()
+    texts = page.evaluate(
+        """(high) => import('/static/charts.js').then(({lineChart}) =>
+          [...lineChart('loss', [{name: 'a', points: [[1, high], [2, 0]]}]).querySelectorAll('text')]
+            .filter((each) => each.getAttribute('text-anchor') === 'end').map((each) => Number(each.textContent)))""",
+        high,
+    )
+    assert texts[: len(expected)] == expected
+
+
+def test_a_log_probability_of_nearly_zero_has_no_sign(opened):
+    page = opened()
+    found = page.evaluate("import('/static/dom.js').then(({nats}) => [-0.001, 0, -0.006, -12.345].map(nats))")
+    assert found == ["0.00", "0.00", "−0.01", "−12.35"]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_all_views_can_be_chosen_on_a_narrow_screen(opened, locale):
+    page = opened(width=360, locale=locale)
+    tabs = page.locator("[role=tab]").all()
+    assert len(tabs) == 5
+    for tab in tabs:
+        box = tab.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+    assert len({tab.bounding_box()["y"] for tab in tabs}) == 1
+
+
+def luminance(colour):
+    """Relative luminance of 0 to 255 for red, green and blue. Source: WCAG 2.2."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in np.array(colour) / 255]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one, other):
+    """Contrast of two colours, 1 to 21."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_and_controls_have_the_contrast_that_wcag_asks_for(theme):
+    from seq2seq.serving.app import PAGE
+
+    style = (PAGE / "style.css").read_text(encoding="utf-8")
+    block = re.search(rf'data-theme="{theme}"\] \{{(.*?)\}}', style, re.DOTALL)[1]
+    named = dict(re.findall(r"--([\w-]+): ([^;]+);", block))
+    colours = {name: np.array([int(value[at : at + 2], 16) for at in (1, 3, 5)])
+               for name, value in named.items() if value.startswith("#")}  # fmt: skip
+    colours |= {name: np.array([*map(int, named[name].split())]) for name in ("accent", "doubt", "warm")}
+    strongest = float(named["strongest"])
+    colours["uncertain"] = strongest * colours["doubt"] + (1 - strongest) * colours["card"]
+    texts = "text/ground quiet/ground text/card quiet/card bad/card good/ground warm/card accent/card card/accent"
+    for pair in f"{texts} text/mark text/uncertain".split():
+        assert contrast(*(colours[name] for name in pair.split("/"))) >= 4.5, pair
+    for pair in "control/card control/ground warm/card accent/ground".split():
+        assert contrast(*(colours[name] for name in pair.split("/"))) >= 3, pair
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

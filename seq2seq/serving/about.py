@@ -18,6 +18,7 @@ class ShownModel(BaseModel):
     kind: str = Field(description="translator, transducer or language model")
     source: str | None = Field(description="code of the source language; null for a language model")
     target: str | None
+    examples: list[str] = Field(description="a few sources that the model reads well; empty for a language model")
 
 
 class ModelsShown(BaseModel):
@@ -44,10 +45,16 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
-def shown(served: Served) -> dict[str, str | None]:
+def shown(served: Served) -> dict[str, object]:
     """Describes a model for the page."""
     source, target = (side.code if side else None for side in (served.source, served.target))
-    return {"id": served.name, "kind": kind_of(served), "source": source, "target": target}
+    return {
+        "id": served.name,
+        "kind": kind_of(served),
+        "source": source,
+        "target": target,
+        "examples": list(served.examples),
+    }
 
 
 def kind_of(served: Served) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from seq2seq.api import LanguageModel, Translator, load
 from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import CONFIG
+from seq2seq.bundle_record import CANARY, CONFIG
 from seq2seq.errors import OptionError
+from seq2seq.inference.canary import read_canary
 from seq2seq.serving.refusals import Refusal
 from seq2seq.text.datasets import ANKI_NAME
 
@@ -19,6 +20,7 @@ LANGUAGES = {
     "ukr": ("uk", "Ukrainian"), "kor": ("ko", "Korean"), "ara": ("ar", "Arabic"), "hun": ("hu", "Hungarian"),
 }  # fmt: skip
 AUTO = "auto"
+EXAMPLES, LONGEST_EXAMPLE = 3, 60  # sources that the page offers, and characters of one
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Served:
     created: int  # seconds since 1970
     source: Language | None = None
     target: Language | None = None
+    examples: Sequence[str] = ()  # sources that the model reads well
 
 
 class Models:
@@ -121,8 +124,14 @@ def load_models(folders: Sequence[Path], sources: Sequence[str] = (), targets: S
         source, target = languages_of(model.bundle, name)
         source = language(sources[place]) if place < len(sources) else source
         target = language(targets[place]) if place < len(targets) else target
-        found[name] = Served(name, model, created, source, target)
+        found[name] = Served(name, model, created, source, target, examples_of(folder))
     return Models(list(found.values()))
+
+
+def examples_of(folder: Path) -> list[str]:
+    """Returns a few short sources whose outputs are far from a tie."""
+    sources = [entry["source"] for entry in read_canary(folder / CANARY)]
+    return [source for source in sources if len(source) <= LONGEST_EXAMPLE][:EXAMPLES]
 
 
 def languages_of(bundle: Bundle, name: str) -> tuple[Language, Language]:

@@ -10,17 +10,27 @@ import {translateView} from "./translate.js";
 import {writeView} from "./write.js";
 
 const VIEWS = {translate: translateView, compare: compareView, write: writeView, runs: runsView, doctor: doctorView};
+const KINDS = ["translator", "transducer", "language model"];
 const THEMES = ["auto", "dark", "light"];
 
-const page = {models: [], model: null, doctor: false, open: null, shown: null, draw: () => {}};
+const writes = (model) => model.kind === "language model";
+const SUITS = {translate: (model) => !writes(model), compare: (model) => !writes(model), write: writes};
+/** Names of the service's fields in the page's words. */
+const FIELDS = {q: "source", max_tokens: "length", beam_size: "beamSize", prompt: "prompt", temperature: "temperature", seed: "seed"};
 
-/** What a view is given: the chosen model, and how to tell the user that something failed. */
+const page = {models: [], model: null, recent: [], doctor: false, open: null, shown: null, draw: () => {}};
+
+/** What a view is given: the chosen model, the source that was typed, and how to tell the user that something failed. */
 const context = {
+  typed: {text: ""},
   get model() {
     return page.model;
   },
-  fail: (error) => showProblem(error instanceof ServiceError ? error.message : error ? words("failed", {reason: error.message}) : null),
+  fail: (error) => showProblem(error instanceof ServiceError ? inWords(error.message) : error ? words("failed", {reason: error.message}) : null),
 };
+
+/** The service's message with the page's name for the field that it begins with. */
+const inWords = (message) => message.replace(/^(\w+)(?=: )/, (field) => (FIELDS[field] ? words(FIELDS[field]) : field));
 
 async function start() {
   translateFixed();
@@ -47,6 +57,7 @@ async function start() {
   const first = page.model?.kind === "language model" ? "write" : "translate";
   open(available().includes(wanted) ? wanted : first);
   page.draw = () => {
+    drawKinds();
     drawTabs();
     open(page.open);
   };
@@ -60,20 +71,39 @@ const available = () => Object.keys(VIEWS).filter((name) => name !== "doctor" ||
 
 function drawModels() {
   const choice = document.getElementById("model");
-  choice.replaceChildren(...page.models.map((model, index) => html("option", {value: index}, model.id)));
-  page.model = page.models[0] ?? null;
+  page.model ??= page.models[0] ?? null;
+  drawKinds();
   choice.addEventListener("change", () => {
-    page.model = page.models[Number(choice.value)];
-    const writes = page.model.kind === "language model";
-    const misplaced = writes ? ["translate", "compare"] : ["write"];
-    open(misplaced.includes(page.open) ? (writes ? "write" : "translate") : page.open);
+    choose(page.models[Number(choice.value)]);
+    const suits = SUITS[page.open]?.(page.model) ?? true;
+    open(suits ? page.open : writes(page.model) ? "write" : "translate");
   });
+}
+
+function drawKinds() {
+  const option = (model) => html("option", {value: page.models.indexOf(model), selected: model === page.model}, model.id);
+  const groups = KINDS.map((kind) => html("optgroup", {label: words(kind)}, page.models.filter((model) => model.kind === kind).map(option)));
+  document.getElementById("model").replaceChildren(...groups.filter((group) => group.children.length));
+}
+
+function choose(model) {
+  page.model = model;
+  page.recent.unshift(model);
+  document.getElementById("model").value = page.models.indexOf(model);
+}
+
+/** A view that needs another kind of model takes the one of that kind that was used last, if the service has one. */
+function suit(name) {
+  const suits = SUITS[name];
+  if (!page.model || !suits || suits(page.model)) return;
+  const other = [...page.recent, ...page.models].find(suits);
+  if (other) choose(other);
 }
 
 function drawTabs() {
   const names = available();
   const tabs = names.map((name) =>
-    html("button", {type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, onclick: () => open(name)}, words(name)),
+    html("button", {type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, "data-label": words(name), onclick: () => open(name)}, words(name)),
   );
   const list = document.getElementById("tabs");
   list.replaceChildren(...tabs);
@@ -90,6 +120,7 @@ function drawTabs() {
 function open(name) {
   page.shown?.close?.();
   page.open = name;
+  suit(name);
   history.replaceState(null, "", `#${name}`);
   showProblem(null);
   for (const each of Object.keys(VIEWS)) {

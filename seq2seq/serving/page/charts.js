@@ -1,25 +1,28 @@
 // Line charts and bars as SVG, without a library.
 
 import {html, svg} from "./dom.js";
+import {words} from "./words.js";
 
-const WIDTH = 460, HEIGHT = 220, LEFT = 46, BOTTOM = 26, RIGHT = 12, TOP = 12;
+const WIDTH = 460, HEIGHT = 220, LEFT = 46, BOTTOM = 30, RIGHT = 12, TOP = 12;
 
 /**
- * Draws lines over a common x axis.
+ * Draws lines over the epochs; values from 0 on.
  * @param {string} title what the figure shows.
  * @param {{name: string, points: number[][]}[]} lines points are [x, y].
  */
 export function lineChart(title, lines) {
   const all = lines.flatMap((line) => line.points);
   if (!all.length) return html("p", {class: "quiet"}, title);
-  const [minX, maxX] = range(all.map(([x]) => x)), [minY, maxY] = range(all.map(([, y]) => y));
+  const [minX, maxX] = range(all.map(([x]) => x)), ticks = ticksOf(Math.max(...all.map(([, y]) => y)));
+  const [minY, maxY] = [Math.min(0, ...all.map(([, y]) => y)), ticks.at(-1)];
   const x = (value) => LEFT + ((value - minX) / (maxX - minX)) * (WIDTH - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - ((value - minY) / (maxY - minY)) * (HEIGHT - TOP - BOTTOM);
   const chart = svg("svg", {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img"}, svg("title", {}, described(title, lines)));
-  for (const value of [minY, (minY + maxY) / 2, maxY]) {
+  for (const value of ticks) {
     chart.append(svg("line", {x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "rule"}), svg("text", {x: LEFT - 6, y: y(value) + 4, "text-anchor": "end"}, short(value)));
   }
   for (const value of [minX, maxX]) chart.append(svg("text", {x: x(value), y: HEIGHT - 8, "text-anchor": value === minX ? "start" : "end"}, short(value)));
+  chart.append(svg("text", {x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 8, "text-anchor": "middle"}, words("epoch")));
   lines.forEach((line, index) => {
     const points = line.points.map(([px, py]) => `${x(px)},${y(py)}`).join(" ");
     chart.append(svg("polyline", {points, class: `line line-${index}`}));
@@ -41,6 +44,14 @@ export function barChart(title, values) {
 const described = (title, lines) => `${title}: ${lines.map((line) => `${line.name} ${short(line.points[0][1])} – ${short(line.points.at(-1)[1])}`).join(", ")}`;
 
 export const short = (value) => (Number.isInteger(value) ? String(value) : Number(value.toPrecision(3)).toString());
+
+/** Two to six round values from 0 to at least `high`. */
+function ticksOf(high) {
+  if (!(high > 0)) return [0, 1];
+  const size = 10 ** Math.floor(Math.log10(high));
+  const step = [0.2, 0.5, 1, 2].map((each) => each * size).find((each) => high / each <= 5.001) ?? 5 * size;
+  return Array.from({length: Math.ceil(high / step - 1e-9) + 1}, (_, place) => Number((place * step).toPrecision(6)));
+}
 
 function range(values) {
   const low = Math.min(...values), high = Math.max(...values);

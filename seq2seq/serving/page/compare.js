@@ -2,32 +2,35 @@
 
 import {post} from "./api.js";
 import {distributionPanel} from "./distribution.js";
-import {html, whenPaused} from "./dom.js";
+import {html, nats, whenPaused} from "./dom.js";
 import {symbolLine} from "./symbols.js";
 import {treeOf} from "./tree.js";
 import {words} from "./words.js";
 
-const kept = {text: "", beam: 4, seed: 1, temperatures: "0.4 0.7 1.0 1.4"};
+const kept = {beam: 4, seed: 1, temperatures: "0.4 0.7 1.0 1.4"};
 
 export function compareView(panel, context) {
   if (context.model?.kind === "language model") {
-    panel.replaceChildren(html("p", {}, words("needTranslator")));
+    panel.replaceChildren(html("p", {class: "card"}, words("needTranslator")));
     return {};
   }
   const text = html("textarea", {id: "compared", rows: 2, dir: "auto", placeholder: words("example"), spellcheck: "false"});
-  text.value = kept.text;
+  text.value = context.typed.text;
   const beam = html("input", {id: "beam", type: "number", min: 2, max: 20, value: kept.beam});
   const seed = html("input", {id: "seed", type: "number", min: 0, value: kept.seed});
   const temperatures = html("input", {id: "temperatures", value: kept.temperatures, inputmode: "decimal"});
   const columns = html("div", {class: "strategies"});
+  const about = html("p", {class: "quiet"}, words("compareHint"));
   const tree = html("div", {class: "card", hidden: true});
   const distribution = distributionPanel();
   distribution.element.hidden = true;
 
   const draw = async () => {
-    Object.assign(kept, {text: text.value, beam: Number(beam.value), seed: Number(seed.value), temperatures: temperatures.value});
+    context.typed.text = text.value;
+    Object.assign(kept, {beam: Number(beam.value), seed: Number(seed.value), temperatures: temperatures.value});
     const source = text.value.replace(/\s*\n\s*/g, " ").trim();
     const asked = source ? strategies() : [];
+    about.hidden = Boolean(source);
     columns.replaceChildren(...asked.map(({title}) => html("section", {class: "card"}, html("h2", {}, title))));
     tree.hidden = distribution.element.hidden = !source;
     let failed = null;
@@ -35,10 +38,9 @@ export function compareView(panel, context) {
       try {
         const found = await post("explain", {model: context.model.id, q: source, alternatives: 500, ...options}, `compare-${index}`);
         if (!found) return;
-        const facts = html("p", {class: "quiet"}, words("symbols", {count: found.symbols.length}), " · ", found.score.toFixed(2));
-        columns.children[index]?.append(symbolLine(found, {chosen: (place) => distribution.show(found, place)}), facts);
+        const facts = html("p", {class: "quiet"}, words("symbols", {count: found.symbols.length}), " · ", words("nats", {score: nats(found.score)}));
+        columns.children[index]?.append(symbolLine(found, {looked: index === 0 ? 0 : null, chosen: (place) => distribution.show(found, place)}), facts);
         if (found.tree) tree.replaceChildren(treeOf(found));
-        if (index === 0) distribution.show(found, 0);
       } catch (error) {
         failed = error;
       }
@@ -58,6 +60,7 @@ export function compareView(panel, context) {
   panel.replaceChildren(
     html("div", {class: "stack"}, html("label", {for: "compared"}, words("source")), text),
     html("div", {class: "row"}, labelled(beam, "beamSize"), labelled(seed, "seed"), labelled(temperatures, "temperatures")),
+    about,
     columns,
     html("div", {class: "columns"}, tree, distribution.element),
   );

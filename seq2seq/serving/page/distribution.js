@@ -31,7 +31,7 @@ export function distributionPanel() {
     const [explanation, place] = shown;
     const entry = explanation.symbols[place];
     const written = explanation.symbols.slice(0, place).map((each) => each.symbol ?? "").join("");
-    heading.textContent = words("after", {text: written.slice(-40)});
+    heading.textContent = written ? words("after", {text: written.slice(-40)}) : words("atStart");
     const after = reshaped(entry.alternatives.map((each) => each.probability), temperature);
     const rows = entry.alternatives.slice(0, SHOWN).map((each, index) => row(visible(each.symbol), after[index], each.probability, each.symbol === entry.symbol));
     const rest = entry.alternatives.length - SHOWN;
@@ -39,7 +39,7 @@ export function distributionPanel() {
     bars.replaceChildren(...rows);
   };
   slider.addEventListener("input", draw);
-  const element = html("section", {class: "card distribution", "aria-label": words("distribution")}, html("h2", {}, words("distribution")), heading, html("div", {class: "row"}, html("label", {for: "temperature"}, words("temperature")), slider, value), bars, html("p", {class: "quiet"}, words("temperatureHint")));
+  const element = html("section", {class: "card stack distribution", "aria-label": words("distribution")}, html("h2", {}, words("distribution")), heading, html("div", {class: "row"}, html("label", {for: "temperature"}, words("temperature")), slider, value), bars, html("p", {class: "quiet"}, words("temperatureHint")));
   return {
     element,
     show(explanation, place) {

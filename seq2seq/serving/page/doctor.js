@@ -7,7 +7,7 @@ import {words} from "./words.js";
 
 export function doctorView(panel, context) {
   const picker = html("input", {type: "file", id: "files", multiple: true, class: "unseen", accept: ".npz,.keras,.h5,.hdf5,.json"});
-  const zone = html("label", {class: "card drop", for: "files"}, html("span", {}, words("drop")), html("span", {class: "button"}, words("examine")));
+  const zone = html("label", {class: "card drop", for: "files"}, html("span", {}, words("doctorHint")), html("span", {class: "quiet"}, words("drop")), html("span", {class: "button"}, words("examine")));
   const report = html("div", {class: "stack", "aria-live": "polite"});
 
   const examine = async (files) => {
@@ -43,7 +43,7 @@ function drawing({findings, inferred, not_examined: notExamined}) {
   const cards = findings.map((each) =>
     html("article", {class: `card finding ${each.severity}`},
       html("h2", {}, html("span", {class: "code"}, each.code), ` ${each.title}`),
-      html("p", {class: "quiet"}, words(each.severity), each.because_of ? ` · ${words("because", {code: each.because_of})}` : ""),
+      html("p", {class: "quiet"}, html("span", {class: "severity"}, words(each.severity)), each.because_of ? ` · ${words("because", {code: each.because_of})}` : ""),
       html("p", {}, html("strong", {}, `${words("effect")}: `), each.effect),
       html("p", {}, html("strong", {}, `${words("fix")}: `), html("code", {}, each.fix)),
       evidence(each.evidence)),

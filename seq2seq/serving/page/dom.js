@@ -42,11 +42,17 @@ export function whenPaused(task, milliseconds) {
 
 /** A symbol as it is shown: END and what cannot be seen get a sign. */
 export function visible(symbol) {
-  if (symbol === null || symbol === "<END>") return "⏹";
+  if (symbol === null || symbol === "<END>") return "END";
   if (symbol === "") return "∅";
   if (/^\p{M}+$/u.test(symbol)) return `◌${symbol}`;
   return symbol === " " ? "␣" : symbol === "\n" ? "⏎" : symbol === "\t" ? "⇥" : symbol.trim() === "" ? "␣" : symbol;
 }
+
+/** A log-probability in nats as text. */
+export const nats = (value) => (Math.abs(value) < 0.005 ? "0.00" : value.toFixed(2).replace("-", "−"));
+
+/** About how many pixels a label takes at 13 pixels a letter; combining marks take none. */
+export const widthOf = (label) => [...label.replace(/\p{M}/gu, "")].reduce((sum, each) => sum + (/[\u1100-\uffdc]/.test(each) ? 13 : 7.5), 0);
 
 /** A probability as text. */
 export const percent = (value) => (value >= 0.9995 ? "100 %" : value < 0.001 ? "< 0.1 %" : `${(100 * value).toPrecision(value < 0.01 ? 1 : value < 0.1 ? 2 : 3)} %`);

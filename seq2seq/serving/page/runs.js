@@ -22,7 +22,7 @@ export function runsView(panel, context) {
       timer = setTimeout(draw, PAUSE); // a run may begin at any time
       head.hidden = !runs.length;
       if (!runs.length) {
-        body.replaceChildren(html("p", {}, words("noRuns")));
+        body.replaceChildren(html("p", {class: "card"}, words("noRuns")));
         return;
       }
       offer(runs);
@@ -78,5 +78,5 @@ function drawing({history, samples}) {
 function table(history) {
   const names = Object.keys(history[0] ?? {});
   const rows = history.map((row) => html("tr", {}, names.map((name) => html("td", {}, typeof row[name] === "number" ? short(row[name]) : (row[name] ?? "")))));
-  return html("details", {class: "card"}, html("summary", {}, words("table")), html("div", {class: "scroll", tabindex: 0}, html("table", {}, html("thead", {}, html("tr", {}, names.map((name) => html("th", {scope: "col"}, name)))), html("tbody", {}, rows))));
+  return html("details", {class: "card"}, html("summary", {}, words("table")), html("div", {class: "scroll tall", tabindex: 0}, html("table", {}, html("thead", {}, html("tr", {}, names.map((name) => html("th", {scope: "col"}, name)))), html("tbody", {}, rows))));
 }

@@ -9,14 +9,19 @@ const SHOWN = 6; // alternatives in the list
 /**
  * Builds the line of an explanation.
  * @param {object} explanation the answer of /explain.
- * @param {object} options `force(prefix, place)` is called with the text to force and the place of its last symbol, where given; `chosen(place)` when a symbol is chosen.
+ * @param {object} options `force(prefix, place)` is called with the text to force and the place of its last symbol, where given; `chosen(place)` when a symbol is chosen; the one at `looked` is at the beginning, where given.
  */
-export function symbolLine(explanation, {force = null, chosen = () => {}} = {}) {
+export function symbolLine(explanation, {force = null, chosen = () => {}, looked = null} = {}) {
   const line = html("p", {class: "symbols", dir: "auto", role: "group", "aria-label": words("output")});
   const frame = html("div", {class: "symbol-frame"}, line);
   const spans = explanation.symbols.map((entry, place) => symbolSpan(entry, place, spaced(explanation)));
   let list = null;
 
+  const look = (place) => {
+    for (const other of document.querySelectorAll(".symbol.looked")) other.classList.remove("looked");
+    spans[place].classList.add("looked");
+    chosen(place);
+  };
   const close = () => {
     list?.remove();
     list = null;
@@ -24,7 +29,7 @@ export function symbolLine(explanation, {force = null, chosen = () => {}} = {}) 
   };
   const open = (place) => {
     close();
-    chosen(place);
+    look(place);
     list = alternativesOf(explanation, place, force, () => {
       close();
       spans[place].focus();
@@ -47,7 +52,7 @@ export function symbolLine(explanation, {force = null, chosen = () => {}} = {}) 
     span.addEventListener("click", () => open(place));
     span.addEventListener("focus", () => {
       close();
-      chosen(place);
+      look(place);
     });
     span.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && open(place));
     span.addEventListener("keydown", (event) => {
@@ -67,6 +72,7 @@ export function symbolLine(explanation, {force = null, chosen = () => {}} = {}) 
   frame.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && !frame.contains(document.activeElement) && close());
   frame.addEventListener("focusout", (event) => !frame.contains(event.relatedTarget) && close());
   line.append(...spans);
+  if (looked !== null && spans.length) look(looked);
   return frame;
 }
 

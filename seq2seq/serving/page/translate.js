@@ -2,23 +2,24 @@
 
 import {post} from "./api.js";
 import {distributionPanel} from "./distribution.js";
-import {html, say, whenPaused} from "./dom.js";
+import {html, nats, say, whenPaused} from "./dom.js";
 import {mapOf} from "./heatmap.js";
 import {symbolLine} from "./symbols.js";
 import {words} from "./words.js";
 
 const ALL = 500; // alternatives: more than most vocabularies have, so that the slider can compute Z
-const kept = {text: ""}; // stays when views change
 
 export function translateView(panel, context) {
   if (context.model?.kind === "language model") {
-    panel.replaceChildren(html("p", {}, words("needTranslator")));
+    panel.replaceChildren(html("p", {class: "card"}, words("needTranslator")));
     return {};
   }
   let prefix = "";
   const field = html("textarea", {id: "source", rows: 2, dir: "auto", placeholder: words("example"), spellcheck: "false"});
-  field.value = kept.text;
+  field.value = context.typed.text;
   const count = html("span", {class: "quiet"});
+  const examples = html("div", {class: "row"}, (context.model?.examples ?? []).map((text) => html("button", {type: "button", class: "example", dir: "auto", onclick: () => use(text)}, text)));
+  if (examples.children.length) examples.prepend(html("span", {class: "quiet"}, words("try")));
   const output = html("div", {class: "output card"});
   const release = html("button", {type: "button", hidden: true}, words("release"));
   const facts = html("p", {class: "quiet"});
@@ -31,23 +32,22 @@ export function translateView(panel, context) {
       prefix = text;
       translate(place);
     };
-    output.replaceChildren(symbolLine(found, {force, chosen: (place) => distribution.show(found, place)}));
-    facts.textContent = words("score", {score: found.score.toFixed(2), time: Math.round(milliseconds)}) + (found.finished ? "" : ` ${words("cut-off")}`);
+    const looked = found.symbols.reduce((worst, each, place) => (!each.forced && each.probability < found.symbols[worst].probability ? place : worst), 0);
+    output.replaceChildren(symbolLine(found, {force, looked, chosen: (place) => distribution.show(found, place)}));
+    facts.textContent = words("score", {score: nats(found.score), time: Math.round(milliseconds)}) + (found.finished ? "" : ` ${words("cut-off")}`);
     map.replaceChildren(mapOf(found));
     map.hidden = distribution.element.hidden = false;
-    const uncertain = found.symbols.reduce((worst, each, place) => (!each.forced && each.probability < found.symbols[worst].probability ? place : worst), 0);
-    distribution.show(found, uncertain);
     release.hidden = !prefix;
     say(words("translated", {text: found.text}));
     if (focused !== null) output.querySelectorAll(".symbol")[focused]?.focus(); // the symbol that was forced
   };
   const clear = () => {
-    output.replaceChildren();
+    output.replaceChildren(html("p", {class: "quiet"}, words("outputHere")));
     facts.textContent = "";
     map.hidden = distribution.element.hidden = release.hidden = true;
   };
   const translate = async (focused = null) => {
-    kept.text = field.value;
+    context.typed.text = field.value;
     const text = field.value.replace(/\s*\n\s*/g, " ").trim();
     count.textContent = words("symbols", {count: [...text].length});
     if (!text || !context.model) return clear();
@@ -64,6 +64,11 @@ export function translateView(panel, context) {
     }
     output.removeAttribute("aria-busy");
   };
+  const use = (text) => {
+    field.value = text;
+    prefix = "";
+    translate();
+  };
   const soon = whenPaused(() => translate(), 60);
   field.addEventListener("input", () => {
     prefix = "";
@@ -76,7 +81,7 @@ export function translateView(panel, context) {
   panel.replaceChildren(
     html("div", {class: "columns"},
       html("div", {class: "stack"},
-        html("div", {class: "row spread"}, html("label", {for: "source"}, words("source")), count), field),
+        html("div", {class: "row spread"}, html("label", {for: "source"}, words("source")), count), field, examples),
       html("div", {class: "stack"}, html("div", {class: "row spread"}, html("h2", {}, words("output")), release), output, facts)),
     html("p", {class: "quiet"}, words("hint")),
     html("div", {class: "columns"}, map, distribution.element),

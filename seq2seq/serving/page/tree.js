@@ -1,9 +1,9 @@
 // The tree of a beam search: one row a step, kept and pruned branches, the result's branch thick.
 
-import {html, svg, visible} from "./dom.js";
+import {html, nats, svg, visible} from "./dom.js";
 import {words} from "./words.js";
 
-const COLUMN = 52, ROW = 44;
+const COLUMN = 66, ROW = 40;
 
 /** Builds the drawing of `explanation.tree`. */
 export function treeOf(explanation) {
@@ -13,7 +13,7 @@ export function treeOf(explanation) {
   let widest = 1;
   for (const [step, several] of [...steps].sort((one, other) => one[0] - other[0])) {
     several.sort((one, other) => Number(other.kept) - Number(one.kept) || other.score - one.score);
-    several.forEach((node, column) => places.set(node.id, [column * COLUMN + 36, step * ROW + 20]));
+    several.forEach((node, column) => places.set(node.id, [column * COLUMN + 16, step * ROW + 20]));
     widest = Math.max(widest, several.length);
   }
   const width = widest * COLUMN + 24, height = Math.max(...nodes.map((node) => node.step)) * ROW + 48;
@@ -28,9 +28,9 @@ export function treeOf(explanation) {
     const label = node.parent === null ? "•" : visible(node.symbol);
     drawing.append(
       svg("g", {class: kindOf(node)},
-        svg("circle", {cx: x, cy: y, r: 11}), svg("text", {x, y: y + 4, "text-anchor": "middle"}, label),
-        svg("text", {x, y: y + 21, "text-anchor": "middle", class: "score"}, node.parent === null ? "" : node.score.toFixed(2)),
-        svg("title", {}, `${label}  ${node.score.toFixed(3)}`)),
+        svg("circle", {cx: x, cy: y, r: 11}), svg("text", {x, y: y + 4, "text-anchor": "middle", class: label === "END" ? "end" : null}, label),
+        svg("text", {x: x + 15, y: y + 4, class: "score"}, node.parent === null ? "" : nats(node.score)),
+        svg("title", {}, `${label}  ${nats(node.score)}`)),
     );
   }
   const best = nodes.filter((node) => node.best && node.parent !== null).map((node) => visible(node.symbol));

@@ -8,10 +8,10 @@ const kept = {prompt: "", length: 400, temperature: 0.7, seed: 1};
 
 export function writeView(panel, context) {
   if (context.model?.kind !== "language model") {
-    panel.replaceChildren(html("p", {}, words("needLanguage")));
+    panel.replaceChildren(html("p", {class: "card"}, words("needLanguage")));
     return {};
   }
-  const prompt = html("textarea", {id: "prompt", rows: 2, dir: "auto", spellcheck: "false"});
+  const prompt = html("textarea", {id: "prompt", rows: 2, dir: "auto", placeholder: words("promptHint"), spellcheck: "false"});
   prompt.value = kept.prompt;
   const length = html("input", {id: "length", type: "number", required: true, min: 1, max: 5000, value: kept.length});
   const temperature = html("input", {id: "heat", type: "number", required: true, min: 0, max: 3, step: 0.1, value: kept.temperature});
@@ -53,7 +53,7 @@ export function writeView(panel, context) {
         at = end;
       }
       written.replaceChildren(...parts, whole.slice(at).join(""));
-      facts.textContent = words("novelty");
+      facts.textContent = words(spans.length ? "novelty" : "allNew");
     } catch {
       facts.textContent = words("noNovelty");
     }
