@@ -132,6 +132,7 @@ def test_the_temperature_reshapes_the_distribution(opened, served):
     page = opened()
     typed(page)
     page.locator(".symbol").first.focus()
+    page.wait_for_selector(".distribution[aria-busy=false]")
     figures = page.locator(".distribution .figure")
     warm = figures.all_text_contents()
     page.locator("#temperature").fill("0.1")

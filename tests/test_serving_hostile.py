@@ -101,7 +101,8 @@ RIGHT = {
                         "stream_options": {"include_usage": True}, "best_of": 1, "logit_bias": {}},
     "/novelty": {"model": "text", "text": "The ferry left the quay at seven", "api_key": ""},
     "/explain": {"model": "tiny", "q": "abcd.", "prefix": "", "alternatives": 2, "temperature": None, "top_k": None,
-                 "top_p": None, "seed": 1, "beam_size": 2, "tree": True, "max_length": 9, "length": 5},
+                 "top_p": None, "seed": 1, "beam_size": 2, "tree": True, "max_length": 9, "length": 5,
+                 "attention": "peaks", "place": 0},
     "/doctor": {"files": "x"},
 }  # fmt: skip
 TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain",

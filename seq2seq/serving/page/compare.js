@@ -3,7 +3,7 @@
 import {post} from "./api.js";
 import {distributionPanel} from "./distribution.js";
 import {html, whenPaused} from "./dom.js";
-import {symbolLine} from "./symbols.js";
+import {SHOWN, symbolLine} from "./symbols.js";
 import {treeOf} from "./tree.js";
 import {words} from "./words.js";
 
@@ -21,7 +21,7 @@ export function compareView(panel, context) {
   const temperatures = html("input", {id: "temperatures", value: kept.temperatures, inputmode: "decimal"});
   const columns = html("div", {class: "strategies"});
   const tree = html("div", {class: "card", hidden: true});
-  const distribution = distributionPanel();
+  const distribution = distributionPanel(context);
   distribution.element.hidden = true;
 
   const draw = async () => {
@@ -33,12 +33,13 @@ export function compareView(panel, context) {
     let failed = null;
     await Promise.all(asked.map(async ({options}, index) => {
       try {
-        const found = await post("explain", {model: context.model.id, q: source, alternatives: 500, ...options}, `compare-${index}`);
+        const question = {model: context.model.id, q: source, alternatives: SHOWN, attention: "peaks", ...options};
+        const found = await post("explain", question, `compare-${index}`);
         if (!found) return;
         const facts = html("p", {class: "quiet"}, words("symbols", {count: found.symbols.length}), " · ", found.score.toFixed(2));
-        columns.children[index]?.append(symbolLine(found, {chosen: (place) => distribution.show(found, place)}), facts);
+        columns.children[index]?.append(symbolLine(found, {chosen: (place) => distribution.show(found, place, question)}), facts);
         if (found.tree) tree.replaceChildren(treeOf(found));
-        if (index === 0) distribution.show(found, 0);
+        if (index === 0) distribution.show(found, 0, question);
       } catch (error) {
         failed = error;
       }

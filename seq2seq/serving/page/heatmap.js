@@ -5,12 +5,11 @@ import {html, percent, svg, visible} from "./dom.js";
 import {words} from "./words.js";
 
 const CELL = 26, TOP = 30;
-const SEEN = 0.01; // smaller weights are not drawn: nobody sees them, and a long text has too many for a browser
 
 /** Builds the map of an explanation, or a line that says there is none. */
 export function mapOf(explanation) {
   if (explanation.actions) return figure("actions", editPath(explanation));
-  if (explanation.attention?.length) return figure("attention", attention(explanation));
+  if (explanation.peaks?.length) return figure("attention", attention(explanation));
   return html("p", {class: "quiet"}, words("noMap"));
 }
 
@@ -18,20 +17,18 @@ function figure(name, drawing) {
   return html("figure", {class: "map"}, html("figcaption", {}, html("strong", {}, words(name)), html("span", {class: "quiet"}, words(`${name}Hint`))), html("div", {class: "scroll", tabindex: 0, role: "group", "aria-label": words(name)}, drawing));
 }
 
-function attention({symbols, source, attention: weights}) {
-  const columns = weights[0].length;
-  const rows = symbols.map((entry, row) => ({label: visible(entry.symbol), cells: weights[row]}));
-  const labels = Array.from({length: columns}, (_, place) => visible(source[place] ?? null));
+function attention({symbols, source, peaks}) {
+  const rows = symbols.map((entry, row) => ({label: visible(entry.symbol), cells: peaks[row]})); // the largest weight first
+  const labels = source.map(visible);
   const grid = frame(labels, rows.map((row) => row.label), 40);
   rows.forEach((row, y) =>
-    row.cells.forEach((weight, x) => {
-      if (weight < SEEN) return;
+    row.cells.forEach(([x, weight]) => {
       const cell = svg("rect", {x: 40 + x * CELL, y: TOP + y * CELL, width: CELL - 1, height: CELL - 1, rx: 3}, svg("title", {}, `${row.label} ← ${labels[x]}: ${percent(weight)}`));
       cell.style.fill = shade(weight);
       grid.append(cell);
     }),
   );
-  grid.append(svg("title", {}, rows.map((row) => `${row.label}: ${labels[row.cells.indexOf(Math.max(...row.cells))]}`).join("; ")));
+  grid.append(svg("title", {}, rows.map((row) => `${row.label}: ${labels[row.cells[0][0]]}`).join("; ")));
   return grid;
 }
 
