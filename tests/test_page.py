@@ -200,6 +200,9 @@ def test_a_run_that_begins_later_appears(opened, served):
     page.click("#tab-runs")
     page.get_by_text("There is no run yet.").wait_for()
     assert not page.locator("#run").is_visible()
+    (served["runs"] / "late").mkdir(parents=True)  # as a training does before its first step
+    page.get_by_text("No checkpoint is written yet").wait_for()
+    assert page.locator("#run").text_content() == "late (in training)"
     checkpoint(served["runs"] / "late", epochs=2)
     page.wait_for_selector("#panel-runs svg.chart")
     page.click("#panel-runs summary")
