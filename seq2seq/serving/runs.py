@@ -50,9 +50,7 @@ def runs_in(folder: Path) -> list[Path]:
     """Returns the folders of trainings by their last change; those with names that UTF-8 cannot hold are left out."""
     marks = (CONFIG, RUN, CURRENT, HISTORY, f"member-1/{RUN}")
     try:
-        found = [
-            path for path in folder.iterdir() if any((path / mark).is_file() for mark in marks) or has_begun(path)
-        ]
+        found = [path for path in folder.iterdir() if any((path / mark).is_file() for mark in marks) or has_begun(path)]
         return sorted(
             (path for path in found if printable(path.name) == path.name), key=lambda run: run.stat().st_mtime
         )
