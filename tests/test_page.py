@@ -133,6 +133,7 @@ def test_the_temperature_reshapes_the_distribution(opened, served):
     page = opened()
     typed(page)
     page.locator(".symbol").first.focus()
+    page.wait_for_selector(".distribution[aria-busy=false]")
     figures = page.locator(".distribution .figure")
     warm = figures.all_text_contents()
     page.locator("#temperature").fill("0.1")
@@ -200,6 +201,9 @@ def test_a_run_that_begins_later_appears(opened, served):
     page.click("#tab-runs")
     page.get_by_text("There is no run yet.").wait_for()
     assert not page.locator("#run").is_visible()
+    (served["runs"] / "late").mkdir(parents=True)  # as a training does before its first step
+    page.get_by_text("No checkpoint is written yet").wait_for()
+    assert page.locator("#run").text_content() == "late (in training)"
     checkpoint(served["runs"] / "late", epochs=2)
     page.wait_for_selector("#panel-runs svg.chart")
     page.click("#panel-runs summary")

@@ -148,6 +148,9 @@ def test_other_kinds_of_bodies_and_forms_are_refused_in_words(folder):
         )
         answer = client.post("/translate", data={**ASKED, "q": "a", "alternatives": "two"})
         assert answer.json()["error"] == "alternatives: input should be a valid integer"
+        headers = {"Content-Type": "multipart/form-data"}
+        answer = client.post("/translate", content=b"q=a", headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (400, "Missing boundary in multipart.")
         answer = client.post("/translate", data=ASKED, files={"q": b"abcd."})
         assert (answer.status_code, answer.json()["error"]) == (400, "q: input should be a valid string")
 

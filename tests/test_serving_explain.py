@@ -8,6 +8,7 @@ from tiny_language import make_model
 
 from seq2seq.api import load
 from seq2seq.search_config import DecodingConfig
+from seq2seq.serving.explain import peaks_of
 from seq2seq.serving.limits import Limits
 
 
@@ -54,6 +55,40 @@ def test_a_text_is_explained_as_in_python(client, folders):
     assert len(explain(client, q="Ada fed", model="text", seed=3).json()["symbols"]) == 20
 
 
+def test_the_alternatives_of_one_symbol_come_alone(client, folders):
+    for number, fields in ((0, {}), (1, {"beam_size": 2}), (2, {"length": 7, "seed": 3, "temperature": 0.5})):
+        whole = explain(client, q="abcd.", model=folders[number].name, alternatives=50, **fields).json()
+        place = len(whole["symbols"]) - 1
+        answer = explain(client, q="abcd.", model=folders[number].name, alternatives=50, place=place, **fields).json()
+        others = [{**symbol, "alternatives": []} for symbol in whole["symbols"][:-1]]
+        rest = {"symbols": [*others, whole["symbols"][-1]], "attention": None, "actions": None, "tree": None}
+        assert answer == {**whole, **rest}
+
+
+def test_peaks_are_the_largest_weights_of_the_attention(client, folders):
+    weights = explain(client, q="abcd.").json()["attention"]
+    answer = explain(client, q="abcd.", attention="peaks").json()
+    assert answer["attention"] is None
+    for row, peaks in zip(weights, answer["peaks"], strict=True):
+        order = sorted(range(len(row)), key=lambda place: -row[place])
+        assert peaks == [[place, round(row[place], 4)] for place in order if row[place] >= 0.01]
+    assert explain(client, q="abcd.", model="edits", attention="peaks").json()["peaks"] is None
+    assert peaks_of([0.001] * 400 + [0.002]) == [(400, 0.002)]
+    assert len(peaks_of([0.04] * 25)) == 8
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_answer_that_the_page_asks_for_stays_small(tiny_bundle, number):
+    folder = tiny_bundle("long", architecture=("attention", "transducer")[number])
+    asked = {"q": "ab" * 250, "prefix": "cd" * 249, "max_length": 500, "alternatives": 5}
+    with client_of(make_app(folder)) as client:
+        short = client.post("/explain", json={**asked, "attention": "peaks"})
+        assert len(short.json()["symbols"]) >= 499
+        assert len(short.content) < 300_000
+        last = client.post("/explain", json={**asked, "alternatives": 500, "place": 498})
+        assert len(last.content) < 100_000
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "message"),
     [
@@ -66,6 +101,7 @@ def test_a_text_is_explained_as_in_python(client, folders):
         ({"q": "a", "beam_size": 2, "temperature": 1.0}, 400, "--beam-size and --temperature exclude each other"),
         ({"q": "a", "beam_size": 21}, 400, "beam_size: input should be less than or equal to 20"),
         ({"q": "a", "model": "none"}, 404, "model: expected one of tiny, edits, text, got 'none'"),
+        ({"q": "", "place": 0}, 400, "place: expected one of the output's 0 symbols, counted from 0, got 0"),
         ({"q": "a", "api_key": "wrong"}, 403, "expected a valid API key"),
     ],
 )

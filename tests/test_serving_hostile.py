@@ -1,11 +1,15 @@
 """The service against its own description, and against bodies that nobody means."""
 
+import http.client
 import json
 import os
 import random
 import socket
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +22,7 @@ from seq2seq.serving.limits import Limits
 
 TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
 BODIES = 10_000 if TORTURE else 300
+REQUESTS, MOST_GROWTH = (100_000 if TORTURE else 400), 16 << 20  # bytes
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +101,8 @@ RIGHT = {
                         "stream_options": {"include_usage": True}, "best_of": 1, "logit_bias": {}},
     "/novelty": {"model": "text", "text": "The ferry left the quay at seven", "api_key": ""},
     "/explain": {"model": "tiny", "q": "abcd.", "prefix": "", "alternatives": 2, "temperature": None, "top_k": None,
-                 "top_p": None, "seed": 1, "beam_size": 2, "tree": True, "max_length": 9, "length": 5},
+                 "top_p": None, "seed": 1, "beam_size": 2, "tree": True, "max_length": 9, "length": 5,
+                 "attention": "peaks", "place": 0},
     "/doctor": {"files": "x"},
 }  # fmt: skip
 TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain",
@@ -135,3 +141,52 @@ def test_no_bytes_on_the_wire_end_the_service(address, seed):
         with socket.create_connection((host, port)) as connection:
             connection.sendall(fuzz.broken(head))
     assert httpx.get(f"{address}/health").status_code == 200
+
+
+def resident(process):
+    """The bytes of memory that a process holds."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def send_many(port, seed, count):
+    """Sends requests of which no two are the same over one connection; returns how many got which status."""
+    draws, seen = random.Random(seed), Counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for number in range(count):
+        text = "".join(draws.choices("abcdefghijklmnop.", k=draws.randrange(1, 30)))
+        path, body = draws.choice(
+            [
+                ("/translate", {"q": text, "source": "auto", "target": "target"}),
+                ("/translate", {"q": text, "source": text, "target": f"{seed}-{number}"}),
+                ("/v1/completions", {"prompt": text, "max_tokens": 3, "temperature": 0}),
+                ("/v1/completions", {"prompt": text, "model": f"{seed}-{number}"}),
+                (f"/{seed}-{number}", {"q": text}),
+            ]
+        )
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {seed}-{number}"}
+        connection.request("POST", path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        answer.read()
+        seen[answer.status] += 1
+    connection.close()
+    return seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from Linux's /proc")
+def test_memory_does_not_grow_with_the_number_of_requests(tiny_bundle):
+    command = [sys.executable, "-m", "seq2seq.serve", "--model", str(tiny_bundle()), "--port", "0", "--rate", "1e9"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ThreadPoolExecutor(8) as pool:
+        try:
+            port = int(process.stderr.readline().rsplit(":", 1)[1])
+
+            def send(first, count):
+                return sum(pool.map(lambda seed: send_many(port, seed, count // 8), range(first, first + 8)), Counter())
+
+            send(0, REQUESTS // 4)  # fills what is filled once
+            before = resident(process)
+            seen = send(8, REQUESTS)
+            assert resident(process) - before < MOST_GROWTH
+        finally:
+            process.terminate()
+    assert set(seen) == {200, 400, 404} and seen.total() == REQUESTS

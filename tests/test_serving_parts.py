@@ -49,6 +49,10 @@ def runs(tmp_path):
     (folder / "begun").mkdir()
     (folder / "begun" / "run.json").write_text("{}")
     (folder / "other").mkdir()
+    (folder / "other" / "notes.txt").write_text("")
+    (folder / "started").mkdir()
+    (folder / "writing" / "checkpoint-1.partial").mkdir(parents=True)
+    (folder / "members" / "member-1").mkdir(parents=True)
     (folder / "file").write_text("")
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "run.json").write_text("{}")
@@ -63,7 +67,8 @@ def client(tiny_bundle, runs):
 
 def test_runs_are_listed_with_their_state(client):
     found = {run["name"]: run["finished"] for run in client.get("/runs").json()}
-    assert found == {"done": True, "going": False, "joint": False, "begun": False}
+    begun = dict.fromkeys(("begun", "started", "writing", "members"), False)
+    assert found == {"done": True, "going": False, "joint": False, **begun}
 
 
 def test_a_run_gives_its_curves_while_it_trains_too(client):
@@ -76,7 +81,8 @@ def test_a_run_gives_its_curves_while_it_trains_too(client):
     going = client.get("/runs/going").json()
     assert (going["finished"], going["samples"]) == (False, None)
     assert going["history"] == [{"epoch": 1.0, "loss": 3.0}, {"epoch": 2.0, "loss": 2.0}]
-    assert client.get("/runs/begun").json()["history"] == []
+    for name in ("begun", "started", "writing", "members"):
+        assert client.get(f"/runs/{name}").json() == {"name": name, "finished": False, "history": [], "samples": None}
     assert [(row["member"], row["loss"]) for row in client.get("/runs/joint").json()["history"]] == [
         ("member-1", 1.0),
         ("member-2", 2.0),

@@ -38,7 +38,8 @@ class Direct:
         if found is None:
             await self.app(scope, receive, send)
             return
-        scope["route"], endpoint = found
+        route, endpoint = found
+        scope.update(route=route, app=self.app)  # in an application, Starlette refuses a form that is not whole by 400
         try:
             answer = await endpoint(Request(scope, receive))
         except Exception as error:

@@ -1,6 +1,9 @@
 """POST /explain: one output with the probabilities, alternatives, attention, edits and beam behind it."""
 
+import heapq
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -9,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from seq2seq.api import LanguageModel, Translator
 from seq2seq.errors import DataError, OptionError
+from seq2seq.inference.explanation import Explanation
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.serving.checks import check_length
 from seq2seq.serving.connection import while_connected
@@ -18,6 +22,7 @@ from seq2seq.serving.schemas import LARGEST_SEED, WHOLE, Body, Probability
 from seq2seq.serving.service import Service, counts_of
 from seq2seq.serving.sources import bounded, measured
 
+MOST_PEAKS, LEAST_PEAK = 8, 0.01  # of the attention weights of a symbol
 Whole = Annotated[int, Field(ge=1), WHOLE]
 
 
@@ -34,6 +39,12 @@ class ExplainRequest(Body):
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), WHOLE] | None = None
     beam_size: Annotated[int, Field(ge=1, le=20), WHOLE] = 1
     tree: bool = Field(False, description="show what the beam kept and what it did not keep")
+    attention: Literal["full", "peaks"] = Field(
+        "full", description="peaks: only the largest weights of each symbol, in `peaks`; a tenth of the answer or less"
+    )
+    place: Annotated[int, Field(ge=0), WHOLE] | None = Field(
+        None, description="a symbol of the output, from 0: only its alternatives, without attention, edits and tree"
+    )
     max_length: Whole | None = Field(None, description="most symbols of a translator's output")
     length: Whole | None = Field(None, description="symbols that a language model writes")
     api_key: str | None = None
@@ -86,7 +97,7 @@ class TreeAnswer(BaseModel):
 
 
 class ExplainAnswer(BaseModel):
-    """What POST /explain returns: `Explanation.as_dict()`."""
+    """What POST /explain returns: `Explanation.as_dict()`, and `peaks` if they were asked for."""
 
     model: str
     kind: Literal["translator", "transducer", "language model"]
@@ -97,6 +108,9 @@ class ExplainAnswer(BaseModel):
     seed: int | None
     symbols: list[SymbolAnswer]
     attention: list[list[float]] | None
+    peaks: list[list[tuple[int, float]]] | None = Field(
+        None, description="for each of `symbols` places in `source` with their weights, the largest first"
+    )
     actions: list[ActionAnswer] | None
     tree: TreeAnswer | None
 
@@ -118,7 +132,7 @@ def routes(service: Service) -> APIRouter:
         check_length(service.limits, max(asked.max_length or 0, asked.length or 0), "max_length, length", "max_length")
         options = options_for(model, asked, service.limits)
         content, source, target = await while_connected(
-            request.receive, service.run_aside(lambda: explained(model, asked.q, options))
+            request.receive, service.run_aside(lambda: explained(model, asked, options))
         )
         counts_of(request).add(lines=1, source=source, target=target)
         return Response(content, media_type="application/json")
@@ -145,16 +159,42 @@ def options_for(model: Translator | LanguageModel, asked: ExplainRequest, limits
     return options | {"prefix": asked.prefix} | ({"max_length": most} if most else {})
 
 
-def explained(model: Translator | LanguageModel, text: str, options: dict[str, Any]) -> tuple[str, int, int]:
+def explained(
+    model: Translator | LanguageModel, asked: ExplainRequest, options: dict[str, Any]
+) -> tuple[str, int, int]:
     """Returns an explanation in JSON, and the numbers of symbols that were read and written.
 
     Raises:
-        Refusal: the options contradict one another, or the text cannot be used.
+        Refusal: the options contradict one another, the text cannot be used, or the output has no such place.
 
     """
     try:
-        found = model.explain(text, **options)
+        found = model.explain(asked.q, **options)
     except (OptionError, DataError) as error:
         raise Refusal(400, printable(str(error))) from None
-    content = json.dumps(found.as_dict(), ensure_ascii=False, allow_nan=False)
+    shown: dict[str, Any] = {}
+    if asked.place is not None:
+        found = at_place(found, asked.place)
+    if asked.attention == "peaks":
+        shown["peaks"] = found.attention and [peaks_of(row) for row in found.attention]
+        found = replace(found, attention=None)
+    content = json.dumps({**found.as_dict(), **shown}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return printable(content), len(found.source), len(found.symbols)
+
+
+def at_place(found: Explanation, place: int) -> Explanation:
+    """Returns an explanation with the alternatives of one symbol alone; raises Refusal if there is no such symbol."""
+    if place >= len(found.symbols):
+        raise Refusal(
+            400,
+            f"place: expected one of the output's {len(found.symbols)} symbols, counted from 0, got {place}",
+            param="place",
+        )
+    symbols = [one if at == place else replace(one, alternatives=[]) for at, one in enumerate(found.symbols)]
+    return replace(found, symbols=symbols, attention=None, actions=None, tree=None)
+
+
+def peaks_of(weights: Sequence[float]) -> list[tuple[int, float]]:
+    """Returns the largest weights with their places, the largest first: it, and others that are not negligible."""
+    first, *others = heapq.nlargest(MOST_PEAKS, enumerate(weights), key=lambda each: each[1])
+    return [(place, round(weight, 4)) for place, weight in [first, *(each for each in others if each[1] >= LEAST_PEAK)]]

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from seq2seq.bundle_record import CONFIG, HISTORY, MEMBER, kind_in
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json
+from seq2seq.files import PARTIAL, read_json
 from seq2seq.serving.refusals import Refusal, printable, responses
 from seq2seq.serving.schemas import RunAnswer, RunDetails
 from seq2seq.serving.service import Service
@@ -50,12 +50,20 @@ def runs_in(folder: Path) -> list[Path]:
     """Returns the folders of trainings by their last change; those with names that UTF-8 cannot hold are left out."""
     marks = (CONFIG, RUN, CURRENT, HISTORY, f"member-1/{RUN}")
     try:
-        found = [path for path in folder.iterdir() if any((path / mark).is_file() for mark in marks)]
+        found = [path for path in folder.iterdir() if any((path / mark).is_file() for mark in marks) or has_begun(path)]
         return sorted(
             (path for path in found if printable(path.name) == path.name), key=lambda run: run.stat().st_mtime
         )
     except OSError:
         return []
+
+
+def has_begun(path: Path) -> bool:
+    """Returns whether a folder holds what a training has there before its first checkpoint, which claims the folder."""
+    try:
+        return all(inner.name.endswith(PARTIAL) or MEMBER.fullmatch(inner.name) for inner in path.iterdir())
+    except OSError:  # it is a file, or cannot be read
+        return False
 
 
 def is_finished(run: Path) -> bool:

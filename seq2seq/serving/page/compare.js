@@ -3,7 +3,7 @@
 import {post} from "./api.js";
 import {distributionPanel} from "./distribution.js";
 import {html, nats, whenPaused} from "./dom.js";
-import {symbolLine} from "./symbols.js";
+import {SHOWN, symbolLine} from "./symbols.js";
 import {treeOf} from "./tree.js";
 import {words} from "./words.js";
 
@@ -22,7 +22,7 @@ export function compareView(panel, context) {
   const columns = html("div", {class: "strategies"});
   const about = html("p", {class: "quiet"}, words("compareHint"));
   const tree = html("div", {class: "card", hidden: true});
-  const distribution = distributionPanel();
+  const distribution = distributionPanel(context);
   distribution.element.hidden = true;
 
   const draw = async () => {
@@ -36,10 +36,11 @@ export function compareView(panel, context) {
     let failed = null;
     await Promise.all(asked.map(async ({options}, index) => {
       try {
-        const found = await post("explain", {model: context.model.id, q: source, alternatives: 500, ...options}, `compare-${index}`);
+        const question = {model: context.model.id, q: source, alternatives: SHOWN, attention: "peaks", ...options};
+        const found = await post("explain", question, `compare-${index}`);
         if (!found) return;
         const facts = html("p", {class: "quiet"}, words("symbols", {count: found.symbols.length}), " · ", words("nats", {score: nats(found.score)}));
-        columns.children[index]?.append(symbolLine(found, {looked: index === 0 ? 0 : null, chosen: (place) => distribution.show(found, place)}), facts);
+        columns.children[index]?.append(symbolLine(found, {looked: index === 0 ? 0 : null, chosen: (place) => distribution.show(found, place, question)}), facts);
         if (found.tree) tree.replaceChildren(treeOf(found));
       } catch (error) {
         failed = error;

@@ -1,9 +1,11 @@
 // The distribution of the next symbol as bars, reshaped by a temperature: p^(1/T) / Z.
 
-import {html, percent, visible} from "./dom.js";
+import {post} from "./api.js";
+import {html, percent, visible, whenPaused} from "./dom.js";
 import {words} from "./words.js";
 
 const SHOWN = 10;
+const ALL = 500; // alternatives: more than most vocabularies have, so that the slider can compute Z
 
 /** Reweights probabilities: p^(1/T) / Z; T = 0 leaves the most probable one. */
 export function reshaped(probabilities, temperature) {
@@ -17,13 +19,13 @@ export function reshaped(probabilities, temperature) {
   return raised.map((each) => each / total);
 }
 
-/** Builds the panel; `show(explanation, place)` draws the distribution at a place of the output. */
-export function distributionPanel() {
+/** Builds the panel; `show(explanation, place, asked)` draws the distribution at a place of what `asked` was answered. */
+export function distributionPanel(context) {
   const value = html("output", {for: "temperature"}, "1.00");
   const slider = html("input", {id: "temperature", type: "range", min: 0.1, max: 2, step: 0.05, value: 1});
   const heading = html("p", {class: "quiet", dir: "auto"});
   const bars = html("ol", {class: "bars"});
-  let shown = null;
+  let shown = null, wanted = null;
   const draw = () => {
     const temperature = Number(slider.value);
     value.textContent = temperature.toFixed(2);
@@ -40,11 +42,31 @@ export function distributionPanel() {
   };
   slider.addEventListener("input", draw);
   const element = html("section", {class: "card stack distribution", "aria-label": words("distribution")}, html("h2", {}, words("distribution")), heading, html("div", {class: "row"}, html("label", {for: "temperature"}, words("temperature")), slider, value), bars, html("p", {class: "quiet"}, words("temperatureHint")));
+  const arrived = () => {
+    shown = wanted;
+    element.setAttribute("aria-busy", "false");
+    draw();
+  };
+  const look = whenPaused(async () => {
+    const [explanation, place, asked] = wanted;
+    try {
+      const found = await post("explain", {...asked, alternatives: ALL, place}, "place");
+      if (!found || wanted[0] !== explanation || wanted[1] !== place) return;
+      explanation.symbols[place] = {...found.symbols[place], whole: true};
+      arrived();
+    } catch (error) {
+      context.fail(error);
+    }
+  }, 60);
   return {
     element,
-    show(explanation, place) {
-      shown = explanation.symbols[place] ? [explanation, place] : null;
-      draw();
+    show(explanation, place, asked) {
+      const entry = explanation.symbols[place];
+      if (!entry) return;
+      wanted = [explanation, place, asked];
+      element.setAttribute("aria-busy", "true");
+      if (entry.whole) arrived();
+      else look();
     },
   };
 }

@@ -5,12 +5,11 @@ import {html, percent, svg, visible, widthOf} from "./dom.js";
 import {words} from "./words.js";
 
 const CELL = 26, SMALL = 16, MANY = 40; // pixels, and the number of symbols above which cells are small
-const SEEN = 0.01; // smaller weights are not drawn: nobody sees them, and a long text has too many for a browser
 
 /** Builds the map of an explanation, or a line that says there is none. */
 export function mapOf(explanation) {
   if (explanation.actions) return figure("actions", editPath(explanation));
-  if (explanation.attention?.length) return figure("attention", attention(explanation));
+  if (explanation.peaks?.length) return figure("attention", attention(explanation));
   return html("p", {class: "quiet"}, words("noMap"));
 }
 
@@ -18,20 +17,20 @@ function figure(name, drawing) {
   return html("figure", {class: "map"}, html("figcaption", {}, html("strong", {}, words(name)), html("span", {class: "quiet"}, words(`${name}Hint`))), html("div", {class: "scroll tall", tabindex: 0, role: "group", "aria-label": words(name)}, drawing));
 }
 
-function attention({symbols, source, attention: weights}) {
-  const columns = Array.from({length: weights[0].length}, (_, place) => visible(source[place] ?? null));
-  const rows = symbols.map((entry, row) => ({label: visible(entry.symbol), cells: weights[row]}));
+function attention({symbols, source, peaks}) {
+  const rows = symbols.map((entry, row) => ({label: visible(entry.symbol), cells: peaks[row]})); // the largest weight first
+  const last = Math.max(...peaks.flat().map(([x]) => x)); // END has a column where it is read
+  const columns = Array.from({length: Math.max(source.length, last + 1)}, (_, place) => visible(source[place] ?? null));
   const {grid, cell, left, top} = frame(columns, rows.map((row) => row.label));
   rows.forEach((row, y) =>
-    row.cells.forEach((weight, x) => {
-      if (weight < SEEN) return;
+    row.cells.forEach(([x, weight]) => {
       const title = svg("title", {}, `${row.label} ← ${columns[x]}: ${percent(weight)}`);
       const box = svg("rect", {x: left + x * cell, y: top + y * cell, width: cell - 1, height: cell - 1, rx: 3}, title);
       box.style.fill = shade(weight);
       grid.append(box);
     }),
   );
-  grid.append(svg("title", {}, rows.map((row) => `${row.label}: ${columns[row.cells.indexOf(Math.max(...row.cells))]}`).join("; ")));
+  grid.append(svg("title", {}, rows.map((row) => `${row.label}: ${columns[row.cells[0][0]]}`).join("; ")));
   return grid;
 }
 

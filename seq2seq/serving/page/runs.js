@@ -63,6 +63,7 @@ export function runsView(panel, context) {
 }
 
 function drawing({history, samples}) {
+  if (!history.length) return [html("p", {}, words("noEpoch"))];
   const newest = history.filter((row) => row.member === history.at(-1).member); // of an ensemble, the member in training
   const column = (name, factor = 1) => newest.filter((row) => Number.isFinite(row[name])).map((row) => [row.epoch, factor * row[name]]);
   const lines = (pairs) => pairs.map(([name, points]) => ({name, points})).filter((line) => line.points.length);

@@ -4,7 +4,7 @@ import {tint} from "./colours.js";
 import {html, percent, visible} from "./dom.js";
 import {words} from "./words.js";
 
-const SHOWN = 6; // alternatives in the list
+export const SHOWN = 5; // alternatives in the list
 
 /**
  * Builds the line of an explanation.

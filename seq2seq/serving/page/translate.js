@@ -4,10 +4,8 @@ import {post} from "./api.js";
 import {distributionPanel} from "./distribution.js";
 import {html, nats, say, whenPaused} from "./dom.js";
 import {mapOf} from "./heatmap.js";
-import {symbolLine} from "./symbols.js";
+import {SHOWN, symbolLine} from "./symbols.js";
 import {words} from "./words.js";
-
-const ALL = 500; // alternatives: more than most vocabularies have, so that the slider can compute Z
 
 export function translateView(panel, context) {
   if (context.model?.kind === "language model") {
@@ -24,16 +22,16 @@ export function translateView(panel, context) {
   const release = html("button", {type: "button", hidden: true}, words("release"));
   const facts = html("p", {class: "quiet"});
   const map = html("div", {class: "card"});
-  const distribution = distributionPanel();
+  const distribution = distributionPanel(context);
   map.hidden = distribution.element.hidden = true;
 
-  const show = (found, milliseconds, focused) => {
+  const show = (found, asked, milliseconds, focused) => {
     const force = (text, place) => {
       prefix = text;
       translate(place);
     };
     const looked = found.symbols.reduce((worst, each, place) => (!each.forced && each.probability < found.symbols[worst].probability ? place : worst), 0);
-    output.replaceChildren(symbolLine(found, {force, looked, chosen: (place) => distribution.show(found, place)}));
+    output.replaceChildren(symbolLine(found, {force, looked, chosen: (place) => distribution.show(found, place, asked)}));
     facts.textContent = words("score", {score: nats(found.score), time: Math.round(milliseconds)}) + (found.finished ? "" : ` ${words("cut-off")}`);
     map.replaceChildren(mapOf(found));
     map.hidden = distribution.element.hidden = false;
@@ -51,13 +49,14 @@ export function translateView(panel, context) {
     const text = field.value.replace(/\s*\n\s*/g, " ").trim();
     count.textContent = words("symbols", {count: [...text].length});
     if (!text || !context.model) return clear();
+    const asked = {model: context.model.id, q: text, prefix, alternatives: SHOWN, attention: "peaks"};
     const began = performance.now();
     output.setAttribute("aria-busy", "true");
     try {
-      const found = await post("explain", {model: context.model.id, q: text, prefix, alternatives: ALL});
+      const found = await post("explain", asked);
       if (!found) return;
       context.fail(null);
-      show(found, performance.now() - began, focused);
+      show(found, asked, performance.now() - began, focused);
     } catch (error) {
       clear(); // the output of another text would be taken for this one's
       context.fail(error);
