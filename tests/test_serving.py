@@ -192,6 +192,14 @@ def test_options_name_languages_and_a_model_without_names_gives_its_own(folder, 
     assert (first.source, first.target) == (Language("en", "English"), Language("xx", "xx"))
     assert (second.source, second.target) == (Language("source", "other: source"), Language("target", "other: target"))
     assert [one["code"] for one in listed(models)] == ["en", "xx", "source", "target"]
+    models = load_models([folder, tiny_bundle("third"), tiny_bundle("fourth")], ["en"])
+    pairs = [(one.source.code, one.target.code) for one in models]
+    assert pairs == [("en", "target-tiny"), ("source-third", "target-third"), ("source-fourth", "target-fourth")]
+    assert listed(models)[-2:] == [
+        {"code": "source-fourth", "name": "fourth: source", "targets": ["target-fourth"]},
+        {"code": "target-fourth", "name": "fourth: target", "targets": []},
+    ]
+    assert models.translator("auto", "target-third").name == "third"
     with pytest.raises(OptionError, match=r"--source: expected at most one for each --model \(1\), got 2: en, fr"):
         load_models([folder], ["en", "fr"])
     with pytest.raises(OptionError, match="another folder is called 'tiny' too; rename one of them"):

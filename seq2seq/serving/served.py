@@ -1,7 +1,7 @@
 """The models of the service, by name, and the languages of those that translate."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq.api import LanguageModel, Translator, load
@@ -21,6 +21,7 @@ LANGUAGES = {
 }  # fmt: skip
 AUTO = "auto"
 EXAMPLES, LONGEST_EXAMPLE = 3, 60  # sources that the page offers, and characters of one
+UNKNOWN = ("source", "target")  # codes of the languages of a model whose data does not say them
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,19 @@ def load_models(folders: Sequence[Path], sources: Sequence[str] = (), targets: S
         source = language(sources[place]) if place < len(sources) else source
         target = language(targets[place]) if place < len(targets) else target
         found[name] = Served(name, model, created, source, target, examples_of(folder))
-    return Models(list(found.values()))
+    return Models(told_apart(list(found.values())))
+
+
+def told_apart(models: Sequence[Served]) -> list[Served]:
+    """Adds the model's name to the codes `source` and `target` where several models have such a code."""
+
+    def coded(one: Served, side: Language | None) -> Language | None:
+        return replace(side, code=f"{side.code}-{one.name}") if side and side.code in UNKNOWN else side
+
+    several = sum(any(side and side.code in UNKNOWN for side in (one.source, one.target)) for one in models) > 1
+    if not several:
+        return list(models)
+    return [replace(one, source=coded(one, one.source), target=coded(one, one.target)) for one in models]
 
 
 def examples_of(folder: Path) -> list[str]:
@@ -143,7 +156,8 @@ def languages_of(bundle: Bundle, name: str) -> tuple[Language, Language]:
     data, columns = origin.get("name", ""), (bundle.data.source_col, bundle.data.target_col)
     known = origin.get("origin") in ("bundled", "downloaded") and ANKI_NAME.fullmatch(data)
     if not known or sorted(columns) != [1, 2]:
-        return Language("source", f"{name}: source"), Language("target", f"{name}: target")
+        source, target = (Language(side, f"{name}: {side}") for side in UNKNOWN)
+        return source, target
     both = language("eng"), language(data[:3])
     return both[::-1] if (columns == (2, 1)) != bundle.data.reverse else both
 
