@@ -164,7 +164,8 @@ def test_without_a_prompt_a_seeded_place_of_the_validation_text_is_taken(model):
 
 def test_without_validation_text_a_prompt_is_asked_for(tmp_path):
     model = make_model(tmp_path / "mute", excerpt="")
-    assert json.loads((tmp_path / "mute" / "canary.json").read_text()) == []
+    (entry,) = json.loads((tmp_path / "mute" / "canary.json").read_text())
+    assert (entry["source"], entry["forced"]) == ("", True)
     for prompt in (None, ""):
         with pytest.raises(OptionError) as error:
             model.generate(prompt, seed=1)

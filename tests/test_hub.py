@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from seq2seq import decode, models_verb, verify
-from seq2seq.bundle_record import CONFIG, METRICS, PULLED, WEIGHTS, read_record
+from seq2seq.bundle_record import CONFIG, METRICS, PULLED, WEIGHTS, read_record, sealed
 from seq2seq.files import write_json
 from seq2seq.hub import transfer
 from seq2seq.hub.summary import file_names, summarize
@@ -279,7 +279,7 @@ def test_a_configuration_that_does_not_fit_leaves_nothing(hub, refusal, tiny_bun
     folder = tiny_bundle()
     record = json.loads((folder / CONFIG).read_text())
     change(record)
-    published(hub, folder, **{CONFIG: json.dumps(record).encode()})
+    published(hub, folder, **{CONFIG: json.dumps(sealed(record)).encode()})
     assert message in refusal("pull", "me/it")
     assert list(Path("runs").iterdir()) == []
 
@@ -301,7 +301,7 @@ def test_a_file_that_is_too_large_is_not_fetched(hub, refusal, tiny_bundle, monk
     )
     asked = [method for method, path, _ in hub.requests if path.endswith(WEIGHTS)]
     assert asked == ["HEAD"] and list(Path("runs").iterdir()) == []
-    monkeypatch.setattr(transfer, "LARGEST_OTHER", 10)
+    monkeypatch.setitem(transfer.LARGEST, CONFIG, 10)
     assert "me/it: config.json has " in refusal("pull", "me/it")
 
 
