@@ -20,6 +20,7 @@ from seq2seq.fields import flag_of
 from seq2seq.files import check_result_file, write_result
 from seq2seq.inference.translator import Translator
 from seq2seq.scoring.calibration import error_line
+from seq2seq.scoring.confidence import check_resamples
 from seq2seq.scoring.details import Details, details_of
 from seq2seq.scoring.evaluation import (
     BY,
@@ -34,7 +35,7 @@ from seq2seq.scoring.evaluation import (
 )
 from seq2seq.scoring.evaluation_plot import draw_evaluation
 from seq2seq.scoring.evaluation_table import table_form
-from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, check_resamples, compare
+from seq2seq.scoring.metrics import TOKENIZERS, TRIALS, Comparison, compare
 from seq2seq.scoring.plots import check_plot
 from seq2seq.search_config import DecodingConfig
 from seq2seq.text.splits import References

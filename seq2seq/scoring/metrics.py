@@ -14,6 +14,7 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
+from seq2seq.scoring.confidence import Confidence, check_resamples
 from seq2seq.scoring.edit_rate import EditRate, ExactMatch
 
 TRIALS = {"bs": 1000, "ar": 10_000}  # number of trials of the paired bootstrap and of approximate randomisation
@@ -26,13 +27,6 @@ _LINES = {"bs": 10_000_000, "ar": 20_000_000}
 
 
 Value = TypeVar("Value")
-
-
-class Confidence(NamedTuple):
-    """A 95 % interval in sacrebleu's form: the mean of the resamples, and half the length of the interval."""
-
-    mean: float
-    plus_minus: float
 
 
 class Scores(NamedTuple):
@@ -65,12 +59,6 @@ class Scores(NamedTuple):
         del values["confidence"]
         scores = {name: getattr(self, name) for name in NAMES}
         return {**scores, **values, **({"confidence": confidence} if confidence else {})}
-
-
-def check_resamples(number: int) -> None:
-    """Raises OptionError for a number of resamples that gives no interval."""
-    if not isinstance(number, int) or number < 0 or number == 1:
-        raise OptionError(f"--bootstrap: expected 0 or at least 2, got {number!r}")
 
 
 class Comparison(NamedTuple):
@@ -150,7 +138,7 @@ def score_all(
     Raises:
         DataError: there is nothing to score, the numbers of outputs, references and sources differ, or the nesting
             is wrong.
-        OptionError: the tokenisation is unknown.
+        OptionError: the tokenisation is unknown, or the resamples give no interval.
 
     """
     check_nesting(outputs, references, sources)
