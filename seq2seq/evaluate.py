@@ -21,6 +21,7 @@ from seq2seq.inference.translator import Translator
 from seq2seq.result_file import check_result_file, write_result
 from seq2seq.scoring.calibration import error_line
 from seq2seq.scoring.comparison import TRIALS, Comparison, compare
+from seq2seq.scoring.confidence import check_resamples
 from seq2seq.scoring.details import Details, details_of
 from seq2seq.scoring.evaluation import (
     N_BOOTSTRAP,
@@ -31,7 +32,7 @@ from seq2seq.scoring.evaluation import (
 from seq2seq.scoring.evaluation_plot import draw_evaluation
 from seq2seq.scoring.evaluation_table import table_form
 from seq2seq.scoring.material import BY, PARTS, Material, find_material, seen_in_training
-from seq2seq.scoring.metrics import TOKENIZERS, check_resamples
+from seq2seq.scoring.metrics import TOKENIZERS
 from seq2seq.scoring.plots import check_plot
 from seq2seq.search_config import DecodingConfig
 from seq2seq.terminal import LiveLine

@@ -306,7 +306,7 @@ def test_without_the_training_text_the_rest_is_measured(tmp_path, capsys):
         *(
             (
                 ["--temperatures", given],
-                f"--temperatures: expected numbers from 0 to 1000, separated by commas, got {part}",
+                f"--temperatures: expected numbers from 0 to 1000, separated by commas, {part}",
             )
             for given, part in [
                 ("0.5,warm", "got 'warm' in '0.5,warm'"),

@@ -13,6 +13,7 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
+from seq2seq.scoring.confidence import Confidence, check_resamples
 from seq2seq.scoring.edit_rate import EditRate, ExactMatch, segmented
 
 TOKENIZERS = ("13a", "intl", "char", "zh", "none")  # BLEU's; those of sacrebleu that need no further package
@@ -21,13 +22,6 @@ SAME_TEST = {"wer": "exact_match", "per": "cer"}  # a score, and the one with it
 _LINES = 10_000_000  # most lines of all resamples together: sacrebleu needs 72 bytes per line
 
 Value = TypeVar("Value")
-
-
-class Confidence(NamedTuple):
-    """A 95 % interval in sacrebleu's form: the mean of the resamples, and half the length of the interval."""
-
-    mean: float
-    plus_minus: float
 
 
 class Scores(NamedTuple):
@@ -60,12 +54,6 @@ class Scores(NamedTuple):
         del values["confidence"]
         scores = {name: getattr(self, name) for name in NAMES}
         return {**scores, **values, **({"confidence": confidence} if confidence else {})}
-
-
-def check_resamples(number: int) -> None:
-    """Raises OptionError for a number of resamples that gives no interval."""
-    if not isinstance(number, int) or number < 0 or number == 1:
-        raise OptionError(f"--bootstrap: expected 0 or at least 2, got {number!r}")
 
 
 def transpose_references(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
@@ -137,7 +125,7 @@ def score_all(
     Raises:
         DataError: there is nothing to score, the numbers of outputs, references and sources differ, or the nesting
             is wrong.
-        OptionError: the tokenisation is unknown.
+        OptionError: the tokenisation is unknown, or the resamples give no interval.
 
     """
     check_nesting(outputs, references, sources)
