@@ -1,5 +1,6 @@
 """Completions as OpenAI has them, with the package of OpenAI itself, for both kinds of model."""
 
+import math
 import threading
 
 import openai
@@ -86,6 +87,29 @@ def test_stop_strings_end_texts_and_their_probabilities(served):
     (choice,) = client.completions.create(model="tiny", prompt="abcd.", stop=said[2:4], logprobs=0).choices
     assert (choice.text, choice.finish_reason) == (said[: said.index(said[2:4])], "stop")
     assert "".join(choice.logprobs.tokens) == choice.text
+
+
+def test_the_most_probable_symbols_stand_at_each_place(served):
+    client, _, tiny = served
+    (choice,) = client.completions.create(model="tiny", prompt="abcd.", temperature=0, logprobs=3).choices
+    explained = tiny.explain("abcd.", alternatives=3).symbols
+    for top, symbol in zip(choice.logprobs.top_logprobs, explained, strict=False):
+        expected = {each.symbol or "<END>": math.log(each.probability) for each in symbol.alternatives}
+        assert top == pytest.approx(expected)
+    assert len(choice.logprobs.top_logprobs) == len(choice.logprobs.tokens) == len(choice.text)
+    asked = {"model": "text", "prompt": "Ada fed", "max_tokens": 9, "temperature": 1, "seed": 3, "logprobs": 2}
+    plain, echoed = (client.completions.create(**asked, echo=echo).choices[0].logprobs for echo in (False, True))
+    assert [{*top} for top in plain.top_logprobs] == [{*top} for top in echoed.top_logprobs[7:]]
+    assert echoed.top_logprobs[0] is None
+    for found in (plain, echoed):
+        for token, log_prob, top in list(zip(found.tokens, found.token_logprobs, found.top_logprobs, strict=True))[1:]:
+            assert top[token] == pytest.approx(log_prob, abs=1e-5)
+            best = sorted(top.values(), reverse=True)
+            assert len(top) in (2, 3) and (len(top) == 2 or log_prob <= best[1] + 1e-5)
+    asked = {"model": "tiny", "prompt": ["abcd.", ""], "echo": True, "temperature": 0}
+    (first, second) = client.completions.create(**asked, logprobs=1).choices
+    assert (first.logprobs.top_logprobs[0], second.logprobs.tokens) == (None, [])
+    assert client.completions.create(**asked, logprobs=0).choices[0].logprobs.top_logprobs is None
 
 
 def test_log_probabilities_of_an_echoed_prompt_are_those_of_score(served):

@@ -78,7 +78,7 @@ class Fuzz:
 
     def body(self, right):
         fields = dict(right)
-        for name in self.random.sample([*right], self.random.randint(1, min(2, len(right)))):
+        for name in self.random.sample([*right], self.random.randint(0, min(2, len(right)))):
             fields[name] = self.value()
         if self.random.random() < 0.2:
             fields.pop(self.random.choice([*fields]))

@@ -119,10 +119,6 @@ def explain_text(
     if wanted.tree:
         raise OptionError("--tree: a language model has no beam to show; leave --tree out")
     (text,) = model.write(opening, config, stop)
-    *before, last = opening.ids
-    state = model.read(before)[1] if before else model.runtime.start(1)
-    path = [last, *text.token_ids]
-    found = followed(without_attention(model.runtime), state, path)
     return Explanation(
         model=model.bundle.path.name,
         kind="language model",
@@ -131,11 +127,43 @@ def explain_text(
         finished=text.finished,
         score=math.fsum(text.log_probs),
         seed=text.seed,
-        symbols=written_by_symbol(path, found, model.vocabulary, 0, wanted.alternatives, first_id=END + 1),
+        symbols=symbols_after(model, opening.ids, text.token_ids, wanted.alternatives),
         attention=None,
         actions=None,
         tree=None,
     )
+
+
+def symbols_after(
+    model: LanguageModel, before: Sequence[int], token_ids: Sequence[int], most: int
+) -> list[ExplainedSymbol]:
+    """Explains what a language model wrote.
+
+    Args:
+        model: the model.
+        before: ids of the text before, at least one.
+        token_ids: ids of what was written.
+        most: alternatives of each symbol.
+
+    """
+    *read, last = before
+    state = model.read(read)[1] if read else model.runtime.start(1)
+    path = [last, *token_ids]
+    found = followed(without_attention(model.runtime), state, path)
+    return written_by_symbol(path, found, model.vocabulary, 0, most, first_id=END + 1)
+
+
+def symbols_of(translator: Translator, output: Output, most: int) -> list[ExplainedSymbol]:
+    """Explains the symbols of an output that has no forced prefix, each with at most `most` alternatives."""
+    source = translator.encode(output.source, "map", output.line, lambda *_: None)
+    if not source.tags + source.ids:
+        return []
+    writer = translator.writer
+    path = writer.path(source, output)
+    found = writer.follow(source, path)
+    if isinstance(writer, ActionWriter):
+        return written_by_actions(writer, source, path, found, output, most)[0]
+    return written_by_symbol(path, found, translator.target_vocabulary, 0, most)
 
 
 def symbols_read(translator: Translator, source: Reading) -> list[str]:

@@ -1,9 +1,9 @@
 """What a completion does with each kind of model: options in, choices out, at once or as they are written."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 from seq2seq.api import LanguageModel, Translator
 from seq2seq.errors import DataError, OptionError
@@ -12,12 +12,14 @@ from seq2seq.inference.results import Generated, Output
 from seq2seq.inference.threads import single_threaded_steps
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.serving.checks import check_length, check_lines
+from seq2seq.serving.log_probs import Tops, log_prob_lists, tops_of_output, tops_of_text
 from seq2seq.serving.refusals import Refusal, printable
 from seq2seq.serving.schemas import CompletionRequest
 from seq2seq.serving.served import Served
 from seq2seq.serving.service import Service
 from seq2seq.serving.sources import decoded, measured
 
+Result = TypeVar("Result")
 USUAL_TEMPERATURE = 1.0  # of OpenAI, for language models
 
 
@@ -71,6 +73,16 @@ class Completer:
         """Returns the texts of all prompts."""
         raise NotImplementedError
 
+    async def explained(
+        self, found: Sequence[Sequence[Result]], top: Callable[[Result, int], Tops]
+    ) -> list[list[Tops | None]]:
+        """Returns what `top` returns for each result of each prompt, where the request asks for it."""
+        if not self.asked.logprobs:
+            return [[None] * len(several) for several in found]
+        return await self.service.run_aside(
+            lambda: [[top(one, prompt) for one in several] for prompt, several in enumerate(found)]
+        )
+
     def begin(self) -> None:
         """Takes the place of a stream; raises Refusal if there is none."""
         self.service.aside_places.take()
@@ -115,13 +127,20 @@ class SourceCompleter(Completer):
     async def choices(self) -> list[dict[str, Any]]:
         """Returns the texts of all prompts."""
         outputs = await decoded(self.service, self.served, self.prompts, self.lengths, self.config)
+        model, most = self.served.model, self.asked.logprobs or 0
+        tops = await self.explained(outputs, lambda output, _: tops_of_output(model, output, most))
         return [
-            self.choice(prompt * self.asked.n + sample, several[sample % len(several)], self.prompts[prompt])
+            self.choice(
+                prompt * self.asked.n + sample,
+                several[sample % len(several)],
+                self.prompts[prompt],
+                tops[prompt][sample % len(several)],
+            )
             for prompt, several in enumerate(outputs)
             for sample in range(self.asked.n)
         ]
 
-    def choice(self, index: int, output: Output, prompt: str) -> dict[str, Any]:
+    def choice(self, index: int, output: Output, prompt: str, tops: Tops | None) -> dict[str, Any]:
         """Returns one text, which ends before a stop string."""
         self.written += len(output.symbols)
         text, stopped = cut(output.text, self.stop)
@@ -132,7 +151,8 @@ class SourceCompleter(Completer):
         if self.asked.echo and prompt:  # a translator gives no probability of its source
             text, pieces, known = prompt + text, [prompt, *pieces], [None, *known]
             ends = [0, *(len(prompt) + end for end in ends)]
-        log_probs = None if self.asked.logprobs is None else log_prob_lists(pieces, known, ends, len(text))
+            tops = tops and [None, *tops]
+        log_probs = None if self.asked.logprobs is None else log_prob_lists(pieces, known, ends, len(text), tops)
         return {
             "text": printable(text),
             "index": index,
@@ -172,13 +192,22 @@ class TextCompleter(Completer):
         """Returns the texts of all prompts."""
         tasks = [(opening, tuple(self.stop)) for opening in self.openings]
         found = await self.service.write(self.served, tasks, self.config)
+        echo, most = bool(self.asked.echo), self.asked.logprobs or 0
+        tops = await self.explained(
+            found, lambda one, prompt: tops_of_text(self.model, self.openings[prompt], one, most, echo=echo)
+        )
         return [
-            self.choice(prompt * self.asked.n + sample, several[sample % len(several)], self.openings[prompt])
+            self.choice(
+                prompt * self.asked.n + sample,
+                several[sample % len(several)],
+                self.openings[prompt],
+                tops[prompt][sample % len(several)],
+            )
             for prompt, several in enumerate(found)
             for sample in range(self.asked.n)
         ]
 
-    def choice(self, index: int, one: Generated, opening: Opening) -> dict[str, Any]:
+    def choice(self, index: int, one: Generated, opening: Opening, tops: Tops | None) -> dict[str, Any]:
         """Returns one text."""
         self.written += len(one.symbols)
         skipped = len(opening.text) if opening.given else 0
@@ -191,7 +220,7 @@ class TextCompleter(Completer):
             pieces = self.pieces(symbols, "") + pieces
             known = [None, *self.model.score([opening.text])[0].log_probs, *known]
         ends = list(accumulate(map(len, pieces), initial=0))
-        log_probs = None if self.asked.logprobs is None else log_prob_lists(pieces, known, ends, len(text))
+        log_probs = None if self.asked.logprobs is None else log_prob_lists(pieces, known, ends, len(text), tops)
         finish = "stop" if one.finished else "length"
         return {"text": printable(text), "index": index, "logprobs": log_probs, "finish_reason": finish}
 
@@ -239,24 +268,3 @@ def cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """Returns a text up to the first stop string, and whether it has one."""
     found = [place for place in (text.find(each) for each in stop) if place >= 0]
     return (text[: min(found)], True) if found else (text, False)
-
-
-def log_prob_lists(
-    pieces: Sequence[str], log_probs: Sequence[float | None], offsets: Sequence[int], length: int
-) -> dict[str, Any]:
-    """Returns the log-probabilities of the symbols of a text in OpenAI's form.
-
-    Args:
-        pieces: the text that each symbol adds, first to last.
-        log_probs: of each, in nats; more (of END) are left out.
-        offsets: the place of each in the text, in characters.
-        length: of the text, in characters; symbols beyond belong to a stop string.
-
-    """
-    kept = sum(offset < length for offset in offsets[: len(pieces)])
-    return {
-        "tokens": [printable(piece) for piece in pieces[:kept]],
-        "token_logprobs": list(log_probs[:kept]),
-        "top_logprobs": None,
-        "text_offset": list(offsets[:kept]),
-    }

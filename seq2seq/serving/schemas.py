@@ -111,7 +111,7 @@ class CompletionRequest(Body):
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), WHOLE] | None = None
     stop: str | list[NotEmpty] | None = Field(None, description="strings that the text ends before")
     logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = Field(
-        None, description="return the log-probability of each symbol"
+        None, description="return the log-probability of each symbol, and at each place the most probable N symbols"
     )
     echo: bool | None = Field(None, description="return the prompt before the text")
     stream: bool | None = None
@@ -131,7 +131,10 @@ class LogProbs(BaseModel):
 
     tokens: list[str]
     token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None] | None
+    top_logprobs: list[dict[str, float] | None] | None = Field(
+        description="the most probable symbols at each place, and the chosen one; for a transducer, after the "
+        "deletions before it; null for `logprobs` 0"
+    )
     text_offset: list[int] = Field(description="the place of each symbol in the text, in characters")
 
 
