@@ -433,12 +433,17 @@ def test_attention_to_padding_that_the_encoder_skips_is_refused(tmp_path):
     assert "attention or another part reads it" in refused(model, tmp_path)
 
 
-def test_a_model_that_has_learnt_nothing_is_refused(tmp_path):
-    with pytest.raises(
-        Seq2SeqError,
-        match=r"^the model has learnt nothing: .*even chances for its 11 symbols do \(2\.40\).*--vocabulary FILE\.json",
-    ):
+def test_a_model_under_which_the_data_is_unlikely_is_refused(tmp_path):
+    with pytest.raises(Seq2SeqError, match="predictions are likely.*--vocabulary FILE.json.*learnt too little"):
         adopt(adoptable.lively(embedding_models(units=8)[0]), written(PAIRS, tmp_path), tmp_path / "model")
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_a_model_that_has_learnt_nothing_is_told_so(tmp_path):
+    said = r"^the model has learnt nothing: all of its 11 symbols are about as probable everywhere \(entropy of its "
+    said += r"predictions 2\.\d\d nats, of even chances 2\.40\).*; train it until its loss is below the baseline$"
+    with pytest.raises(Seq2SeqError, match=said):
+        adopt(embedding_models(units=8)[0], written(PAIRS, tmp_path), tmp_path / "model")
     assert not list(tmp_path.glob("model*"))
 
 

@@ -8,6 +8,7 @@ import builtins
 import io
 import os
 import re
+import signal
 from dataclasses import dataclass
 
 import pytest
@@ -143,6 +144,14 @@ def models(tmp_path_factory):
     tiny = bundle_maker(folder)()
     make_model(folder / "text", SENTENCES)
     return {"tiny": tiny, "text": folder / "text"}
+
+
+@pytest.fixture(autouse=True)
+def same_signals():
+    """Gives the signals back what `serve` took."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from seq2seq.adoption.language_agreement import (
     read,
     windows,
 )
-from seq2seq.adoption.likelihood import FLOOR, unigram_baseline, unlikely
+from seq2seq.adoption.likelihood import FLOOR, mean_entropy, unigram_baseline, unlikely
 from seq2seq.adoption.model_parts import NUMBER, ModelParts
 from seq2seq.adoption.numbering_rules import (
     HEADS,
@@ -203,7 +203,10 @@ class TextSearch:
         baseline = unigram_baseline(text.symbols)
         if not nats < LEARNT * baseline:
             which, way_out = ("the best one", WAY_OUT) if not self.tables else (self.tables[-1].name, LATER)
-            raise AdoptionError(unlikely(nats, which, baseline, self.parts.classes, way_out=way_out))
+            rows = windows(text.symbols, numbering, self.context, PLACES)
+            fits = len(rows) > 0 and rows.max() < min(self.sizes)
+            entropy = mean_entropy(read(self.models[scale], rows[:, :-1] + SPECIAL_COUNT)) if fits else 0.0
+            raise AdoptionError(unlikely(nats, which, baseline, entropy, self.parts.classes, way_out=way_out))
         return TextResult(text, numbering, float(scale), nats, baseline)
 
     def candidates(self) -> Iterator[tuple[CutText, Numbering]]:

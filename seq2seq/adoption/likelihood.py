@@ -11,7 +11,7 @@ from seq2seq.adoption.conversion import sizes_of, weights_of
 from seq2seq.adoption.model_parts import ModelParts
 from seq2seq.adoption.numbering_rules import Numbering
 from seq2seq.adoption.source_model import padded
-from seq2seq.decoding import State
+from seq2seq.decoding import State, log_softmax
 from seq2seq.foreign.arrays import NOTHING
 from seq2seq.inference.forcing import forced_log_probs
 from seq2seq.inference.numpy_runtime import NumpyTranslator
@@ -21,7 +21,7 @@ from seq2seq.text.source_layout import SourceForm
 Symbols = tuple[list[str], list[str]]  # of source and target
 Row = tuple[tuple[int, ...], tuple[int, ...]]  # the original's ids: those that the encoder reads, and START ... END
 MOST_REMEMBERED, MOST_BYTES = 32, 2**26  # rows of a batch whose state is remembered, and bytes of all such states
-EVEN = 0.1  # share by which the nats of a model that was not trained may differ from those of even chances
+EVEN, FEW = 0.98, 20  # share of even chances' entropy that a model has which was not trained; rows to measure it on
 FLOOR = -30.0  # nats; so that one impossible symbol does not decide alone
 
 
@@ -103,12 +103,38 @@ class Likelihood:
 
     def forced(self, rows: Sequence[Row]) -> np.ndarray:
         """Returns log-probabilities (nats) of rows' targets, float64 (B, T), 0 after their ends."""
+        return forced_log_probs(self.runtime, *self.arrays(rows))
+
+    def entropy(self, candidate: Candidate, pairs: Sequence[Symbols]) -> float:
+        """Returns the mean entropy (nats) of the model's predictions along some rows, also if their ids are wrong.
+
+        It is 0 if no pair can be encoded.
+        """
+        rows = [row for pair in pairs if (row := candidate.encode(pair)) is not None and fits(self.parts, row)][:FEW]
+        if not rows:
+            return 0.0
+        sources, targets = self.arrays(rows)
+        state, found = self.runtime.start(sources), []
+        for column in targets.T[: min(len(target) for _, target in rows) - 1]:
+            logits, state = self.runtime.step(column, state)
+            found.append(mean_entropy(logits))
+        return float(np.mean(found))
+
+    def arrays(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the sources, int (B, S), and the targets, int (B, T), of rows, right-padded."""
         # ids are moved up behind the special ones; UNK has a row of zeros
         sides = [[[UNK if i == NOTHING else i + SPECIAL_COUNT for i in row[side]] for row in rows] for side in (0, 1)]
         if self.parts.backwards:
             sides[0] = [row[::-1] for row in sides[0]]
         sources, targets = (padded(side, max(map(len, side)), PAD) for side in sides)
-        return forced_log_probs(self.runtime, sources, targets)
+        return sources, targets
+
+
+def mean_entropy(logits: np.ndarray) -> float:
+    """Returns the mean entropy (nats) of the distributions with logits float (B, V)."""
+    log_probs = log_softmax(logits)
+    terms = np.where(np.isfinite(log_probs), np.exp(log_probs) * log_probs, 0.0)
+    return float(-terms.sum(-1).mean())
 
 
 def fits(parts: ModelParts, row: Row) -> bool:
@@ -131,25 +157,27 @@ def unigram_baseline(symbols: Iterable[str | None]) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def unlikely(nats: float, what: str, baseline: float, classes: int, *, way_out: str) -> str:
+def unlikely(nats: float, what: str, baseline: float, entropy: float, classes: int, *, way_out: str) -> str:
     """Writes the message for a model under which the data is hardly likelier than by the symbols' frequencies.
 
     Args:
         nats: per symbol, with the likeliest ids.
         what: those ids, in words.
         baseline: the unigram baseline, nats per symbol.
+        entropy: nats, of the model's predictions.
         classes: symbols among which the model chooses.
         way_out: how the user names the ids.
 
     """
     even = math.log(classes)
     got = f"{nats:.2f} nats per symbol with {what} (unigram baseline: {baseline:.2f})"
-    if abs(nats - even) < EVEN * even:
+    if entropy > EVEN * even:
         return (
-            f"the model has learnt nothing: it gives the data {got}, as even chances for its {classes} symbols do "
-            f"({even:.2f}); train it until its loss is below the baseline, or, if it has been trained, {way_out}"
+            f"the model has learnt nothing: all of its {classes} symbols are about as probable everywhere (entropy of "
+            f"its predictions {entropy:.2f} nats, of even chances {even:.2f}), and the data has {got}; train it until "
+            "its loss is below the baseline"
         )
     return (
         f"the data: expected a numbering under which the model's predictions are likely, got {got}; {way_out}; or "
-        "train it, if it has learnt nothing yet"
+        "train it longer, if it has learnt too little"
     )

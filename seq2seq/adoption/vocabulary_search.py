@@ -139,9 +139,8 @@ class VocabularySearch(FormSearch):
         if result.cross_entropy == np.inf and width is not None and min(lengths) >= width:
             raise AdoptionError(no_end(min(lengths), max(lengths)))
         if not result.cross_entropy < LEARNT * baseline:
-            raise AdoptionError(
-                unlikely(result.cross_entropy, what, baseline, self.likelihood.parts.classes, way_out=WAY_OUT)
-            )
+            entropy, classes = self.likelihood.entropy(result.candidate, sample), self.likelihood.parts.classes
+            raise AdoptionError(unlikely(result.cross_entropy, what, baseline, entropy, classes, way_out=WAY_OUT))
         note = f"nats per target symbol: {result.cross_entropy:.3f} (unigram baseline: {baseline:.2f})"
         return replace(result, notes=(*result.notes, note))
 
