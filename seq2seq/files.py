@@ -30,10 +30,34 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file under a temporary name beside its own, flushes it to disk and renames it."""
     temporary = path.with_name(path.name + PARTIAL)
     with temporary.open("wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        except (OSError, KeyboardInterrupt):  # a full disk needs the room
+            temporary.unlink()
+            raise
     os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def written(place: Path, way_out: str) -> Iterator[None]:
+    """Names the file or folder that is written in the `with` block, and the way out, where the system refuses.
+
+    Errors about files elsewhere stay what they are.
+
+    Raises:
+        BundleError: the system refuses, for example because the disk is full.
+
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of the results has gone: run_verb ends the process
+        raise
+    except OSError as error:
+        if error.filename and place.absolute().parent not in Path(os.fsdecode(error.filename)).absolute().parents:
+            raise
+        raise BundleError(f"{place}: cannot be written: {error.strerror or error}; {way_out}") from error
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -71,9 +71,15 @@ def save_checkpoint(
     path = folder / (f"checkpoint-{progress.epoch}" + (f"-{progress.within}" if progress.within else ""))
     check_free(path)
     partial = fresh_folder(path)
-    write_json(partial / PROGRESS, dataclasses.asdict(progress))  # first: it shows that this program made the folder
-    write_arrays(partial / WEIGHTS, weights)
-    write_arrays(partial / STATE, state)
+    try:
+        # first what shows that this program made the folder
+        write_json(partial / PROGRESS, dataclasses.asdict(progress))
+        write_arrays(partial / WEIGHTS, weights)
+        write_arrays(partial / STATE, state)
+    except OSError:  # a full disk needs the room
+        remove_files(partial)
+        partial.rmdir()
+        raise
     claim()
     replace_folder(partial, path, remove=remove_files)
     write_atomically(folder / CURRENT, path.name + "\n")

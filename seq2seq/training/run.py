@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.errors import BundleError
+from seq2seq.files import written
 from seq2seq.training.checkpoints import locked
 from seq2seq.training.ensemble import check_members, replacing_members, train_members
 from seq2seq.training.run_folder import check_folder, report_foreign_names
@@ -45,7 +46,8 @@ def train_alone(run: Run) -> None:
     report_foreign_names(run)
     from seq2seq.training.trainer import train_in_folder
 
-    train_in_folder(run)
+    with written(run.folder, "make room or change the permissions; then the same command goes on"):
+        train_in_folder(run)
 
 
 @contextlib.contextmanager
