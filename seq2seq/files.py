@@ -45,28 +45,48 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str], *, marker:
         OSError: the system refuses; the error names the file.
 
     """
-    written = []
+    temporaries = []
     path = folder
     try:
         for name, content in contents.items():
             path = folder / name
             temporary = path.with_name(name + PARTIAL)
             with temporary.open("wb") as file:
-                written.append(temporary)
+                temporaries.append(temporary)
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
         if marker is not None:
             (folder / marker).unlink(missing_ok=True)
-        for name, temporary in zip(contents, written, strict=True):
+        for name, temporary in zip(contents, temporaries, strict=True):
             path = folder / name
             os.replace(temporary, path)
     except OSError as error:
-        for temporary in written:
+        for temporary in temporaries:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
         error.filename = error.filename or str(path)  # of a full disk, the system does not say where
         raise
+
+
+@contextlib.contextmanager
+def written(place: Path, way_out: str) -> Iterator[None]:
+    """Names the file or folder that is written in the `with` block, and the way out, where the system refuses.
+
+    Errors about files elsewhere stay what they are.
+
+    Raises:
+        BundleError: the system refuses, for example because the disk is full.
+
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of the results has gone: run_verb ends the process
+        raise
+    except OSError as error:
+        if error.filename and place.absolute().parent not in Path(os.fsdecode(error.filename)).absolute().parents:
+            raise
+        raise BundleError(f"{place}: cannot be written: {error.strerror or error}; {way_out}") from error
 
 
 def write_json(path: Path, content: Any) -> None:

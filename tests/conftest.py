@@ -1,6 +1,8 @@
 """Fixtures that several test files share."""
 
 import dataclasses
+import errno
+import os
 import random
 import sys
 from pathlib import Path
@@ -45,6 +47,24 @@ def same_random_numbers():
 def no_pictures(monkeypatch):
     """Trains without curves.png, which takes a second to draw; a test of the picture turns it on."""
     monkeypatch.setattr(run_views, "has_matplotlib", lambda: False)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Lets the system refuse what is flushed to the disk, after a number of files that still have room."""
+
+    def fill(room=0, error=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))):
+        left = iter(range(room))
+        flush = os.fsync
+
+        def refuse(descriptor):
+            if next(left, None) is None:
+                raise error
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", refuse)
+
+    return fill
 
 
 @pytest.fixture

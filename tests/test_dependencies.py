@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # what an extra brings: its name, and the places in the package where it may be imported
 EXTRAS = {
-    "matplotlib": ("plots", ("scoring/plots.py", "drawing/png.py")),
+    "matplotlib": ("plots", ("scoring/plots.py", "drawing/fonts.py", "drawing/png.py")),
     "huggingface_hub": ("hub", ("hub/",)),
     "fastapi": ("serve", ("serving/",)),
     "prometheus_client": ("serve", ("serving/",)),

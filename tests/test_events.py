@@ -93,6 +93,35 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_first_step(tmp_pat
     assert current_checkpoint(tmp_path / "model") is None
 
 
+def test_a_full_disk_is_named_with_the_way_out(tmp_path, watched, monkeypatch):
+    message = "{{function_node __wrapped__WriteSummary_device_CPU}} a.v2; No space left on device\n\tFailed to flush"
+
+    def refuse(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.summary, "write", refuse)
+        with pytest.raises(OptionError) as error:
+            run(tmp_path / "model", CountingTask(), epochs=2)
+    assert str(error.value) == (
+        f"--tensorboard {watched}: cannot be written: No space left on device; make room or change the permissions; "
+        "then the same command goes on"
+    )
+    run(tmp_path / "model", CountingTask(), epochs=2)
+    assert [step for name, step, _ in numbers(watched) if name == "score/chrf"] == [12]
+
+
+def test_tensorboards_own_reader_finds_the_curves(tmp_path, watched):
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run(tmp_path / "model", CountingTask([3.0, 2.0]), epochs=2)
+    events = reading.EventAccumulator(str(watched), size_guidance={reading.TENSORS: 0})
+    events.Reload()
+    assert set(events.Tags()["tensors"]) == {name for name, _, _ in numbers(watched)}
+    curve = [(one.step, float(tf.make_ndarray(one.tensor_proto))) for one in events.Tensors("loss/validation")]
+    assert curve == [(STEPS, 3.0), (2 * STEPS, 2.0)]
+    assert events.SummaryMetadata("loss/validation").plugin_data.plugin_name == "scalars"
+
+
 def test_without_the_option_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr("test_training.run_of", run_of)
     run(tmp_path / "model", CountingTask(), epochs=1)

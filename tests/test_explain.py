@@ -348,6 +348,31 @@ def test_what_cannot_be_shown_is_refused(run, tiny_bundle, tmp_path, monkeypatch
     )
 
 
+@pytest.mark.parametrize("name", ["a.svg", "a.json", "a.txt"])
+def test_a_full_disk_is_named_with_the_way_out_and_nothing_is_left(name, run, tiny_bundle, tmp_path, full_disk):
+    folder, file = tiny_bundle(), tmp_path / "out" / name
+    file.parent.mkdir()
+    for room in (0, 1):
+        full_disk(room)
+        found = run(folder, "abcd.\n", "-o", str(file))
+        assert (found.code, found.out) == (2, "")
+        assert found.err.splitlines()[-1] == (
+            f"seq2seq explain: error: --output {file}: cannot be written: No space left on device; make room or write "
+            "elsewhere"
+        )
+        assert list(file.parent.iterdir()) == []
+
+
+def test_an_interrupted_explanation_leaves_the_earlier_one(run, tiny_bundle, tmp_path, full_disk):
+    folder, file = tiny_bundle(), tmp_path / "out" / "a.svg"
+    file.parent.mkdir()
+    assert run(folder, "abcd.\n", "-o", str(file)).code == 0
+    before = file.read_bytes()
+    full_disk(1, KeyboardInterrupt())
+    assert run(folder, "efgh.\n", "-o", str(file)).code == 130
+    assert list(file.parent.iterdir()) == [file] and file.read_bytes() == before
+
+
 def test_a_png_is_not_written_to_a_terminal(tiny_bundle, tmp_path, monkeypatch, capsys):
     (tmp_path / "in.txt").write_text("abcd.\n")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

@@ -1,8 +1,11 @@
 """Models go to a hub and come back; what comes is a model's own files, whole, or nothing."""
 
+import errno
 import json
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -326,3 +329,55 @@ def test_a_pulled_model_that_was_trained_over_is_no_longer_called_pulled(hub, ru
     record = read_record(Path("runs/it"))
     write_json(Path("runs/it") / CONFIG, {**record, "signature": {}})
     assert summarize(Path("runs/it")).origin == "trained here"
+
+
+def test_a_full_disk_is_named_with_the_way_out_and_nothing_is_left(hub, refusal, tiny_bundle, monkeypatch, full_disk):
+    published(hub, tiny_bundle())
+    expected = (
+        f"{Path('runs/it').resolve()}: cannot be written: No space left on device; make room, change the permissions, "
+        "or name another folder: DIR"
+    )
+    full_disk()
+    assert refusal("pull", "me/it") == expected
+    assert list(Path("runs").iterdir()) == []
+
+    def refuse(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(transfer.shutil, "copyfile", refuse)
+    assert refusal("pull", "me/it") == expected
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_full_folder_for_what_arrives_is_named(hub, refusal, tiny_bundle, monkeypatch):
+    published(hub, tiny_bundle())
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(transfer, "fetched", refuse)
+    assert refusal("pull", "me/it") == (
+        f"{tempfile.gettempdir()}: No space left on device, so me/it cannot be fetched by way of it; make room there, "
+        "or let TMPDIR name another folder"
+    )
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(hub, refusal, tiny_bundle):
+    published(hub, tiny_bundle())
+    Path("taken").write_text("mine")
+    assert refusal("pull", "me/it", "taken/it").endswith(
+        "taken/it: cannot be written: Not a directory; make room, change the permissions, or name another folder: DIR"
+    )
+    assert Path("taken").read_text() == "mine"
+
+
+def test_an_interrupted_pull_leaves_nothing(hub, run, tiny_bundle, monkeypatch):
+    published(hub, tiny_bundle())
+
+    def interrupt(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transfer.shutil, "copyfile", interrupt)
+    assert run("pull", "me/it")[0] == 130
+    assert list(Path("runs").iterdir()) == []

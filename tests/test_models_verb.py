@@ -270,3 +270,25 @@ def test_the_verb_runs_as_a_module_too(place):
         found = subprocess.run(arguments, capture_output=True, text=True, cwd=place)
         assert found.returncode == 0, found.stderr
         assert isinstance(json.loads(found.stdout), list)
+
+
+@pytest.mark.parametrize("room", [0, 3])
+def test_a_full_disk_is_named_with_the_way_out_and_nothing_is_left(room, tiny_bundle, tmp_path, capsys, full_disk):
+    folder = tiny_bundle()
+    full_disk(room)
+    before = sorted(tmp_path.iterdir())
+    code, out, said = run(capsys, "shrink", folder, tmp_path / "small")
+    assert (code, out) == (2, "")
+    assert said.splitlines()[-1] == (
+        f"seq2seq models: error: {tmp_path / 'small'}: cannot be written: No space left on device; make room, change "
+        "the permissions, or give another name"
+    )
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_interrupted_copy_leaves_nothing(tiny_bundle, tmp_path, capsys, full_disk):
+    folder = tiny_bundle()
+    full_disk(3, KeyboardInterrupt())
+    before = sorted(tmp_path.iterdir())
+    assert run(capsys, "shrink", folder, tmp_path / "small")[0] == 130
+    assert sorted(tmp_path.iterdir()) == before

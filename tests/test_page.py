@@ -123,10 +123,25 @@ def test_an_alternative_is_forced_with_the_keyboard_alone(opened, served):
     wanted = before[0] + (" " if chosen == "␣" else chosen)
     assert page.evaluate("[...document.querySelectorAll('.symbol')].indexOf(document.activeElement)") == 1
     assert shown(page) == seq2seq.load(served["translator"]).translate([SOURCE], prefix=wanted)[0]
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Undo the forced symbols"
     with page.expect_response("**/explain"):
-        page.get_by_role("button", name="Undo the forced symbols").click()
+        page.keyboard.press("Enter")
     page.wait_for_function("() => !document.querySelector('.symbol.forced')")
     assert shown(page) == before
+    assert page.evaluate("[...document.querySelectorAll('.symbol')].indexOf(document.activeElement)") == 0
+
+
+def test_escape_leaves_the_alternatives_and_keeps_the_place(opened):
+    page = opened()
+    typed(page)
+    page.locator(".symbol").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.locator(".alternatives").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".alternatives").count() == 0
+    assert page.evaluate("[...document.querySelectorAll('.symbol')].indexOf(document.activeElement)") == 1
 
 
 def test_the_temperature_reshapes_the_distribution(opened, served):

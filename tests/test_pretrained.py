@@ -396,3 +396,13 @@ def test_a_starter_corpus_is_not_the_tatoeba_file(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path))
     with pytest.raises(DataError, match="got the starter corpus"):
         pretrained.prepare_tatoeba(tmp_path, None)
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path, capsys):
+    (tmp_path / "work").write_text("mine")
+    assert pretrained.main(["dates", "--work", str(tmp_path / "work"), "--to", str(tmp_path / "to")]) == 2
+    assert capsys.readouterr().err == (
+        f"python -m data.pretrained: error: {tmp_path / 'work'}: File exists; make room, change the permissions, or "
+        "give other folders: --work and --to\n"
+    )
+    assert (tmp_path / "work").read_text() == "mine"

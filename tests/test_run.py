@@ -132,6 +132,23 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(command, tmp
     assert "pairs:" not in said  # no data was read
 
 
+@pytest.mark.parametrize("room", [1, 4, 6])  # within the first checkpoint, and after it
+def test_a_full_disk_is_named_and_the_same_command_goes_on(room, command, folder, tmp_path, monkeypatch, full_disk):
+    full_disk(room)
+    code, said = command("--epochs", "2", model="other")
+    monkeypatch.undo()
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        f"seq2seq train: error: {tmp_path / 'other'}: cannot be written: No space left on device; make room or change "
+        "the permissions; then the same command goes on"
+    )
+    assert not [path for path in tmp_path.rglob("*.partial") if path.is_file()]
+    assert command("--epochs", "2", model="other")[0] == 0
+    for name in ("weights.safetensors", CURVES):
+        assert (tmp_path / "other" / name).is_file()
+    assert (tmp_path / "other" / "weights.safetensors").read_bytes() == (folder / "weights.safetensors").read_bytes()
+
+
 def test_an_error_before_the_first_checkpoint_leaves_no_new_folder(command, tmp_path):
     code, said = command("--target-col", "7")
     assert code == 2 and "no usable pair" in said

@@ -135,6 +135,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Seq2SeqError, ValueError) as error:
         print(f"python -m data.pretrained: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(
+            f"python -m data.pretrained: error: {error.filename or name}: {error.strerror}; make room, change the "
+            "permissions, or give other folders: --work and --to",
+            file=sys.stderr,
+        )
+        return 2
     except subprocess.CalledProcessError as error:
         print(f"python -m data.pretrained: a command failed, its message is above; {name} is not made", file=sys.stderr)
         return error.returncode if error.returncode > 0 else 2

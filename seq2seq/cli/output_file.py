@@ -79,18 +79,24 @@ class OutputFile:
                 self.resume(note)
             self.file = stack.enter_context(self.partial.open("ab" if self.done else "wb"))
             if not self.done:  # otherwise the note is right, and the digest is still incomplete
-                self.write_note()
+                try:
+                    self.write_note()
+                except (OSError, KeyboardInterrupt):
+                    self.partial.unlink()  # of no line, and without its note nobody could replace it
+                    raise
             self.opened = stack.pop_all()
 
     @contextlib.contextmanager
-    def refusals(self, way_out: str = "") -> Iterator[None]:
+    def refusals(self) -> Iterator[None]:
         """Turns an error of the system into an OptionError that gives the reason."""
         try:
             yield
         except BrokenPipeError:  # the reader of the results has gone: run_verb ends the process
             raise
         except OSError as error:
-            raise OptionError(f"{self.name}: cannot be written: {error.strerror}{way_out}") from error
+            raise OptionError(
+                f"{self.name}: cannot be written: {error.strerror}; make room or write elsewhere"
+            ) from error
 
     def open_directly(self, path: str | None, *, resume: bool) -> IO[bytes] | None:
         """Opens standard output, a pipe or a device; returns None for an ordinary file or a new name.
@@ -199,7 +205,7 @@ class OutputFile:
             OptionError: the system refuses, for example because the disk is full.
 
         """
-        with self.refusals("; make room or write elsewhere"):
+        with self.refusals():
             self.file.write(results if isinstance(results, bytes) else results.encode("utf-8"))
             self.file.flush()
             self.done += len(lines)

@@ -5,6 +5,7 @@ it gets its name. What is sent is the model's own parts and a model card.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -17,13 +18,14 @@ from typing import Any
 from seq2seq.bundle_record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
-from seq2seq.files import json_text, sha256_of, write_json
+from seq2seq.files import json_text, sha256_of, write_json, written
 from seq2seq.folders import fresh_folder
 from seq2seq.hub.card import CARD, LIBRARY, model_card
 from seq2seq.hub.summary import summarize
 from seq2seq.inference.verification import verify_bundle
 from seq2seq.version import __version__
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 LARGEST_MODEL = 4096 * MIB  # bytes of all its files together
 Report = Callable[[str], None]
 
@@ -56,6 +58,11 @@ def hub_errors(repository: str) -> Iterator[None]:
     except (BundleError, OptionError):
         raise
     except Exception as error:  # of its library and of the HTTP library beneath, which changed between its versions
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise BundleError(
+                f"{tempfile.gettempdir()}: {os.strerror(error.errno)}, so {repository} cannot be fetched by way of it; "
+                "make room there, or let TMPDIR name another folder"
+            ) from error
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
         raise BundleError(
             f"{repository}: the hub's answer cannot be used: {type(error).__name__}: {reason.rstrip('.')}; check the "
@@ -186,15 +193,20 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder}: expected a new folder for the model, got one that exists; name another: DIR")
     hub = open_hub()
-    beside = fresh_folder(folder.resolve())
+    folder = folder.resolve()
+    way_out = "make room, change the permissions, or name another folder: DIR"
+    with written(folder, way_out):
+        beside = fresh_folder(folder)
     try:
         with hub_errors(repository), tempfile.TemporaryDirectory() as cache:
             commit = hub.model_info(repository, revision=revision).sha  # one state of the repository for all files
 
             def fetch(name: str) -> None:
                 report(f"{repository}: {name}")
-                (beside / name).parent.mkdir(exist_ok=True)
-                shutil.copyfile(fetched(hub, repository, name, commit, cache), beside / name)
+                arrived = fetched(hub, repository, name, commit, cache)
+                with written(folder, way_out):
+                    (beside / name).parent.mkdir(exist_ok=True)
+                    shutil.copyfile(arrived, beside / name)
                 size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
                 if size > LARGEST_MODEL:
                     raise too_large(repository, "the model", size, LARGEST_MODEL)
@@ -202,8 +214,9 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
             fetch_model(fetch, beside)
         verify_bundle(beside)
         source = {"repository": repository, "revision": commit, "config": sha256_of(beside / CONFIG)}
-        write_json(beside / PULLED, source)
-        os.replace(beside, folder.resolve())
+        with written(folder, way_out):
+            write_json(beside / PULLED, source)
+            os.replace(beside, folder)
     finally:
         if beside.exists():  # holds only what was fetched above
             shutil.rmtree(beside)

@@ -56,6 +56,18 @@ class Events:
         """Writes what was kept, after the checkpoint that the next process would continue from."""
         if not self.waiting:
             return
+        try:
+            self.write()
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0].rpartition("; ")[2]
+            raise OptionError(
+                f"--tensorboard {self.folder}: cannot be written: {reason}; make room or change the permissions; then "
+                "the same command goes on"
+            ) from error
+        self.waiting = []
+
+    def write(self) -> None:
+        """Writes what is waiting into the event file."""
         if self.writer is None:
             self.writer = tf.summary.create_file_writer(str(self.folder))
         scalar = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": SCALARS})
@@ -64,7 +76,6 @@ class Events:
                 for name, value in values.items():
                     tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=scalar)
         self.writer.flush()
-        self.waiting = []
 
     def close(self) -> None:
         """Ends the file; values that no checkpoint covers are left out."""

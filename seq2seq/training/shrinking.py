@@ -13,7 +13,7 @@ import numpy as np
 from seq2seq.bundle import Bundle, ensemble_of, load_bundle, save_bundle
 from seq2seq.bundle_record import CANARY, HALF, HISTORY, LANGUAGE_MODEL, METRICS, PRECISION, public_record
 from seq2seq.errors import BundleError, DataError
-from seq2seq.files import read_json
+from seq2seq.files import read_json, written
 from seq2seq.folders import fresh_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary, read_canary
 from seq2seq.inference.language_model import LanguageModel
@@ -50,14 +50,16 @@ def shrink(folder: Path, out: Path, *, licence: str = "", report: Callable[[str]
         if each.record.get(PRECISION) == HALF:
             raise BundleError(f"{each.path}: its weights are {HALF} already; there is nothing to make smaller")
     bundle = dataclasses.replace(bundle, licence=licence or bundle.licence)
-    beside = fresh_folder(out.resolve())
-    try:
-        write_half(bundle, beside, report)
-        verify_bundle(beside)
-        os.replace(beside, out.resolve())
-    finally:
-        if beside.exists():  # holds only what was written above
-            shutil.rmtree(beside)
+    out = out.resolve()
+    with written(out, "make room, change the permissions, or give another name"):
+        beside = fresh_folder(out)
+        try:
+            write_half(bundle, beside, report)
+            verify_bundle(beside)
+            os.replace(beside, out)
+        finally:
+            if beside.exists():  # holds only what was written above
+                shutil.rmtree(beside)
 
 
 def write_half(bundle: Bundle, path: Path, report: Callable[[str], None]) -> Bundle:

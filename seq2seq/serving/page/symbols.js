@@ -23,8 +23,9 @@ export function symbolLine(explanation, {force = null, chosen = () => {}, looked
     chosen(place);
   };
   const close = () => {
-    list?.remove();
-    list = null;
+    const opened = list;
+    list = null; // first, since removing it takes the focus away, which closes it
+    opened?.remove();
     for (const span of spans) span.setAttribute("aria-expanded", "false");
   };
   const open = (place) => {
@@ -42,15 +43,13 @@ export function symbolLine(explanation, {force = null, chosen = () => {}, looked
     list.style.top = `${spans[place].getBoundingClientRect().bottom - frame.getBoundingClientRect().top + 4}px`;
   };
   const move = (place, step) => {
-    const next = Math.max(0, Math.min(spans.length - 1, place + step));
-    for (const span of spans) span.tabIndex = -1;
-    spans[next].tabIndex = 0;
-    spans[next].focus();
+    spans[Math.max(0, Math.min(spans.length - 1, place + step))].focus();
   };
   spans.forEach((span, place) => {
     span.tabIndex = place === 0 ? 0 : -1;
     span.addEventListener("click", () => open(place));
     span.addEventListener("focus", () => {
+      for (const other of spans) other.tabIndex = other === span ? 0 : -1; // Tab leaves the line, and comes back here
       close();
       look(place);
     });

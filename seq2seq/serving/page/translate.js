@@ -75,7 +75,7 @@ export function translateView(panel, context) {
   });
   release.addEventListener("click", () => {
     prefix = "";
-    translate();
+    translate(0); // the button goes, and would take the focus with it
   });
   panel.replaceChildren(
     html("div", {class: "columns"},
