@@ -1,6 +1,7 @@
 """`seq2seq VERB ...` and `python -m seq2seq VERB ...`: runs the verb's module."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -41,15 +42,24 @@ def verb_module(verb: str) -> ModuleType:
     return importlib.import_module(f"seq2seq.{OTHER_FILES.get(verb, verb)}")
 
 
+def show(text: str) -> int:
+    """Prints a text; returns 0, or 2 where standard output does not take it."""
+    try:
+        print(text, end="", flush=True)
+    except OSError as error:
+        print(f"seq2seq: error: standard output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keep the interpreter's last flush from failing
+        return 2
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the verb named by the first argument."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] in (["--version"], ["-V"]):
-        print(f"seq2seq {__version__}")
-        return 0
+        return show(f"seq2seq {__version__}\n")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(usage(), end="")
-        return 0 if arguments else 2
+        return show(usage()) or (0 if arguments else 2)
     if arguments[0] not in VERBS:
         print(f"seq2seq: error: unknown verb {arguments[0]!r}; the verbs are {', '.join(VERBS)}", file=sys.stderr)
         return 2

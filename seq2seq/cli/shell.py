@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.cli.streams import prepare_streams
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -69,9 +70,10 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
         0, or the number that `run` returned; 2 for an error of the user; 130 for Ctrl-C.
 
     """
+    prepare_streams()
     try:
         code = run(sys.argv[1:] if argv is None else argv) or 0
-        sys.stdout.flush()
+        flush_output()
         return code
     except KeyboardInterrupt:
         say(f"seq2seq {verb}: interrupted")
@@ -89,6 +91,14 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
             message += error.strerror or str(error)
         say(f"seq2seq {verb}: error: {message}")
         return USER_ERROR
+
+
+def flush_output() -> None:
+    """Writes out what standard output holds; an error of the system names it."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
