@@ -7,6 +7,7 @@ import pytest
 from seq2seq.__main__ import VERBS, main
 
 WORDS = {
+    "pair": "expected 0 or at least 2, got ",
     "least": "expected at least [0-9.]+, got ",
     "most": "expected at most [0-9.]+, got ",
     "above": "expected more than 0.0, got ",
@@ -30,8 +31,8 @@ decode --length-penalty         ok    least most  finite  float finite finite mo
 generate --length               least least most  int     int   int    int    int
 generate --samples              least least most  int     int   int    int    int
 generate --max-prompt-length    least least most  int     int   int    int    int
-explain --alternatives          least least most  int     int   int    int    int
-evaluate --bootstrap            ok    least most  int     int   int    int    int
+explain --alternatives          ok    least most  int     int   int    int    int
+evaluate --bootstrap            ok    pair  most  int     int   int    int    int
 score --max-source-length       least least most  int     int   int    int    int
 score --max-target-length       least least most  int     int   int    int    int
 sweep --samples                 least least most  int     int   int    int    int
