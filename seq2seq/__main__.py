@@ -43,11 +43,12 @@ def verb_module(verb: str) -> ModuleType:
 
 
 def show(text: str) -> int:
-    """Prints a text; returns 0, or 2 where standard output takes none."""
+    """Prints a text; returns 0, or 2 where standard output does not take it."""
     try:
         print(text, end="", flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the interpreter's last flush
+    except OSError as error:
+        print(f"seq2seq: error: standard output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # keep the interpreter's last flush from failing
         return 2
     return 0
 

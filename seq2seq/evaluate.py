@@ -103,7 +103,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, DecodingConfig, dict
         raise OptionError(f"{flag_of(next(iter(reading)))}: is about reading --data, which is missing; give both")
     if args.significance and not args.compare:
         raise OptionError("--significance: is about the difference between two models; give --compare DIR")
-    check_resamples(in_range("--bootstrap", args.bootstrap, at_least=0))
+    check_resamples(args.bootstrap)
+    in_range("--bootstrap", args.bootstrap, at_least=0)
     if args.output is not None:
         check_result_file(Path(args.output), "--output")
     if args.plot is not None:

@@ -63,6 +63,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     shared = [name for name in GenerationConfig.__dataclass_fields__ if name not in OF_TEXTS]
     add_options(parser, GenerationConfig, leave_out=shared)
     args = parser.parse_args(argv)
+    configured(ExplanationConfig, args)  # refuses a wrong value before a model is loaded
     args.format = args.format or format_of(args.output)
     if args.format == "png":
         require_matplotlib(*FORMAT)

@@ -61,11 +61,12 @@ def write_together(folder: Path, contents: Mapping[str, bytes | str], *, marker:
         for name, temporary in zip(contents, temporaries, strict=True):
             path = folder / name
             os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, KeyboardInterrupt) as error:
         for temporary in temporaries:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        error.filename = error.filename or str(path)  # of a full disk, the system does not say where
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # of a full disk, the system does not say where
         raise
 
 

@@ -212,7 +212,7 @@ def check_verbs(folder, data, tmp_path, capsys):
     assert run(["evaluate", "--model", str(folder), "--data", str(data), "--bootstrap", "0", "--json"]) == 0
     capsys.readouterr()
     assert run(["evaluate", "--model", str(folder), "--bootstrap", "0"]) == 0
-    assert "so the scores show what it remembers" in capsys.readouterr().err
+    assert f"pairs, rows after the first {len(SPACED)}: " in capsys.readouterr().out
     sweep = ["sweep", "--model", str(folder), "--data", str(data), "--lines", "3", "--samples", "2", "--json"]
     assert run([*sweep, "--temperatures", "0.5", "--seed", "1"]) == 0
     assert run(["doctor", str(folder), "--pairs", str(data), "--json"]) in (0, 1)

@@ -533,7 +533,7 @@ def test_a_model_with_tags_asks_for_them(tiny_bundle, run):
     folder = tiny_bundle("tags", rows=rows, data={"features_col": 2, "target_col": 3})
     assert len(outputs(run, lines=["ab\tP;X", "", "cd\tQ"], model=folder)) == 3
     message = refusal(run, lines=["ab\tP;X", "cd"], model=folder)
-    assert message.startswith("line 2: expected source<TAB>tags, got 'cd'; this model was trained with feature tags")
+    assert ":2: expected source<TAB>tags, got 'cd'; this model was trained with feature tags" in message
 
 
 def test_separated_symbols_come_back_separated(tiny_bundle, run):

@@ -31,6 +31,7 @@ def text_model(tmp_path_factory):
         (lambda t: t.translate([None]), "line 1: expected text, got None; give a str"),
         (lambda t: t.translate(["a", b"a"]), "line 2: expected text, got b'a'; decode bytes first"),
         (lambda t: t.translate([5.0]), "line 1: expected text, got 5.0; give a str"),
+        (lambda t: t.translate(["ab\ud800"]), "line 1: expected UTF-8 text, got the surrogate '\\ud800' at column 3;"),
         (lambda t: t.translate(None), "translate: expected a list of lines, got None; give [line]"),
         (lambda t: t.translate(b"abcd."), "translate: expected a list of lines, got b'abcd.'; give [line]"),
         (lambda t: t.translate("abcd."), "translate: expected a list of lines, got the string 'abcd.'; give [line]"),
@@ -59,6 +60,7 @@ def test_python_callers_get_the_errors_of_this_package(translator, call, message
     [
         (lambda m: m.generate(5), "--prompt: expected text, got 5"),
         (lambda m: m.generate(b"Ada"), "--prompt: expected text, got b'Ada'; decode bytes first"),
+        (lambda m: m.generate("\udcff"), "--prompt: expected UTF-8 text, got the surrogate '\\udcff' at column 1"),
         (lambda m: list(m.stream(0)), "--prompt: expected text, got 0"),
         (lambda m: m.explain(7), "--prompt: expected text, got 7"),
         (lambda m: m.generate("Ada", stop=5), "--stop: expected strings of at least one character, got 5"),

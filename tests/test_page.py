@@ -359,13 +359,14 @@ def test_the_symbol_whose_distribution_is_shown_is_marked(opened):
     page.locator(".symbol").nth(1).focus()
     assert marked.count() == 1
     assert page.evaluate("[...document.querySelectorAll('.symbol')].findIndex((one) => one.matches('.looked'))") == 1
-    assert page.locator(".distribution .quiet").first.text_content() == f"After “{shown(page)[0]}”"
+    page.locator(".distribution .quiet", has_text=f"After “{shown(page)[0]}”").wait_for()
 
 
 def test_long_names_of_source_symbols_do_not_lie_on_each_other(opened):
     page = opened()
     boxes = """(names) => import('/static/heatmap.js').then(({mapOf}) => {
-      const map = mapOf({symbols: [{symbol: "a"}], source: names, attention: [names.map(() => 1 / names.length)]});
+      const peaks = [names.map((_, place) => [place, 1 / names.length])];
+      const map = mapOf({symbols: [{symbol: "a"}], source: names, peaks});
       document.getElementById('main').append(map);
       return [...map.querySelectorAll('text')].slice(0, names.length).map((each) => each.getBoundingClientRect());
     })"""

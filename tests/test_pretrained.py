@@ -240,9 +240,9 @@ def test_evaluate_says_which_data_a_model_of_the_package_misses(package, tmp_pat
 
 
 def test_a_recipe_gives_the_commands_with_their_minutes():
-    commands = RECIPES["eng-g2p"].commands(Path("w"), 26)
+    commands = RECIPES["eng-g2p"].commands(Path("w"), 53.5)
     assert [command[0] for command in commands] == ["train", "distill"]
-    assert "20" in commands[0] and "6" in commands[1] and commands[0][4] == " "
+    assert "31" in commands[0] and "22.5" in commands[1] and commands[0][4] == " "
     assert commands[1][-1] == str(Path("w/eng-g2p")) and "{" not in str(commands)
     with pytest.raises(ValueError, match="--minutes 5: dates is trained for a number of epochs; leave it out"):
         RECIPES["dates"].commands(Path("w"), 5)

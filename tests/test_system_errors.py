@@ -202,7 +202,7 @@ def test_closed_streams_lead_nowhere_and_no_other_file_gets_their_numbers(tiny_b
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert (tmp_path / "out").read_text().count("\n") == 1
     result = command("seq2seq --help", redirect="> /dev/full")
-    assert (result.returncode, result.stderr) == (2, "")
+    assert (result.returncode, result.stderr) == (2, "seq2seq: error: standard output: No space left on device\n")
 
 
 def test_the_reader_of_results_may_leave(tiny_bundle, tmp_path):

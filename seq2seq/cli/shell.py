@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.cli.streams import prepare_streams
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -81,7 +82,7 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
         0, or the number that `run` returned; 2 for an error of the user; 130 for Ctrl-C.
 
     """
-    open_closed_streams()
+    prepare_streams()
     raise_on_interrupt()
     try:
         try:
@@ -103,22 +104,6 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
     return code
 
 
-def open_closed_streams() -> None:
-    """Opens standard streams that the process was started without, so that no other file takes their numbers.
-
-    What is printed on a closed stdout fails as it does for other programs; what is said on a closed stderr is lost.
-    """
-    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):  # 0 cannot be read, 1 not be written
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, mode)  # takes the lowest free number
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-
-
 def raise_on_interrupt() -> None:
     """Lets Ctrl-C raise KeyboardInterrupt again: while modules were imported, it ended the process at once."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
@@ -127,7 +112,8 @@ def raise_on_interrupt() -> None:
 
 def drop_output() -> None:
     """Leads standard output nowhere, so that the interpreter's last flush of what nobody takes does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):  # what stands for a closed output has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def with_notes(message: str, error: BaseException) -> str:

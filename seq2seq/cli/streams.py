@@ -1,12 +1,14 @@
 """Reads the input of verbs: a stream in, chunks of lines out, without waiting for a writer that pauses."""
 
 import contextlib
+import errno
+import io
 import os
 import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from seq2seq.errors import DataError, OptionError
 
@@ -31,6 +33,37 @@ def decode_line(line: bytes, number: int, name: str) -> str:
             f"{name}:{number}: expected UTF-8 text, got byte 0x{byte:02x} at column {len(before) + 1}; "
             "convert the file: iconv -f latin1 -t utf-8"
         ) from None
+
+
+class ClosedOutput(io.RawIOBase):
+    """Stands for a standard output that is closed: it takes nothing, and says so."""
+
+    @property
+    def buffer(self) -> "ClosedOutput":
+        """The same: it takes no bytes either."""
+        return self
+
+    def write(self, _: Any) -> NoReturn:
+        """Raises OSError, which names standard output."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
+
+
+def prepare_streams() -> None:
+    """Lets standard output take all of UTF-8, whatever the locale is, and replaces streams that are closed.
+
+    Otherwise the next file that is opened has the number of a closed stream, and what libraries print goes into it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # names of files may be other bytes
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
 
 
 def line_bytes(symbols: int) -> int:

@@ -103,7 +103,8 @@ def choose_text_canary(model: LanguageModel) -> list[dict[str, Any]]:
     if chosen:
         return list(chosen.values())
     symbols = model.vocabulary.symbols[:TEXT_LENGTH]
-    texts = [text for text in (model.random_opening(0).text, model.form.text([*symbols, *symbols])) if text]
+    texts = [model.random_opening(0).text, model.form.text([*symbols, *symbols])]
+    texts = [text for text in texts if model.vocabulary.encode(model.form.line(text))]
     found = zip(texts, model.score(texts), strict=True)
     return [forced_entry("", text, scored.log_probs) for text, scored in found if scored.log_probs][:1]
 

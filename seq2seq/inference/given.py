@@ -1,5 +1,6 @@
 """Refuses what a model cannot be given: what is no text, what is too long, and lines without the tags it reads."""
 
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from seq2seq.errors import DataError, OptionError, excerpt
 from seq2seq.search_config import LONGEST
 from seq2seq.text.pairs import Pair, symbol_count
 from seq2seq.text.vocabulary import Vocabulary
+
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_lines(
@@ -65,12 +68,17 @@ def check_text(value: Any, where: str) -> None:
     """Refuses what is no text, such as None or bytes.
 
     Raises:
-        DataError: it is no `str`.
+        DataError: it is no `str`, or has surrogates, which no file can hold.
 
     """
     if not isinstance(value, str):
         remedy = 'decode bytes first: value.decode("utf-8")' if isinstance(value, bytes) else "give a str"
         raise DataError(f"{where}: expected text, got {reprlib.repr(value)}; {remedy}")
+    found = None if value.isascii() else SURROGATE.search(value)
+    if found:
+        raise DataError(
+            f"{where}: expected UTF-8 text, got the surrogate {found[0]!r} at column {found.start() + 1}; leave it out"
+        )
 
 
 def check_pair(pair: Any, where: str) -> None:
