@@ -178,6 +178,6 @@ def unlikely(nats: float, what: str, baseline: float, entropy: float, classes: i
             "its loss is below the baseline"
         )
     return (
-        f"the data: expected a numbering under which the model's predictions are likely, got {got}; {way_out}; or "
-        "train it longer, if it has learnt too little"
+        f"the data: expected a numbering under which the model's predictions are likely, got {got}; if it has learnt "
+        f"too little, train it longer, else {way_out}"
     )
