@@ -23,8 +23,8 @@ TABLE = """
                  train distill decode generate explain evaluate score sweep verify doctor adopt serve data models usage
 no terminal      0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
 closed stdout    2     0       2      2        2       2        2     2     2      2      0     0     2    2      0
-reader has gone  141   0       141    141      141     141      141   141   141    141    0     0     141  141    2
-full disk        2     0       2      2        2       2        2     2     2      2      0     0     2    2      2
+reader has gone  141   141     141    141      141     141      141   141   141    141    141   141   141  141    2
+full disk        2     2       2      2        2       2        2     2     2      2      2     2     2    2      2
 closed stderr    0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
 C locale         0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
 no home          0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
@@ -47,7 +47,7 @@ COLUMNS = {
     "usage": "--help",
 }
 
-# argparse passes over what it cannot print, so `--help` ends with 0
+# argparse passes over what a closed output does not take, so `--help` ends with 0
 PROCESS = """
 import json, os, sys
 from seq2seq.__main__ import VERBS, main, verb_module

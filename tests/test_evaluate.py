@@ -136,7 +136,7 @@ def test_sampling_names_its_seed_and_repeats(tiny_bundle, capsys):
         (["--encoding", "cp1252"], "--encoding: is about reading --data, which is missing; give both"),
         (["--significance", "ar"], "--significance: is about the difference between two models; give --compare DIR"),
         (["--bootstrap", "1"], "--bootstrap: expected 0 or at least 2, got 1"),
-        (["--bootstrap", "-3"], "--bootstrap: expected at least 0, got -3"),
+        (["--bootstrap", "-3"], "--bootstrap: expected 0 or at least 2, got -3"),
         (
             ["-o", "no/such/folder.tsv"],
             "--output no/such/folder.tsv: expected a file in a folder that exists; make the folder first",

@@ -132,7 +132,7 @@ def test_make_hands_names_on_as_they_are(tmp_path, target, given, expected):
     (tmp_path / ".venv" / ".installed").touch()
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"))
     command = ["make", target, *(f"{name}={value}" for name, value in given.items())]
-    others = ("DATA", "MODEL", "FILE", "ARGS")
+    others = ("DATA", "MODEL", "FILE", "ARGS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of the `make test` that runs this
     environment = {name: value for name, value in os.environ.items() if name not in others}
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert result.stdout.splitlines() == expected, result.stderr
