@@ -47,7 +47,7 @@ COLUMNS = {
     "usage": "--help",
 }
 
-# argparse passes over what a closed output does not take, so `--help` ends with 0
+# argparse passes over what cannot be printed at once, so `--help` ends with 0 where the output is closed
 PROCESS = """
 import json, os, sys
 from seq2seq.__main__ import VERBS, main, verb_module
@@ -113,7 +113,7 @@ def columns(tmp_path_factory):
 
 def environment_of(row):
     """Returns the variables of a row's process."""
-    variables = dict(os.environ)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     if row == "C locale":
         variables = {name: value for name, value in variables.items() if not re.match("LC_|LANG|PYTHON", name)}
         variables |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
