@@ -194,6 +194,12 @@ def test_an_output_that_takes_nothing_is_one_line(tiny_bundle, redirect, reason)
     assert (result.returncode, result.stderr) == (2, f"seq2seq verify: error: standard output: {reason}\n")
 
 
+def test_a_device_that_takes_nothing_is_named(tiny_bundle):
+    result = command(f"seq2seq decode --model {tiny_bundle()} -o /dev/full", before="echo abcd. |")
+    said = "--output /dev/full: cannot be written: No space left on device; make room or write elsewhere"
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (2, f"seq2seq decode: error: {said}")
+
+
 def test_closed_streams_lead_nowhere_and_no_other_file_gets_their_numbers(tiny_bundle, tmp_path):
     folder = tiny_bundle()
     (tmp_path / "lines").write_text("abcd.\n")

@@ -219,7 +219,7 @@ class OutputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self.opened:
+        with self.refusals(), self.opened:  # closing a device flushes once more
             if self.path is None:
                 return
             if kind is None:
