@@ -28,7 +28,9 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sees no TCP in it, so does not
+        return listening
     except OSError as error:
         known = error.errno is not None and error.errno > 0  # what names a host that is unknown is below
         reason = os.strerror(error.errno or 0) if known else error.strerror
