@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL, named_bundle
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL, named_bundle
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference import language_model, translator

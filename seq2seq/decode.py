@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
 from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.line_progress import LineProgress
@@ -18,7 +18,7 @@ from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, m
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.drawing.table import as_text
 from seq2seq.errors import OptionError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.inference.capacity import chunk_lines
 from seq2seq.inference.explaining import explain_translation
 from seq2seq.inference.explanation import Explanation

@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import TRANSLATOR, named_bundle
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import TRANSLATOR, named_bundle
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of
+from seq2seq.files.results import check_result_file, write_result
 from seq2seq.inference.translator import Translator
-from seq2seq.result_file import check_result_file, write_result
 from seq2seq.scoring.calibration import error_line
 from seq2seq.scoring.comparison import TRIALS, Comparison, compare
 from seq2seq.scoring.confidence import check_resamples

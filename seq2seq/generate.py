@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.cli.commands import (
     MODEL,
     Command,
@@ -23,7 +23,7 @@ from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.cli.streams import line_bytes
 from seq2seq.errors import OptionError
-from seq2seq.files import read_small
+from seq2seq.files.reading import read_small
 from seq2seq.inference.drafts import Opening
 from seq2seq.inference.language_model import LanguageModel, checked_stops
 from seq2seq.inference.results import Generated, fields_of

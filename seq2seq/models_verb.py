@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.bundle_record import RUNS, named_bundle
+from seq2seq.bundle.record import RUNS, named_bundle
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.errors import OptionError
-from seq2seq.files import read_small
+from seq2seq.files.reading import read_small
 from seq2seq.hub.summary import Summary, known_models
 from seq2seq.hub.transfer import check_repository, pull, push
 from seq2seq.training.shrinking import shrink

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cli.line_progress import LineProgress
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import in_range, whole
@@ -14,7 +14,7 @@ from seq2seq.cli.output_file import OutputFile
 from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.errors import DataError, excerpt
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.inference.given import check_symbols
 from seq2seq.inference.results import Scored
 from seq2seq.inference.translator import Translator

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.bundle_record import RUNS, named_bundle
+from seq2seq.bundle.record import RUNS, named_bundle
 from seq2seq.cli.options import add_options, configured, whole
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
 from seq2seq.errors import OptionError

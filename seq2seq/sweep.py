@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.api import load
-from seq2seq.bundle_record import PRETRAINED
+from seq2seq.bundle.record import PRETRAINED
 from seq2seq.cli.options import add_config_option, add_options, configured, in_range, whole
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
 from seq2seq.errors import DataError, OptionError, excerpt

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from seq2seq.bundle_record import RUNS
+from seq2seq.bundle.record import RUNS
 from seq2seq.cli.options import add_config_option, add_options, add_tensorboard_option, choices_of, tensorboard_folder
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from seq2seq.bundle_record import CONFIG, read_record
+from seq2seq.bundle.record import CONFIG, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
 from seq2seq.inference.runtimes import check_runtime

@@ -13,8 +13,8 @@ import pytest
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
-from seq2seq.bundle import Bundle, save_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import Bundle, save_bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.translator import Translator

@@ -26,7 +26,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from seq2seq import decode, generate, verify
-from seq2seq.bundle_record import CONFIG
+from seq2seq.bundle.record import CONFIG
 from seq2seq.version import __version__
 from tests.records import read_config, rehash
 

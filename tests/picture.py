@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from seq2seq.bundle_record import PRETRAINED
+from seq2seq.bundle.record import PRETRAINED
 from tests.docs import PICTURE, ROOT
 from tests.running import make_app, running
 

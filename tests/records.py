@@ -2,8 +2,9 @@
 
 import json
 
-from seq2seq.bundle_record import CONFIG, sealed
-from seq2seq.files import sha256_of, write_json
+from seq2seq.bundle.record import CONFIG, sealed
+from seq2seq.files.reading import sha256_of
+from seq2seq.files.writing import write_json
 
 
 def read_config(folder):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import seq2seq
-from seq2seq.files import json_text
+from seq2seq.files.writing import json_text
 from seq2seq.hub.transfer import public_files
 from seq2seq.training.assembly import assemble
 from seq2seq.training.shrinking import shrink

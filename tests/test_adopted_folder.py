@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seq2seq.adoption.folder import write
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG
 from seq2seq.errors import AdoptionError
 from tests.test_checkpoints import PowerCut, Scissors
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seq2seq.files import read_arrays
+from seq2seq.files.reading import read_arrays
 from seq2seq.models import averaging
 from seq2seq.models.averaging import WeightAverage
 from seq2seq.models.weights import export_weights

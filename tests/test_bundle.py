@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from seq2seq.api import load
-from seq2seq.bundle import load_bundle, save_bundle
-from seq2seq.bundle_record import CONFIG, DICTIONARY, newest_bundle, part_names
+from seq2seq.bundle.folder import load_bundle, save_bundle
+from seq2seq.bundle.record import CONFIG, DICTIONARY, newest_bundle, part_names
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError
-from seq2seq.files import write_arrays, write_json
+from seq2seq.files.writing import write_arrays, write_json
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from tests.conftest import random_bundle

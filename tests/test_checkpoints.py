@@ -8,16 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from seq2seq import files
 from seq2seq.errors import BundleError
-from seq2seq.files import (
-    read_arrays,
-    read_json,
-    write_arrays,
-    write_atomically,
-    write_json,
-)
-from seq2seq.folders import fresh_folder, replace_folder
+from seq2seq.files import lock
+from seq2seq.files.folders import fresh_folder, replace_folder
+from seq2seq.files.reading import read_arrays, read_json
+from seq2seq.files.writing import write_arrays, write_atomically, write_json
 from seq2seq.training.checkpoints import (
     CURRENT,
     Progress,
@@ -287,7 +282,7 @@ def test_a_run_that_failed_holds_no_lock(tmp_path):
 
 
 def test_a_system_without_locks_trains_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(lock, "fcntl", None)
     with locked(tmp_path), locked(tmp_path):
         pass
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from seq2seq.bundle import Bundle, load_bundle, save_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import Bundle, load_bundle, save_bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.decoding import Beam, Greedy, Sampling, decode
 from seq2seq.errors import DataError

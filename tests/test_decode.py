@@ -394,7 +394,7 @@ def test_a_model_that_is_not_there_or_not_finished_is_named(run, tmp_path):
 
 def test_the_newest_model_is_taken_and_named(run, model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("seq2seq.bundle_record.PRETRAINED", tmp_path / "none")
+    monkeypatch.setattr("seq2seq.bundle.record.PRETRAINED", tmp_path / "none")
     path = tmp_path / "in.txt"
     path.write_text("ab\n")
     assert decode.main(["--input", str(path)]) == 2

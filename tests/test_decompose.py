@@ -13,7 +13,8 @@ from seq2seq.config import DataConfig
 from seq2seq.decoding import Greedy
 from seq2seq.decoding import decode as run_search
 from seq2seq.errors import BundleError, DataError, OptionError
-from seq2seq.files import read_json, write_json
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import write_json
 from seq2seq.inference.rescoring import one_for_each_text
 from seq2seq.search_config import DecodingConfig
 from seq2seq.special import SPECIAL_COUNT, UNK

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from seq2seq import api, decode, evaluate
-from seq2seq.bundle import load_bundle, save_bundle
-from seq2seq.bundle_record import DICTIONARY
+from seq2seq.bundle.folder import load_bundle, save_bundle
+from seq2seq.bundle.record import DICTIONARY
 from seq2seq.config import DataConfig, TrainingConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.search_config import DecodingConfig

@@ -8,11 +8,11 @@ import pytest
 
 import seq2seq
 from seq2seq import distill
-from seq2seq.bundle import load_bundle, symbols_of
+from seq2seq.bundle.folder import load_bundle, symbols_of
 from seq2seq.config import TrainingConfig
 from seq2seq.decoding import log_softmax
 from seq2seq.errors import BundleError, DataError, OptionError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import tf
 from seq2seq.models.step import Forward, Taught, objective, symbol_nats

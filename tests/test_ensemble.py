@@ -10,8 +10,8 @@ import pytest
 
 from seq2seq import decode, doctor, evaluate, generate, score, train, verify
 from seq2seq.api import load
-from seq2seq.bundle import ensemble_of, join_members, load_bundle, save_bundle
-from seq2seq.bundle_record import CONFIG, kind_in, newest_bundle
+from seq2seq.bundle.folder import ensemble_of, join_members, load_bundle, save_bundle
+from seq2seq.bundle.record import CONFIG, kind_in, newest_bundle
 from seq2seq.decoding import log_softmax, select_rows, select_sources
 from seq2seq.errors import BundleError
 from seq2seq.inference.attention_view import view_attention

@@ -11,7 +11,7 @@ import seq2seq
 from seq2seq import evaluate, sweep
 from seq2seq.drawing.fonts import families_for, fonts_for, preference
 from seq2seq.errors import OptionError
-from seq2seq.result_file import check_result_file, write_result
+from seq2seq.files.results import check_result_file, write_result
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.details import right_ones

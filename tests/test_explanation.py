@@ -10,7 +10,7 @@ import pytest
 from scripted import MarkovModel, logits, run
 
 from seq2seq.api import load
-from seq2seq.bundle import join_members, save_bundle
+from seq2seq.bundle.folder import join_members, save_bundle
 from seq2seq.decoding import Beam, BeamTree, State, search
 from seq2seq.errors import DataError, OptionError
 from seq2seq.inference.canary import choose_canary

@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from seq2seq import decode, verify
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, EXCERPT, LARGEST, LONGEST_LINE, WEIGHTS, Lengths
-from seq2seq.bundle_weights import LARGEST_TABLE, check_tables, weight_shapes
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG, EXCERPT, LARGEST, LONGEST_LINE, WEIGHTS, Lengths
+from seq2seq.bundle.weights import LARGEST_TABLE, check_tables, weight_shapes
 from seq2seq.config import ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.inference.canary import choose_canary, choose_text_canary, replay_canary

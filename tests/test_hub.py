@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from seq2seq import decode, models_verb, verify
-from seq2seq.bundle_record import CONFIG, METRICS, PULLED, WEIGHTS, read_record, sealed
-from seq2seq.files import write_json
+from seq2seq.bundle.record import CONFIG, METRICS, PULLED, WEIGHTS, read_record, sealed
+from seq2seq.files.writing import write_json
 from seq2seq.hub import transfer
 from seq2seq.hub.summary import file_names, summarize
 from seq2seq.training.assembly import assemble

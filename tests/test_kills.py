@@ -11,8 +11,8 @@ import random
 
 import pytest
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG
 from tests.killing import Killer
 from tests.tiny_language import SENTENCES
 

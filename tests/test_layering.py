@@ -16,29 +16,30 @@ MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
 GROUND = [
-    *"version errors extras special cores memory terminal typed_json files folders result_file".split(),
+    *"version errors extras special cores memory terminal typed_json".split(),
     *"fields config search_config presets".split(),
 ]
 ROOMS = {
     "ground": "",
-    "text": "ground",
-    "bundle": "ground text",  # a model folder holds vocabularies
-    "models": "ground text",
-    "decoding": "ground",
-    "inference": "ground bundle text models decoding",
-    "drawing": "ground inference",
-    "scoring": "ground bundle text inference drawing",
-    "training": "ground bundle text models decoding inference scoring",
-    "foreign": "ground text models decoding",
-    "diagnosis": "ground bundle text models decoding inference scoring training foreign",
-    "hub": "ground bundle text models decoding inference",
-    "cli": "ground bundle",
-    "api": "ground bundle text models decoding inference scoring training",
-    "adoption": "ground bundle text models decoding inference scoring training api foreign",
-    "serving": "ground bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
+    "files": "ground",
+    "text": "ground files",
+    "bundle": "ground files text",  # a model folder holds vocabularies
+    "models": "ground files text",
+    "decoding": "ground files",
+    "inference": "ground files bundle text models decoding",
+    "drawing": "ground files inference",
+    "scoring": "ground files bundle text inference drawing",
+    "training": "ground files bundle text models decoding inference scoring",
+    "foreign": "ground files text models decoding",
+    "diagnosis": "ground files bundle text models decoding inference scoring training foreign",
+    "hub": "ground files bundle text models decoding inference",
+    "cli": "ground files bundle",
+    "api": "ground files bundle text models decoding inference scoring training",
+    "adoption": "ground files bundle text models decoding inference scoring training api foreign",
+    "serving": "ground files bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
-        "ground bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli drawing "
-        "serving"
+        "ground files bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli "
+        "drawing serving"
     ),
 }
 VERBS = tuple(entry.VERBS)
@@ -66,8 +67,6 @@ def room_of(name):
         return "verbs"
     if first in GROUND:
         return "ground"
-    if first.startswith("bundle_"):
-        return "bundle"
     return first if first in ROOMS else None
 
 

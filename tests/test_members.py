@@ -8,9 +8,9 @@ import pytest
 
 from seq2seq import train
 from seq2seq.api import LanguageModel, load
-from seq2seq.bundle import OWN_KEYS, load_bundle, save_bundle
-from seq2seq.bundle_record import CONFIG, kind_in
-from seq2seq.files import sha256_of
+from seq2seq.bundle.folder import OWN_KEYS, load_bundle, save_bundle
+from seq2seq.bundle.record import CONFIG, kind_in
+from seq2seq.files.reading import sha256_of
 from seq2seq.models.backend import tf
 from seq2seq.training import ensemble, trainer, translator
 from seq2seq.training.checkpoints import Progress

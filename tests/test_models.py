@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seq2seq.bundle_weights import weight_shapes
+from seq2seq.bundle.weights import weight_shapes
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.inference.forcing import forced_log_probs

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from seq2seq import bundle_record, decode, models_verb, train, verify
+from seq2seq import decode, models_verb, train, verify
 from seq2seq.api import load
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CANARY, CONFIG, LICENCE, METRICS, WEIGHTS, read_record
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CANARY, CONFIG, LICENCE, METRICS, WEIGHTS, read_record
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json, sha256_of, write_arrays, write_json
+from seq2seq.files.reading import read_json, sha256_of
+from seq2seq.files.writing import write_arrays, write_json
 from seq2seq.hub.summary import summarize
 from seq2seq.inference.canary import TOLERANCE
 from seq2seq.inference.language_model import LanguageModel
@@ -206,7 +207,7 @@ def place(tmp_path, monkeypatch):
     """A working folder, and an empty folder of the package's models."""
     (tmp_path / "place" / "runs").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "place")
-    monkeypatch.setattr(bundle_record, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.setattr("seq2seq.bundle.record.PRETRAINED", tmp_path / "pretrained")
     monkeypatch.setattr("seq2seq.hub.summary.PRETRAINED", tmp_path / "pretrained")
     return tmp_path / "place"
 

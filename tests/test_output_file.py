@@ -8,7 +8,7 @@ import pytest
 
 from seq2seq.cli.output_file import OutputFile
 from seq2seq.errors import OptionError
-from seq2seq.files import fcntl
+from seq2seq.files.lock import fcntl
 
 SETTINGS = {"model": "abc", "seed": 1}
 LINE = ["a line of the input"]

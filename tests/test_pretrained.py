@@ -17,8 +17,8 @@ import seq2seq
 from data.pretrained import __main__ as pretrained
 from data.pretrained.recipes import read_recipes
 from data.pretrained.words import lexicon, split
-from seq2seq import bundle_record, decode, evaluate, generate, score, sweep, verify
-from seq2seq.bundle_record import (
+from seq2seq import decode, evaluate, generate, score, sweep, verify
+from seq2seq.bundle.record import (
     CANARY,
     CONFIG,
     DEFAULT_MODELS,
@@ -32,7 +32,7 @@ from seq2seq.bundle_record import (
 )
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError, DataError
-from seq2seq.files import read_json
+from seq2seq.files.reading import read_json
 from seq2seq.hub.summary import file_names, summarize
 from seq2seq.training.shrinking import shrink
 from tests.conftest import ROWS, random_bundle
@@ -146,7 +146,7 @@ def stand_in(tmp_path_factory):
 def package(stand_in, tmp_path, monkeypatch):
     """The stand-in takes the place of the package's folder of models; the working folder is empty."""
     folder = Path(shutil.copytree(stand_in, tmp_path / "pretrained"))
-    monkeypatch.setattr(bundle_record, "PRETRAINED", folder)
+    monkeypatch.setattr("seq2seq.bundle.record.PRETRAINED", folder)
     monkeypatch.setattr(sweep, "PRETRAINED", folder)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
@@ -223,7 +223,7 @@ def test_a_name_that_this_copy_lacks_is_an_error_with_a_way_out(package, capsys)
 
 
 def test_without_any_model_the_error_names_the_way_out(package, monkeypatch, capsys):
-    monkeypatch.setattr(bundle_record, "PRETRAINED", package / "none")
+    monkeypatch.setattr("seq2seq.bundle.record.PRETRAINED", package / "none")
     Path("in.txt").write_text("ab\n")
     assert decode.main(["-i", "in.txt"]) == 2
     assert "no finished translator under runs/; train one (`make train`), or give --model DIR" in said(capsys)

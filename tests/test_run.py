@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from seq2seq import train
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, kind_in
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG, kind_in
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json, write_json
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import write_json
 from seq2seq.inference.translator import Translator
 from seq2seq.text.datasets import Dataset
 from seq2seq.training import prepared_pairs

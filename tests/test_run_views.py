@@ -8,7 +8,8 @@ import pytest
 from test_training import CountingTask, run, run_of
 
 from seq2seq import extras
-from seq2seq.files import read_json, write_json
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import write_json
 from seq2seq.scoring.line_chart import Line, Panel, limits, spread_out, svg_chart, ticks
 from seq2seq.training.checkpoints import PROGRESS, Progress, current_checkpoint, load_progress
 from seq2seq.training.run_folder import Saver, foreign_names, remove_run, report_foreign_names

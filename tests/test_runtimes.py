@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle.folder import load_bundle
 from seq2seq.config import ModelConfig
 from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, select_rows, select_sources
 from seq2seq.errors import BundleError, OptionError

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from seq2seq import train, verify
-from seq2seq.bundle import load_bundle, save_bundle
-from seq2seq.bundle_record import CONFIG, read_record
+from seq2seq.bundle.folder import load_bundle, save_bundle
+from seq2seq.bundle.record import CONFIG, read_record
 from seq2seq.cli.shell import WAYS_OUT
 from seq2seq.errors import BundleError, Seq2SeqError
-from seq2seq.files import read_json, write_atomically
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import write_atomically
 from seq2seq.training import trainer
 from seq2seq.training.checkpoints import current_checkpoint
 from seq2seq.training.divergence import EXPLODED, check_loss

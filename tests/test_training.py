@@ -12,11 +12,12 @@ import pytest
 
 from seq2seq import decode, train
 from seq2seq.api import load
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
-from seq2seq.files import read_arrays, write_arrays
+from seq2seq.files.reading import read_arrays
+from seq2seq.files.writing import write_arrays
 from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Forward
 from seq2seq.models.weights import export_weights

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import seq2seq
-from seq2seq.bundle import join_members, load_bundle
+from seq2seq.bundle.folder import join_members, load_bundle
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.decoding import State
 from seq2seq.errors import BundleError, DataError, OptionError

@@ -6,8 +6,8 @@ import pytest
 
 from seq2seq import verify
 from seq2seq.api import load
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, DICTIONARY, part_names
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG, DICTIONARY, part_names
 from seq2seq.errors import BundleError
 from seq2seq.inference.canary import MARGIN, choose_canary, replay_canary, smallest_margin
 from seq2seq.inference.translator import Translator

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from seq2seq.bundle import Bundle, save_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import Bundle, save_bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.inference.canary import choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.text.prose import encode_text

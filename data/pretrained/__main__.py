@@ -12,9 +12,9 @@ from pathlib import Path
 
 from data.pretrained.recipes import Recipe, read_recipes
 from data.pretrained.words import SEED, lexicon, split, write_data
-from seq2seq.bundle_record import PRETRAINED, kind_in
+from seq2seq.bundle.record import PRETRAINED, kind_in
 from seq2seq.errors import BundleError, DataError, Seq2SeqError
-from seq2seq.folders import fresh_name, replace_folder
+from seq2seq.files.folders import fresh_name, replace_folder
 from seq2seq.hub.summary import file_names, summarize
 from seq2seq.text.datasets import resolve
 

@@ -13,7 +13,7 @@ from seq2seq.adoption.translator import adopt_translator
 from seq2seq.api import load
 from seq2seq.config import DataConfig
 from seq2seq.errors import AdoptionError, DataError, OptionError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.foreign.files import collect, read_npz, read_vocabulary_file
 from seq2seq.foreign.layout import sort_out
 from seq2seq.foreign.models import TRAIN, load_model, open_model, quiet, sort_models

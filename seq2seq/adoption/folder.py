@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from seq2seq.api import load
-from seq2seq.bundle import Bundle, load_bundle, save_bundle
-from seq2seq.bundle_record import describe_left, kind_in, left_beside
+from seq2seq.bundle.folder import Bundle, load_bundle, save_bundle
+from seq2seq.bundle.record import describe_left, kind_in, left_beside
 from seq2seq.errors import AdoptionError, BundleError
-from seq2seq.folders import fresh_folder, replace_folder
+from seq2seq.files.folders import fresh_folder, replace_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator

@@ -33,8 +33,8 @@ from seq2seq.adoption.numbering_rules import (
     count_symbols,
 )
 from seq2seq.adoption.vocabulary_search import LEARNT
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.errors import AdoptionError
 from seq2seq.foreign.files import read_text
 from seq2seq.foreign.layout import Data

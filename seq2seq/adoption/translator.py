@@ -14,8 +14,8 @@ from seq2seq.adoption.known_vocabulary import from_tables
 from seq2seq.adoption.likelihood import Likelihood
 from seq2seq.adoption.model_parts import NUMBER
 from seq2seq.adoption.vocabulary_search import VocabularySearch
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import TRANSLATOR, Lengths
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import TRANSLATOR, Lengths
 from seq2seq.config import DataConfig
 from seq2seq.errors import AdoptionError, DataError, OptionError
 from seq2seq.foreign.files import read_text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seq2seq.bundle_record import RUNS
+from seq2seq.bundle.record import RUNS
 from seq2seq.cli.shell import model_folder, say
 from seq2seq.errors import OptionError, Seq2SeqError
 from seq2seq.fields import flag_of, type_of, whole_number

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError, excerpt
 from seq2seq.fields import LARGEST, Config, check_value, flag_of, shown, type_of
-from seq2seq.files import read_small
+from seq2seq.files.reading import read_small
 from seq2seq.presets import PRESETS
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 

@@ -12,7 +12,8 @@ from typing import IO, Any, Self
 
 from seq2seq.cli.shell import say
 from seq2seq.errors import OptionError
-from seq2seq.files import PARTIAL, exclusive_lock, write_json
+from seq2seq.files.lock import exclusive_lock
+from seq2seq.files.writing import PARTIAL, write_json
 
 
 def descriptor_of(path: str) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle_record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.bundle.record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
 from seq2seq.cli.streams import prepare_streams
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.errors import DataError, Seq2SeqError
 from seq2seq.foreign.files import read_pairs
 from seq2seq.models.translator import build_translator, training_model

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from seq2seq.bundle_record import LICENCE
+from seq2seq.bundle.record import LICENCE
 from seq2seq.hub.summary import Summary
 
 CARD = "README.md"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle_record import (
+from seq2seq.bundle.record import (
     CONFIG,
     LANGUAGE_MODEL,
     METRICS,
@@ -18,7 +18,7 @@ from seq2seq.bundle_record import (
 )
 from seq2seq.config import TRANSDUCER
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json, sha256_of
+from seq2seq.files.reading import read_json, sha256_of
 
 SCORES = {  # of metrics.json, in the order in which they are shown, with the form of each
     "chrf": ("chrF", "{:.1f}"),

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle_record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
+from seq2seq.bundle.record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
-from seq2seq.files import json_text, sha256_of, write_json, written
-from seq2seq.folders import fresh_folder
+from seq2seq.files.folders import fresh_folder
+from seq2seq.files.reading import sha256_of
+from seq2seq.files.writing import json_text, write_json, written
 from seq2seq.hub.card import CARD, LIBRARY, model_card
 from seq2seq.hub.summary import summarize
 from seq2seq.inference.verification import verify_bundle

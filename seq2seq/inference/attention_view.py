@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.errors import OptionError
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END, START

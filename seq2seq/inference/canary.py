@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle_record import LONGEST_LINE
+from seq2seq.bundle.record import LONGEST_LINE
 from seq2seq.errors import BundleError, brief
-from seq2seq.files import read_json
+from seq2seq.files.reading import read_json
 from seq2seq.inference.drafts import Opening
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.results import Generated, Output

@@ -1,6 +1,6 @@
 """How many lines are decoded together, and the refusal of more hypotheses than memory holds."""
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.config import TRANSDUCER
 from seq2seq.memory import check_memory
 from seq2seq.search_config import DecodingConfig

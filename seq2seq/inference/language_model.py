@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import CONFIG, LANGUAGE_MODEL, TARGET_VOCABULARY
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import CONFIG, LANGUAGE_MODEL, TARGET_VOCABULARY
 from seq2seq.decoding import State, StepEvent, join_rows, search, select_rows, strategy_of
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.capacity import check_hypotheses, slot_bytes

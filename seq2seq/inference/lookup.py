@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import DICTIONARY
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import DICTIONARY
 from seq2seq.errors import BundleError
 from seq2seq.inference.rescoring import rescored
 from seq2seq.inference.results import Output

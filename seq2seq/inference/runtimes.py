@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.errors import OptionError
 from seq2seq.inference.action_writer import ActionWriter
 from seq2seq.inference.ensemble import EnsembleLanguageModel, EnsembleTransducer, EnsembleTranslator

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import TRANSLATOR
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cores import core_count
 from seq2seq.decoding import Observer, strategy_of
 from seq2seq.errors import BundleError

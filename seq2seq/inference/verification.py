@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CANARY, CONFIG, LANGUAGE_MODEL, check_part, check_seal, read_record
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CANARY, CONFIG, LANGUAGE_MODEL, check_part, check_seal, read_record
 from seq2seq.errors import BundleError
 from seq2seq.inference.canary import read_canary, replay_canary
 from seq2seq.inference.language_model import LanguageModel

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.config import DataConfig
 from seq2seq.errors import OptionError, Seq2SeqError
 from seq2seq.inference.given import check_longest

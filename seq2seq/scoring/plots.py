@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq.drawing.fonts import fonts_for
 from seq2seq.errors import OptionError
 from seq2seq.extras import require_matplotlib
-from seq2seq.result_file import check_result_file, write_result
+from seq2seq.files.results import check_result_file, write_result
 from seq2seq.scoring.line_chart import COLOURS, MOST_MARKERS, Panel
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.errors import BundleError, DataError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.text.datasets import Dataset, Splits, bundled_path, load_pairs, resolve
 from seq2seq.text.pairs import read_pairs
 from seq2seq.text.splits import source_key

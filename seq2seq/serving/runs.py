@@ -9,9 +9,10 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from seq2seq.bundle_record import CONFIG, HISTORY, MEMBER, kind_in
+from seq2seq.bundle.record import CONFIG, HISTORY, MEMBER, kind_in
 from seq2seq.errors import BundleError
-from seq2seq.files import PARTIAL, read_json
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import PARTIAL
 from seq2seq.serving.refusals import Refusal, printable, responses
 from seq2seq.serving.schemas import RunAnswer, RunDetails
 from seq2seq.serving.service import Service

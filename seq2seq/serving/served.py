@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq.api import LanguageModel, Translator, load
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import CANARY, CONFIG
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import CANARY, CONFIG
 from seq2seq.errors import OptionError
 from seq2seq.inference.canary import read_canary
 from seq2seq.serving.refusals import Refusal

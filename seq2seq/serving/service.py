@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from seq2seq.api import LanguageModel, Translator
-from seq2seq.bundle_record import RUNS
+from seq2seq.bundle.record import RUNS
 from seq2seq.inference.results import Generated, Output
 from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.serving.batching import Batcher

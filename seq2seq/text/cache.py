@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import DataError
-from seq2seq.files import sha256_of, write_atomically, write_json
+from seq2seq.files.reading import sha256_of
+from seq2seq.files.writing import write_atomically, write_json
 from seq2seq.text.downloads import DownloadRecord, download, terminal_progress, unzip_text
 from seq2seq.text.lines import check_text_format, read_bytes, readable
 from seq2seq.text.pairs import EVERY_ROW, read_pairs

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from seq2seq.config import DataConfig
 from seq2seq.errors import DataError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.text import dates
 from seq2seq.text.cache import Remote, cache_folder, find
 from seq2seq.text.lines import check_ordinary, readable

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import DataError
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.terminal import LiveLine
 from seq2seq.version import __version__
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import DataError, excerpt
-from seq2seq.files import is_special
+from seq2seq.files.reading import is_special
 from seq2seq.text.encodings import is_utf8, is_wide, way_out, wide_encoding
 
 _PLAIN_SPACES = ("\u00a0", "\u2009", "\u202f")

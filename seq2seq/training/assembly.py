@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.bundle import ensemble_of, join_members, load_bundle, save_bundle
-from seq2seq.bundle_record import CANARY, CONFIG, LANGUAGE_MODEL
+from seq2seq.bundle.folder import ensemble_of, join_members, load_bundle, save_bundle
+from seq2seq.bundle.record import CANARY, CONFIG, LANGUAGE_MODEL
 from seq2seq.errors import BundleError, OptionError
-from seq2seq.folders import fresh_folder
+from seq2seq.files.folders import fresh_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary, read_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator

@@ -11,16 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from seq2seq.errors import BundleError
-from seq2seq.files import (
-    PARTIAL,
-    exclusive_lock,
-    read_arrays,
-    read_json,
-    write_arrays,
-    write_atomically,
-    write_json,
-)
-from seq2seq.folders import fresh_name, replace_folder
+from seq2seq.files.folders import fresh_name, replace_folder
+from seq2seq.files.lock import exclusive_lock
+from seq2seq.files.reading import read_arrays, read_json
+from seq2seq.files.writing import PARTIAL, write_arrays, write_atomically, write_json
 from seq2seq.typed_json import from_json
 
 CURRENT = "current"

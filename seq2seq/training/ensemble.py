@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle import Bundle, join_members, save_bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL, METRICS, kind_in, read_record
+from seq2seq.bundle.folder import Bundle, join_members, save_bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL, METRICS, kind_in, read_record
 from seq2seq.errors import BundleError
-from seq2seq.files import read_json
+from seq2seq.files.reading import read_json
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.inference.canary import choose_text_canary

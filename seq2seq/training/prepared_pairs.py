@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import TRANSLATOR, Lengths
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import TRANSLATOR, Lengths
 from seq2seq.config import ATTENTION, TRANSDUCER, UNITS, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.text.batches import EncodedPairs, encode_pairs, training_weights

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import BundleError
-from seq2seq.files import read_arrays
+from seq2seq.files.reading import read_arrays
 from seq2seq.models.averaging import WeightAverage
 from seq2seq.models.backend import keras
 from seq2seq.models.weights import import_weights, named_variables

@@ -44,10 +44,11 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle_record import CONFIG, MEMBER, MODEL_FILES, PULLED, kind_in
+from seq2seq.bundle.record import CONFIG, MEMBER, MODEL_FILES, PULLED, kind_in
 from seq2seq.errors import BundleError
 from seq2seq.fields import to_toml
-from seq2seq.files import PARTIAL, read_json, write_atomically, write_json
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import PARTIAL, write_atomically, write_json
 from seq2seq.training.checkpoints import CURRENT, Progress, is_checkpoint, remove_checkpoints, save_checkpoint
 from seq2seq.training.run_views import is_view, remove_views, write_views
 from seq2seq.training.task import Run, Start

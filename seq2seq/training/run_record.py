@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2seq.bundle_record import CONFIG, kind_in, read_record
+from seq2seq.bundle.record import CONFIG, kind_in, read_record
 from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
-from seq2seq.files import read_json
+from seq2seq.files.reading import read_json
 from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
 from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
 from seq2seq.training.task import Prepared, Run, Start

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.extras import has_matplotlib
-from seq2seq.files import PARTIAL, write_atomically
+from seq2seq.files.writing import PARTIAL, write_atomically
 from seq2seq.scoring.line_chart import Line, Panel, svg_chart
 from seq2seq.scoring.plots import draw_curves
 from seq2seq.training.checkpoints import Progress

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import Bundle, ensemble_of, load_bundle, save_bundle
-from seq2seq.bundle_record import CANARY, HALF, HISTORY, LANGUAGE_MODEL, METRICS, PRECISION, public_record
+from seq2seq.bundle.folder import Bundle, ensemble_of, load_bundle, save_bundle
+from seq2seq.bundle.record import CANARY, HALF, HISTORY, LANGUAGE_MODEL, METRICS, PRECISION, public_record
 from seq2seq.errors import BundleError, DataError
-from seq2seq.files import read_json, written
-from seq2seq.folders import fresh_folder
+from seq2seq.files.folders import fresh_folder
+from seq2seq.files.reading import read_json
+from seq2seq.files.writing import written
 from seq2seq.inference.canary import choose_canary, choose_text_canary, read_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.errors import DataError
 from seq2seq.models.step import Trainable

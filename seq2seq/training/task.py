@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import RUNS
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import RUNS
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config

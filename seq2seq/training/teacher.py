@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.bundle import load_bundle
-from seq2seq.bundle_record import CONFIG, RUNS, TRANSLATOR, named_bundle
+from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.record import CONFIG, RUNS, TRANSLATOR, named_bundle
 from seq2seq.config import ModelConfig, TrainingConfig
 from seq2seq.cores import core_count
 from seq2seq.errors import BundleError, DataError, OptionError, excerpt
 from seq2seq.fields import flag_of
-from seq2seq.files import sha256_of
+from seq2seq.files.reading import sha256_of
 from seq2seq.inference.forcing import fed_best
 from seq2seq.inference.threads import single_threaded_products, spread
 from seq2seq.inference.translator import Translator

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle import save_bundle
-from seq2seq.bundle_record import kind_in
+from seq2seq.bundle.folder import save_bundle
+from seq2seq.bundle.record import kind_in
 from seq2seq.config import ModelConfig
 from seq2seq.errors import OptionError
 from seq2seq.memory import check_memory

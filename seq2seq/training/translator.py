@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
+from seq2seq.bundle.folder import Bundle
 from seq2seq.config import TrainingConfig
 from seq2seq.inference.canary import choose_canary
 from seq2seq.inference.keras_runtime import KerasTranslator

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2seq.bundle import Bundle
-from seq2seq.bundle_record import LANGUAGE_MODEL
+from seq2seq.bundle.folder import Bundle
+from seq2seq.bundle.record import LANGUAGE_MODEL
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.text.datasets import load_pairs, resolve

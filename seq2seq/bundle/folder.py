@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle_parts import check_source_form, read_edits, read_text, read_vocabulary
-from seq2seq.bundle_record import (
+from seq2seq.bundle.parts import check_source_form, read_edits, read_text, read_vocabulary
+from seq2seq.bundle.record import (
     CANARY,
     CONFIG,
     DICTIONARY,
@@ -34,11 +34,12 @@ from seq2seq.bundle_record import (
     read_record,
     sealed,
 )
-from seq2seq.bundle_weights import check_tables, read_tensors, weight_shapes
+from seq2seq.bundle.weights import check_tables, read_tensors, weight_shapes
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
-from seq2seq.files import arrays_bytes, json_text, sha256_of, write_together
+from seq2seq.files.reading import sha256_of
+from seq2seq.files.writing import arrays_bytes, json_text, write_together
 from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary

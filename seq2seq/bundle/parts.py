@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle_record import CONFIG, EDITS, LONGEST_LINE
-from seq2seq.bundle_weights import read_tensors
-from seq2seq.files import read_json
+from seq2seq.bundle.record import CONFIG, EDITS, LONGEST_LINE
+from seq2seq.bundle.weights import read_tensors
+from seq2seq.files.reading import read_json
 from seq2seq.special import PAD
 from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.source_layout import SourceForm

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from seq2seq.files import PARTIAL
+from seq2seq.files.writing import PARTIAL
 
 
 def fresh_name(path: Path) -> Path:

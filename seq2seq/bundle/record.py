@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from seq2seq.errors import BundleError, brief
 from seq2seq.fields import option
-from seq2seq.files import PARTIAL, changed, check_file, check_hash, read_json
+from seq2seq.files.reading import changed, check_file, check_hash, read_json
+from seq2seq.files.writing import PARTIAL
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.typed_json import damaged, from_json
 
@@ -215,7 +216,7 @@ def kind_in(folder: Path) -> str | None:
 
 
 RUNS = Path("runs")  # where `train` writes models, and where the other verbs find them
-PRETRAINED = Path(__file__).resolve().parent / "pretrained"  # the models that come with the package
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"  # the models that come with the package
 PRETRAINED_NAMES = ("dates", "eng-g2p", "fra-eng", "prose")
 DEFAULT_MODELS = {TRANSLATOR: "fra-eng", LANGUAGE_MODEL: "prose"}  # where nothing is trained, by kind
 

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from seq2seq.errors import OptionError
-from seq2seq.files import is_special
-from seq2seq.folders import fresh_name
+from seq2seq.files.folders import fresh_name
+from seq2seq.files.reading import is_special
 
 
 def check_result_file(path: Path, option: str) -> None:
