@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import gc
 import os
 import random
 import sys
@@ -27,10 +28,30 @@ from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
 
+TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
+# the files that take longest, which begin first, so that no process waits for the other at the end
+SLOW = ("doctor", "adopt", "test_notebooks", "test_run", "test_mutations", "test_serving_hostile", "test_doctor_causes")
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
 ROWS = [f"{one}{other}.\t{other}{one}!" for one in SYLLABLES for other in SYLLABLES]
 ROWS += [f"ab{other}.\t{other}ab." for other in SYLLABLES]
+
+
+def pytest_collection_modifyitems(items):
+    """Gives each file to one process, which makes its fixtures once, unless a group of files shares more."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
+    ranks = [SLOW.index(group) if group in SLOW else len(SLOW) for group in groups]
+    items[:] = [items[place] for place in sorted(range(len(items)), key=ranks.__getitem__)]
+
+
+def pytest_collection_finish():
+    """Lets the garbage collector look neither at what is imported nor at each of TensorFlow's many small objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +62,22 @@ def same_random_numbers():
     backend = sys.modules.get("tensorflow")
     if backend:
         backend.random.set_seed(1)
+
+
+@pytest.fixture(autouse=True)
+def plain_graphs():
+    """Leaves TensorFlow's graphs as they are: to optimize one takes longer than a test runs it."""
+    backend = sys.modules.get("tensorflow")
+    if backend and not TORTURE:
+        backend.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="module")
+def one_shard():
+    """Trains on undivided batches on any number of cores: half the graph, and the same model everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seq2seq.models.step.core_count", lambda: 1)
+        yield
 
 
 @pytest.fixture(autouse=True)

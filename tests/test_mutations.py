@@ -1,16 +1,14 @@
 """Breaks a copy of the package in the ways users do, and sees tests/test_copy_bug.py fail by an assertion."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import seq2seq
+from tests.warm_pytest import WarmPytest
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = Path(seq2seq.__file__).resolve().parent
@@ -81,23 +79,30 @@ def test_a_mutation_finds_its_file_by_its_words_and_refuses_none_or_several(tmp_
         mutate(tmp_path, Mutation("b = 2", "", ""))
 
 
+@pytest.fixture(scope="module")
+def warm():
+    with WarmPytest() as warm:
+        yield warm
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_the_mutated_package_fails_by_an_assertion(name, tmp_path):
+def test_the_mutated_package_fails_by_an_assertion(name, tmp_path, warm):
     mutation = MUTATIONS[name]
-    shutil.copytree(PACKAGE, tmp_path / "seq2seq", ignore=shutil.ignore_patterns("__pycache__", "_bundled"))
+    shutil.copytree(PACKAGE, tmp_path / "seq2seq", ignore=shutil.ignore_patterns("_bundled"))
     shutil.copy(TESTS / "test_copy_bug.py", tmp_path)
     mutate(tmp_path / "seq2seq", mutation)
-    options = ["-q", "-x", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path)]
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "test_copy_bug.py", "-k", mutation.must_fail],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    output = result.stdout + result.stderr
-    assert result.returncode == 1, output  # tests ran and failed; 2 and above: they could not run
+    code, output = warm.run(tmp_path, "test_copy_bug.py", mutation.must_fail)
+    assert code == 1, output  # tests ran and failed; 2 and above: they could not run
     assert re.search(r"^E +(AssertionError|assert |Failed: DID NOT RAISE)", output, re.MULTILINE), output
     assert "ImportError" not in output
-    assert str(tmp_path) in output or "test_copy_bug.py" in output
+    assert "test_copy_bug.py" in output
+
+
+def test_what_runs_is_the_copy_of_the_package(tmp_path, warm):
+    shutil.copytree(PACKAGE, tmp_path / "seq2seq", ignore=shutil.ignore_patterns("_bundled"))
+    (tmp_path / "test_place.py").write_text(
+        "import seq2seq.models.translator as found\n\n"
+        f"def test_place():\n    assert found.__file__.startswith({str(tmp_path)!r})\n"
+    )
+    code, output = warm.run(tmp_path, "test_place.py", "place")
+    assert code == 0, output

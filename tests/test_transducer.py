@@ -253,7 +253,7 @@ def test_an_attention_folder_of_before_needs_no_architecture(tiny_bundle):
     assert seq2seq.load(folder).translate(LINES)
 
 
-def test_plurals_are_learnt_and_trained_again_to_the_same_weights(tmp_path):
+def test_plurals_are_learnt_and_trained_again_to_the_same_weights(tmp_path, one_shard):
     words = [a + b + c for a in "bcdfg" for b in "aeiou" for c in ("l", "r", "s", "z", "n")]
     rows = [f"{word}\t{word[:-1] + 'ces' if word[-1] == 'z' else word + 'es'}\n" for word in words]
     for part, chosen in (("train", rows[::2]), ("dev", rows[1::4]), ("test", rows[3::4])):
