@@ -42,10 +42,8 @@ def annotates(node):
     while node.parent is not None:
         parent = node.parent
         place = next(index for index, child in enumerate(parent.children) if child is node)
-        before = [child.value for child in parent.children[:place] if hasattr(child, "value")]
-        if parent.type == "annassign" and place == 1:
-            return True
-        if (parent.type == "tfpdef" and ":" in before) or (parent.type == "funcdef" and "->" in before and place < 4):
+        sign = getattr(parent.children[place - 1], "value", None) if place else None
+        if (parent.type, sign) in {("annassign", ":"), ("tfpdef", ":"), ("funcdef", "->")}:
             return True
         node = parent
     return False

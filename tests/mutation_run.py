@@ -1,12 +1,9 @@
 """Changes the package in small ways and counts how many of the changes the tests find.
 
-    python -m tests.mutation_run --count 60 --seed 1
-    python -m tests.mutation_run --count 40 --rooms text decoding --results runs/mutants.jsonl
-
-It works on a copy of the project in a temporary folder. First it records once which test runs which line (kept in
-.mutation/, and made again for the test files that changed). Each mutant then meets the tests that run its line, the
-quickest first, up to the first failure. A change inside a function is tried in a fork of one process that has collected
-all tests; a change of what runs at import, in a new process.
+`python -m tests.mutation_run --count 60 --seed 1` works on a copy of the project in a temporary folder. First it
+records once which test runs which line (kept in .mutation/, and made again for the test files that changed). Each
+mutant then meets the tests that run its line, the quickest first, up to the first failure. A change inside a function
+is tried in a fork of one process that has collected all tests; a change of what runs at import, in a new process.
 """
 
 import argparse
@@ -27,7 +24,7 @@ from tests.mutants import ROOMS, Mutant, all_mutants, changed_lines, draw, equiv
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".mutation"
 LEFT_OUT = {".git", ".venv", ".mutation", "runs", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache"}
-# Tests of other rooms, and those that start services, browsers or many trainings.
+# LineMap of other rooms, and those that start services, browsers or many trainings.
 ELSEWHERE = (
     "adopt adopted contracts dependencies docs doctor environments foreign hub keras2 kills layering mutants mutations "
     "notebooks page pretrained project readmes serving system terminal"
@@ -35,7 +32,7 @@ ELSEWHERE = (
 MARGIN = 5  # how many times longer the tests of a mutant may take than those of the program
 
 
-class Tests(NamedTuple):
+class LineMap(NamedTuple):
     """Which tests run which line."""
 
     seconds: dict  # name of a test -> seconds of computing
@@ -68,7 +65,7 @@ def ranges(tree, line):
     yield 1, 10**6
 
 
-def test_files(wanted):
+def files_of(wanted):
     """The test files that take part: those that are named, or all but those of ELSEWHERE."""
     names = sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py"))
     unknown = set(wanted or ()) - set(names)
@@ -105,7 +102,7 @@ def map_of(forked, files, most_seconds):
             for place, numbers in test["lines"].items():
                 for number in numbers:
                     lines.setdefault(place, {}).setdefault(number, set()).add(name)
-    return Tests(seconds, lines)
+    return LineMap(seconds, lines)
 
 
 def judge(mutant, tests, forked, most_seconds):
@@ -180,7 +177,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Path(folder).resolve() / "project"
         copy_project(tree)
-        files = test_files(options.tests)
+        files = files_of(options.tests)
         with Forked(tree, files) as forked:
             tests = map_of(forked, files, options.map_seconds)
             for number, mutant in enumerate(drawn, 1):
