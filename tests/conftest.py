@@ -9,8 +9,16 @@ import sys
 from pathlib import Path
 
 import contracts
+import hypothesis
 import numpy as np
 import pytest
+
+# The verdict of a test depends on no clock, and without torture on no chance: the same examples in every run.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "torture", deadline=None, max_examples=2000, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("torture" if os.environ.get("SEQ2SEQ_TORTURE") else "suite")
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
