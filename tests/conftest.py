@@ -7,6 +7,7 @@ import random
 import sys
 from pathlib import Path
 
+import campaigns
 import contracts
 import numpy as np
 import pytest
@@ -26,6 +27,9 @@ from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
+
+pytest_addoption, pytest_configure = campaigns.pytest_addoption, campaigns.pytest_configure
+campaign = campaigns.campaign
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
