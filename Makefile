@@ -43,9 +43,8 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-torture: $(STAMP)  ## run far more random examples, mutate 20 000 model folders, kill trainings at every write
-	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
-	@$(PY) -m tests.folder_mutations --count 20000
+torture: $(STAMP)  ## run the campaigns in full and print their figures: hours; ARGS='-k kills --count 300 --seed 2'
+	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -m "campaign or hypothesis" $(ARGS)
 
 mutation: $(STAMP)  ## change the package in small ways and count which changes the tests find: ARGS='--count 300'
 	@$(PY) -m tests.mutation_run $(ARGS)

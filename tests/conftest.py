@@ -8,6 +8,7 @@ import random
 import sys
 from pathlib import Path
 
+import campaigns
 import contracts
 import hypothesis
 import numpy as np
@@ -35,6 +36,9 @@ from seq2seq.text.edits import action_count
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
+
+pytest_addoption, pytest_configure = campaigns.pytest_addoption, campaigns.pytest_configure
+campaign = campaigns.campaign
 
 TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
 # the files that take longest, which begin first, so that no process waits for the other at the end

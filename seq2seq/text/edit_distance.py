@@ -12,6 +12,7 @@ from seq2seq.text.edit_lattice import Lattice, expected_counts, forward_sums, lo
 PASSES = 10  # of expectation maximisation
 SMOOTHING = 1e-3  # added to the expected count of each edit
 COPY_PRIOR = 2.0  # how much more often than any other edit a symbol is at first expected to stay
+LEAST_LOG_PROB = -700.0  # nats: exp of less is 0 in float64, and then a pair may have no way to be edited
 CELLS, MOST_ROWS = 1 << 19, 2048  # most numbers in a table of one batch of pairs, and its most pairs
 
 
