@@ -5,11 +5,13 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seq2seq.bundle.exported import is_export, read_export
 from seq2seq.bundle.parts import check_source_form, read_edits, read_text, read_vocabulary
 from seq2seq.bundle.record import (
     CANARY,
@@ -68,6 +70,7 @@ class Bundle:
     dictionary: str = ""  # for a translator: the training part's sources, each with its most frequent target
     edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
     licence: str = ""  # text that goes with the model wherever it goes
+    graphs: Mapping[str, bytes] = field(default_factory=dict)  # of an export, in place of weights: ONNX files by name
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
 
 
@@ -134,13 +137,15 @@ def trained_parts(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> dic
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """Reads a finished model folder, and checks all of it before anything of the model's size is made.
+    """Reads a finished model folder, and checks all of it before anything of the model's size is made; or an export.
 
     Raises:
         BundleError: the folder is missing, unfinished, damaged, in another format, or mixes parts of two models.
 
     """
     path = Path(path)
+    if is_export(path):
+        return Bundle(**read_export(path))
     record = read_record(path)
     for name, expected in record["sha256"].items():
         check_part(path, name, expected)
@@ -243,7 +248,7 @@ def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
 
 def symbols_of(bundle: Bundle) -> dict[str, Any]:
     """Returns by name what the members of an ensemble have in common: their kind, and what they read and write."""
-    own = {"path", "data", "model", "weights", "record", "excerpt", "dictionary", "licence", "members"}
+    own = {"path", "data", "model", "weights", "graphs", "record", "excerpt", "dictionary", "licence", "members"}
     fields = [field.name for field in dataclasses.fields(bundle) if field.name not in own]
     found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
     found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}
