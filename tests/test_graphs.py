@@ -245,5 +245,5 @@ def test_an_absent_library_is_one_line(tiny_bundle, monkeypatch, capsys, library
 
 def test_the_runtime_runs_a_graph_on_one_core(tiny_bundle):
     graphs = graph_bytes(load_bundle(tiny_bundle()))
-    session = onnx_runtime.open_session(graphs["step"])
+    session = onnx_runtime.open_session(graphs, "step")
     assert session.get_session_options().intra_op_num_threads == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seq2seq.bundle.parts import check_source_form, read_edits, read_text
-from seq2seq.bundle.record import CONFIG, EDITS, HASH, LARGEST, LICENCE, MIB, TRANSLATOR, Lengths, check_part
+from seq2seq.bundle.record import CONFIG, HASH, LARGEST, LICENCE, MIB, TRANSLATOR, Lengths, check_part
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError, brief
 from seq2seq.files.reading import check_file, read_json
@@ -15,6 +15,7 @@ from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, from_json, read_section
 
 DESCRIPTION = "model.json"
+ONNX = "onnx"
 EXPORT_FORMAT, EXPORT_VERSION = "seq2seq-export", 1
 LARGEST_DESCRIPTION, LARGEST_GRAPH = 64 * MIB, LARGEST["weights.safetensors"]
 
@@ -77,14 +78,10 @@ def read_description(folder: Path) -> Description:
             "seq2seq that wrote it"
         )
     found = from_json(Description, values, where=where, optional=True)
-    files = {f"{name}.onnx" for name in found.graphs}
     for name, digest in found.sha256.items():
-        if name not in files | {EDITS, LICENCE} or not HASH.fullmatch(digest):
+        if Path(name).name != name or name in (".", "..") or not HASH.fullmatch(digest):
             raise damaged(where, f"sha256 of {brief(name)} is {brief(digest)}")
         check_part(folder, name, digest, largest=LARGEST.get(name, LARGEST_GRAPH))
-    needed = {"step.onnx"} | ({"encoder.onnx"} if found.kind == TRANSLATOR else set())
-    if found.form == "onnx" and not needed <= set(found.sha256):
-        raise damaged(where, f"no sha256 of {min(needed - set(found.sha256))}")
     return found
 
 
@@ -96,8 +93,12 @@ def read_export(folder: Path) -> dict[str, Any]:
 
     """
     found, where = read_description(folder), str(folder / DESCRIPTION)
-    if found.form != "onnx":
+    if found.form != ONNX:
         raise BundleError(f"{folder}: is an export as {found.form}, which seq2seq does not run; name the model folder")
+    graphs = ("encoder", "step") if found.kind == TRANSLATOR else ("step",)
+    unlisted = next((name for name in graphs if f"{name}.onnx" not in found.sha256), None)
+    if unlisted:
+        raise damaged(where, f"no sha256 of {unlisted}.onnx")
     source, target = (
         None if values is None else Vocabulary.from_json(values, where=where)
         for values in (found.source_vocabulary, found.target_vocabulary)
@@ -124,5 +125,5 @@ def read_export(folder: Path) -> dict[str, Any]:
         "record": record,
         "edits": read_edits(folder, record, len(source), len(target)) if source and transduces else None,
         "licence": read_text(folder, record, LICENCE),
-        "graphs": {name: (folder / f"{name}.onnx").read_bytes() for name in found.graphs},
+        "graphs": {name: (folder / f"{name}.onnx").read_bytes() for name in graphs},
     }

@@ -8,6 +8,7 @@ from typing import Any
 from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import TRANSLATOR
+from seq2seq.exporting.loops import LENGTHS
 from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.lines import REPLACED
@@ -34,7 +35,7 @@ def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) 
 
     """
     record, translates = bundle.record, bundle.kind == TRANSLATOR
-    lengths = record.get("lengths", {"source": 100, "target": 100}) if translates else None
+    lengths = record.get("lengths", LENGTHS) if translates else None
     source = bundle.source_vocabulary
     axes = {
         letter for graph in graphs.values() for port in graph["inputs"] + graph["outputs"] for letter in port["shape"]

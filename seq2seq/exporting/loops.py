@@ -4,10 +4,10 @@ from seq2seq.bundle.folder import Bundle
 from seq2seq.text.prose import TextForm
 from seq2seq.text.source_layout import SourceForm
 
+LENGTHS = {"source": 100, "target": 100}  # of a model that records none
 GENERATED = 100  # symbols that the program of a language model writes
 LIBRARIES = "numpy as np, onnxruntime"
 READ = ['model = json.load(open("model.json", encoding="utf-8"))']
-SYMBOLS = '[""] * 4 + model[f"{side}_vocabulary"]["symbols"]'
 OUTPUTS = "dict(zip([port.name for port in step.get_outputs()], step.run(None, feed)))"
 FOLLOW = 'feed = {name: found.get(f"next_{name}", value) for name, value in feed.items()}'
 
@@ -18,18 +18,23 @@ def program(bundle: Bundle) -> str:
     return "\n".join(lines) + "\n"
 
 
+def symbols_from(side: str, first: int, times: int = 1) -> str:
+    """Returns an expression: the symbols of a vocabulary by id, or by action; the first ids stand for no symbol."""
+    repeated = f"{times} * " if times > 1 else ""
+    return f'[""] * {first} + {repeated}model["{side}_vocabulary"]["symbols"]'
+
+
 def line_program(bundle: Bundle) -> list[str]:
     """Returns the program of a translator."""
     target = bundle.target_vocabulary
-    written = ["text.append(target[token])"]
-    limit = 'model["max_length"]'
+    written, actions = "text.append(target[token])", 4
     if bundle.edits:
-        limit = 'len(row) + model["max_length"]'
-        copied, other = 'symbols[found["next_positions"][0]]', "target[4 + (token - 6) % (len(target) - 4)]"
-        written = [
-            "if token != 5:  # 5 DELETE, 4 COPY, others SUB and INS",
-            f"    text.append({copied} if token == 4 else {other})",
-        ]
+        copied = 'symbols[found["next_positions"][0]]'
+        written = f"if token != 5: text.append({copied} if token == 4 else target[token])  # 5 DELETE, 4 COPY"
+        actions = 6  # target symbols by the actions that write them: first SUB of each, then INS of each
+    longest = bundle.record.get("lengths", LENGTHS)
+    tagged = bundle.source_vocabulary is not None and bundle.source_vocabulary.features_sep
+    length = "len(tags + symbols)" if tagged else "len(symbols)"
     joined = f"{target.separator!r}.join(text)"
     if target.decompose and not target.separator:
         joined = f'unicodedata.normalize("NFC", {joined})'
@@ -37,18 +42,19 @@ def line_program(bundle: Bundle) -> list[str]:
         f"import json, sys, unicodedata, {LIBRARIES}",
         *READ,
         'encoder, step = (onnxruntime.InferenceSession(f"{name}.onnx") for name in ("encoder", "step"))',
-        f"source, target = ({SYMBOLS} for side in ('source', 'target'))  # by id",
+        f"source, target = {symbols_from('source', 4)}, {symbols_from('target', actions, 1 + (actions > 4))}",
         *reading(bundle),
         'feed = {"source_ids": np.array([row]), "source_mask": np.ones((1, len(row)), bool)}',
         *tags_fed(bundle),
         "feed.update(zip([port.name for port in encoder.get_outputs()], encoder.run(None, feed)))",
         'feed["token_ids"], text = np.array([2]), []  # START',
         "feed = {port.name: feed[port.name] for port in step.get_inputs()}",
-        f"for _ in range({limit}):",
+        f"limit = int(np.ceil(1.5 * {longest['target']} * max(1, {length} / {longest['source']}))) + 5",
+        "while len(text) < limit:",
         f"    found = {OUTPUTS}",
         '    token = 3 + int(found["logits"][0, 3:].argmax())  # never PAD, UNK or START',
         "    if token == 3: break  # END",
-        *(f"    {line}" for line in written),
+        f"    {written}",
         f"    {FOLLOW}",
         '    feed["token_ids"] = np.array([token])',
         f"print({joined})",
@@ -134,7 +140,7 @@ def text_program(bundle: Bundle) -> list[str]:
         f"import json, re, sys, unicodedata, {LIBRARIES}",
         *READ,
         'step = onnxruntime.InferenceSession("step.onnx")',
-        'target = [""] * 4 + model["target_vocabulary"]["symbols"]  # by id',
+        f"target = {symbols_from('target', 4)}",
         f'text = sys.argv[1].replace("\\r\\n", "\\n"){lowered}',
         'text = unicodedata.normalize("NFC", text.replace("\\ufeff", ""))',
         f"symbols = {split}",

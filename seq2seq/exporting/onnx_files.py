@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seq2seq.bundle.exported import DESCRIPTION
+from seq2seq.bundle.exported import DESCRIPTION, ONNX
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import EDITS, LICENCE
 from seq2seq.errors import BundleError, OptionError
@@ -47,7 +47,7 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
     if bundle.licence:
         parts[LICENCE] = bundle.licence
     ports = {name: ports_of(name, graph) for name, graph in built.items()}
-    found = describe(bundle, "onnx", ports, quantized=options.quantize, opset=OPSET, sha256=hashes(parts))
+    found = describe(bundle, ONNX, ports, quantized=options.quantize, opset=OPSET, sha256=hashes(parts))
     parts[README] = readme(bundle, found, notes=notes)
     write_together(folder, {**parts, DESCRIPTION: json_text(dataclasses.asdict(found))})
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.decoding import State
-from seq2seq.errors import OptionError
+from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
 from seq2seq.graphs.names import ATTENTION, ENCODER, LOGITS, NEXT, SOURCE_IDS, SOURCE_MASK, STEP, TAG_IDS, TOKEN_IDS
 from seq2seq.special import PAD
@@ -36,11 +36,16 @@ def absent(library: str) -> OptionError:
     )
 
 
-def open_session(graph: bytes) -> Any:
+def open_session(graphs: Mapping[str, bytes], name: str) -> Any:
     """Opens a graph on one core: batches share the cores, and one row is too little work for several.
+
+    Args:
+        graphs: the bytes of each graph, by name.
+        name: of the graph.
 
     Raises:
         OptionError: onnxruntime is not installed.
+        BundleError: it refuses the graph.
 
     """
     try:
@@ -50,7 +55,11 @@ def open_session(graph: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors alone
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(graphs[name], options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its classes differ from version to version
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{name}: onnxruntime cannot open this graph: {reason}; export the model again") from error
 
 
 class OnnxModel:
@@ -65,7 +74,7 @@ class OnnxModel:
     """
 
     def __init__(self, graphs: Mapping[str, bytes]) -> None:
-        self.session = open_session(graphs[STEP])
+        self.session = open_session(graphs, STEP)
         self.outputs = [port.name for port in self.session.get_outputs()]
         inputs = {port.name: port for port in self.session.get_inputs() if port.name != TOKEN_IDS}
         self.rows = [name for name in inputs if NEXT + name in self.outputs]
@@ -91,7 +100,7 @@ class OnnxEncoderDecoder(OnnxModel):
 
     def __init__(self, graphs: Mapping[str, bytes]) -> None:
         super().__init__(graphs)
-        self.encoder = open_session(graphs[ENCODER])
+        self.encoder = open_session(graphs, ENCODER)
         self.made = [port.name for port in self.encoder.get_outputs()]
         self.reads_tags = TAG_IDS in {port.name for port in self.encoder.get_inputs()}
 
