@@ -137,3 +137,16 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+
+def ends(process, seconds=20):
+    """Whether a process ends within some seconds; one that has ended stays listed until its parent asks for it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.01)
+    return False
