@@ -12,7 +12,7 @@ from conftest import ROWS
 from tiny_language import make_model
 
 import seq2seq
-from seq2seq import decode, evaluate, export
+from seq2seq import decode, evaluate, export, verify
 from seq2seq.bundle.exported import DESCRIPTION
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import PRETRAINED
@@ -21,6 +21,7 @@ from seq2seq.exporting.formats import FORMATS
 from seq2seq.files.reading import sha256_of
 from seq2seq.special import END, START
 from seq2seq.training.assembly import assemble
+from seq2seq.training.shrinking import shrink
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -56,13 +57,20 @@ def program(folder):
     return re.search("```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
-def run_program(folder, argument):
-    """Runs the program of a README in its folder, without this package; returns what it prints."""
-    code = f"import sys; sys.modules['seq2seq'] = None\n{program(folder)}"
-    command = [sys.executable, "-c", code, argument]
+def run_program(folder, arguments):
+    """Runs the program of a README in its folder with each argument, without this package; returns what it prints."""
+    code = f"""
+import sys
+sys.modules["seq2seq"] = None
+for argument in sys.argv[1:]:
+    sys.argv = ["program", argument]
+    exec({program(folder)!r}, {{"__name__": "__main__"}})
+    print(end="\\0")
+"""
+    command = [sys.executable, "-c", code, *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
-    return result.stdout.removesuffix("\n")
+    return [text.removesuffix("\n") for text in result.stdout.split("\0")[:-1]]
 
 
 def test_the_folder_has_graphs_a_description_and_a_readme(exported, tiny_bundle, capsys):
@@ -105,7 +113,7 @@ def test_the_readme_s_program_writes_what_decode_writes(exported, tiny_bundle, o
     assert any(expected)
     home = exported(folder)
     assert len(program(home).splitlines()) <= 20
-    assert [run_program(home, line) for line in lines] == expected
+    assert run_program(home, lines) == expected
 
 
 @pytest.mark.parametrize("architecture", ["attention", "transducer"])
@@ -114,7 +122,7 @@ def test_the_readme_s_program_reads_tags(exported, tiny_bundle, architecture):
     folder = tiny_bundle(rows=rows, data={"features_col": 3}, architecture=architecture)
     lines = ["abcd.\tA; a", "efgh.\tnew;A", "ijkl.\t"]
     home = exported(folder)
-    assert [run_program(home, line) for line in lines] == seq2seq.load(folder).translate(lines, oov="unk")
+    assert run_program(home, lines) == seq2seq.load(folder).translate(lines, oov="unk")
 
 
 def test_the_readme_s_program_runs_an_ensemble(exported, tiny_bundle, tmp_path):
@@ -122,7 +130,7 @@ def test_the_readme_s_program_runs_an_ensemble(exported, tiny_bundle, tmp_path):
     home = exported(tmp_path / "both")
     assert description(home)["members"] == 2
     expected = seq2seq.load(tmp_path / "both").translate(["abcd.", "efgh."])
-    assert [run_program(home, line) for line in ("abcd.", "efgh.")] == expected
+    assert run_program(home, ["abcd.", "efgh."]) == expected
     assert seq2seq.load(home).translate(["abcd.", "efgh."]) == expected
 
 
@@ -135,7 +143,7 @@ def test_the_readme_s_program_continues_a_text(exported, tmp_path, data):
     expected = model.generate(prompt, temperature=0.0, length=100, oov="unk")
     home = exported(tmp_path / "text")
     assert len(program(home).splitlines()) <= 20
-    assert run_program(home, prompt) == expected
+    assert run_program(home, [prompt]) == [expected]
     assert seq2seq.load(home).generate(prompt, temperature=0.0, length=100, oov="unk") == expected
 
 
@@ -152,9 +160,8 @@ def test_the_readme_s_program_reads_a_window_again(exported, tmp_path):
     expected = seq2seq.load(tmp_path / "text").generate("The ferry", temperature=0.0, length=100)
     home = exported(tmp_path / "text")
     assert description(home)["restarts"] == 4
-    assert run_program(home, "The ferry") == expected == seq2seq.load(home).generate(
-        "The ferry", temperature=0.0, length=100
-    )  # fmt: skip
+    assert run_program(home, ["The ferry"]) == [expected]
+    assert seq2seq.load(home).generate("The ferry", temperature=0.0, length=100) == expected
 
 
 def test_the_readme_s_program_makes_the_rows_of_an_adopted_model(exported, tiny_bundle):
@@ -164,7 +171,7 @@ def test_the_readme_s_program_makes_the_rows_of_an_adopted_model(exported, tiny_
     lines = ["abcd.", " efgh."]
     home = exported(folder)
     expected = seq2seq.load(folder).translate(lines, oov="unk")
-    assert [run_program(home, line) for line in lines] == expected
+    assert run_program(home, lines) == expected
     assert seq2seq.load(home).translate(lines, oov="unk") == expected
 
 
@@ -212,6 +219,11 @@ def test_every_verb_that_decodes_takes_an_export(exported, tiny_bundle, tmp_path
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
     assert evaluate.main(["--model", str(home), "--data", f"{folder}.tsv", "--bootstrap", "0"]) == 0
+    assert verify.main(["--model", str(home)]) == 0
+    assert f"ok       {DESCRIPTION}: version 1, onnx, translator" in capsys.readouterr().out
+    (home / "step.onnx").write_bytes(b"x")
+    assert verify.main(["--model", str(home)]) == 2
+    assert "FAILED   " in capsys.readouterr().out
 
 
 def test_an_export_has_no_weights_for_other_runtimes(exported, tiny_bundle, capsys):
@@ -219,7 +231,12 @@ def test_an_export_has_no_weights_for_other_runtimes(exported, tiny_bundle, caps
     assert decode.main(["--model", str(home), "--runtime", "numpy", "-i", "x"]) == 2
     message = f"--runtime numpy: {home} is an export, which has graphs in place of weights; use --runtime onnx, or name"
     assert message in capsys.readouterr().err
-    assert "is an export already; name the model folder that it was made of" in run(capsys, home, "-o", "x")[2]
+    message = f"{home}: is an export, which has graphs in place of weights; name the model folder it was made of"
+    assert message in run(capsys, home, "-o", "x")[2]
+    for refused in (lambda: shrink(home, Path("x")), lambda: assemble([home, home], Path("x"))):
+        with pytest.raises(BundleError, match=re.escape(message)):
+            refused()
+    assert not Path("x").exists()
 
 
 def damage(home, change):

@@ -74,6 +74,14 @@ class Bundle:
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
 
 
+def check_weights(bundle: Bundle) -> None:
+    """Raises BundleError for an export, where weights are needed."""
+    if bundle.graphs:
+        raise BundleError(
+            f"{bundle.path}: is an export, which has graphs in place of weights; name the model folder it was made of"
+        )
+
+
 def save_bundle(
     bundle: Bundle,
     *,
@@ -223,10 +231,12 @@ def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
     """Makes one model, with the folder `path`, of several.
 
     Raises:
-        BundleError: a member does not read and write the symbols of the first one.
+        BundleError: a member does not read and write the symbols of the first one, or is an export.
 
     """
     first = members[0]
+    for member in members:
+        check_weights(member)
     expected = symbols_of(first)
     for member in members[1:]:
         other = next((what for what, value in symbols_of(member).items() if value != expected.get(what)), None)

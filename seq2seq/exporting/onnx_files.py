@@ -9,7 +9,7 @@ from typing import Any
 from seq2seq.bundle.exported import DESCRIPTION, ONNX
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import EDITS, LICENCE
-from seq2seq.errors import BundleError, OptionError
+from seq2seq.errors import BundleError
 from seq2seq.exporting.description import describe
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.quantization import loss_table, quantized
@@ -28,8 +28,7 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
         options: how; with `quantize` the loss is reported.
 
     Raises:
-        OptionError: the model is an export already.
-        BundleError: it is an ensemble of language models that differ in how far back they read.
+        BundleError: the model is an ensemble of language models that differ in how far back they read.
 
     """
     check(bundle)
@@ -54,8 +53,6 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
 
 def check(bundle: Bundle) -> None:
     """Refuses a model that has no graph of its own; raises as `export`."""
-    if bundle.graphs:
-        raise OptionError(f"{bundle.path}: is an export already; name the model folder that it was made of")
     windows = {int(member.record.get("restarts", 0)) for member in bundle.members}
     if len(windows) > 1:
         raise BundleError(

@@ -31,7 +31,7 @@ def chosen(bundle: Bundle, runtime: str) -> str:
     if bundle.graphs and runtime not in ("auto", "onnx"):
         raise OptionError(
             f"--runtime {runtime}: {bundle.path} is an export, which has graphs in place of weights; use --runtime "
-            "onnx, or name the model folder that it was made of"
+            "onnx, or name the model folder it was made of"
         )
     return "onnx" if bundle.graphs else "numpy" if runtime == "auto" else runtime
 
