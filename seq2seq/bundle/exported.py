@@ -35,6 +35,7 @@ class Description:
     opset: int | None = None
     graphs: dict[str, Any]  # by name: the file, and name, dtype, shape and meaning of each input and output
     axes: dict[str, str]  # what the letters of shapes stand for
+    loop: list[str]  # how a program runs the graphs, in words
     special_ids: dict[str, int]
     never_written: list[int]
     source_vocabulary: dict[str, Any] | None = None  # symbols in the order of their ids, which begin at 4

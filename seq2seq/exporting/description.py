@@ -50,6 +50,7 @@ def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) 
         members=max(len(bundle.members), 1),
         graphs=dict(graphs),
         axes={letter: meaning for letter, meaning in AXES.items() if letter in axes},
+        loop=loop_rules(bundle),
         special_ids={"PAD": PAD, "UNK": UNK, "START": START, "END": END},
         never_written=[PAD, UNK, START] if translates else [PAD, UNK, START, END],
         source_vocabulary=source.to_json() if source else None,
@@ -64,6 +65,32 @@ def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) 
         model=bundle.model.to_dict(),
         **more,
     )
+
+
+def loop_rules(bundle: Bundle) -> list[str]:
+    """Describes in words how a program runs the graphs."""
+    step = [
+        "After each step, the output `next_NAME` is the input `NAME` of the next step; other inputs stay as they are.",
+        "Log-probabilities are log softmax(logits) over all ids, in nats; ids of `never_written` are never chosen.",
+    ]
+    if bundle.source_vocabulary is None:
+        window = int(bundle.record.get("restarts", 0))
+        begin = (
+            "Before the first symbol all states are zeros. Feed the symbols of the beginning one by one in `token_ids`"
+        )
+        if window:
+            begin = f"For each new symbol begin with states of zeros, and feed the last {window} symbols of the text"
+        return [f"{begin}; the logits after the last of them are those of the next symbol.", *step]
+    chosen = "action" if bundle.edits else "id"
+    return [
+        "Run `encoder` once. Each of its outputs is the input of `step` with the same name; if `step` has an input "
+        "`source_mask`, it is that of the encoder.",
+        "To follow K hypotheses of each source, repeat each row of the outputs of shape (B, ...) that `step` takes as "
+        "(N, ...) K times; the others stay as they are. Hypotheses that are reordered take these rows with them.",
+        f"`token_ids` has START (2) at the first step, then the {chosen} that was chosen from the last logits.",
+        *step,
+        "A hypothesis is complete when END (3) is chosen.",
+    ]
 
 
 def actions_of(bundle: Bundle) -> dict[str, Any]:
@@ -141,13 +168,8 @@ def prose_rules(bundle: Bundle) -> dict[str, Any]:
         joined = f"Join the symbols with {form.separator!r}, but nothing before and after a line end."
     else:
         rules += ["Each character (code point) is a symbol."]
-    states = "The states are zeros before the first symbol. Feed the symbols of the beginning one by one"
-    window = int(bundle.record.get("restarts", 0))
-    if window:
-        states = f"For each new symbol, begin with states of zeros, and feed the last {window} symbols of the text"
     rules += [
         "The id of a symbol is its index in `target_vocabulary.symbols` plus 4; UNK (1) where it is not there.",
-        f"{states}; then logits are those of the next symbol. Never write an id of `never_written`.",
         joined,
     ]
     found: dict[str, Any] = {"lowercase": form.lowercase, "rules": rules}

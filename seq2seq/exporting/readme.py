@@ -49,6 +49,7 @@ def readme(bundle: Bundle, found: Description, *, notes: Sequence[str] = ()) -> 
         lines += [f"`{graph['file']}`", "", "| | name | type | shape | meaning |", "|---|---|---|---|---|"]
         lines += [row(which, port) for which in ("inputs", "outputs") for port in graph[which]]
         lines.append("")
+    lines += ["## The loop", "", *(f"{number}. {rule}" for number, rule in enumerate(found.loop, 1)), ""]
     lines += ["## Text", "", *(f"{number}. {rule}" for number, rule in enumerate(found.text["rules"], 1)), ""]
     ids = ", ".join(f"{name} = {token}" for name, token in found.special_ids.items())
     lines += ["## Ids", "", f"{ids}. Never written: {', '.join(map(str, found.never_written))}.", ""]
