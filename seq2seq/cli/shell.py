@@ -144,7 +144,10 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         help=f"model folder, or a model of the package (default: the newest finished one under {RUNS}/)",
     )  # fmt: skip
     parser.add_argument(
-        "--runtime", metavar="auto|numpy|keras", default="auto", help="what runs the model; default: auto"
+        "--runtime",
+        metavar="auto|numpy|keras|onnx",
+        default="auto",
+        help="what runs the model; default: auto, which is NumPy, and onnxruntime for an export",
     )
 
 

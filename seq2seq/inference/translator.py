@@ -36,7 +36,7 @@ class Translator:
 
     Args:
         bundle: the model.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        runtime: "numpy" (needs no TensorFlow), "keras", "onnx", or "auto": NumPy, and onnxruntime for an export.
         step_model: an existing runtime to use; None: one is built from the weights.
 
     """

@@ -16,6 +16,8 @@ from seq2seq.text.encodings import is_utf8, is_wide, way_out, wide_encoding
 _PLAIN_SPACES = ("\u00a0", "\u2009", "\u202f")
 _CURLY_APOSTROPHE = "\u2019"
 _BYTE_ORDER_MARK = "\ufeff"
+# what `clean` makes of single characters, for programs without it
+REPLACED = {_BYTE_ORDER_MARK: "", _CURLY_APOSTROPHE: "'", **dict.fromkeys(_PLAIN_SPACES, " ")}
 _LINE_END_RETURNS = re.compile(r"\r+(?=\n|\Z)")
 _FOREIGN_FORMATS = {
     b"PK\x03\x04": "a zip archive (for a set of the Anki site: make data DATA=NAME FILE=path)",

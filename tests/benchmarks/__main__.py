@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import cmudict, decoding_rows, service, tables, training_rows
+from tests.benchmarks import cmudict, decoding_rows, onnx_rows, service, tables, training_rows
 from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
@@ -22,13 +22,16 @@ ROWS = {
     "scaling": decoding_rows.scaling,
     "generation": decoding_rows.generation,
     "parity": decoding_rows.parity,
+    "onnx-one": onnx_rows.one_sentence,
+    "onnx-batch": onnx_rows.batch,
+    "onnx-command": onnx_rows.whole_command,
     "service": service.one_line,
     "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
 }
-SLOW = {"memory", "tables", "cmudict"}  # only where it is named
+SLOW = {"onnx-one", "onnx-batch", "onnx-command", "memory", "tables", "cmudict"}  # only where it is named
 WITHOUT_MODEL = {"train-short", "train-attention", "generation", "tables", "cmudict"}
 
 
