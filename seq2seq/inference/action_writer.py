@@ -29,7 +29,6 @@ from seq2seq.text.edits import (
     canonical_paths,
     insert,
     substitute,
-    symbol_numbers,
 )
 from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
@@ -132,10 +131,7 @@ class ActionWriter:
 
     def paths(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
         """Returns the canonical path of each pair: action ids with START and END."""
-        source_ids, target_ids = (Ragged([one.ids for one in several]) for several in (sources, targets))
-        keys = symbol_numbers(sources, targets)
-        size = len(self.vocabulary)
-        return canonical_paths(self.edits, source_ids, target_ids, *keys, target_size=size).rows()
+        return canonical_paths(self.edits, sources, targets, target_size=len(self.vocabulary))
 
     def forced(self, sources: Sequence[Reading], paths: Sequence[Sequence[int]]) -> list[list[float]]:
         """Returns the log-probability of each action of given paths after START, in nats."""

@@ -85,11 +85,14 @@ class Ragged:
         ends = (self.starts + self.lengths).tolist()
         return [self.flat[start:end].tolist() for start, end in zip(self.starts.tolist(), ends, strict=True)]
 
-    def padded(self, rows: np.ndarray) -> np.ndarray:
-        """Returns int32 (R, L): the rows of the given numbers, int (R,), right-padded with PAD to the longest."""
+    def padded(self, rows: np.ndarray, *, left: bool = False) -> np.ndarray:
+        """Returns int32 (R, L): the rows of the given numbers, int (R,), padded with PAD to the longest."""
         lengths = self.lengths[rows]
-        steps = np.arange(int(lengths.max(initial=0)))
-        real = steps < lengths[:, None]
+        if len(rows) == 1:
+            start = int(self.starts[rows[0]])
+            return self.flat[None, start : start + int(lengths[0])]
+        steps = np.arange(int(lengths.max(initial=0))) - (lengths.max(initial=0) - lengths[:, None] if left else 0)
+        real = (steps >= 0) & (steps < lengths[:, None])
         places = np.where(real, self.starts[rows][:, None] + steps, 0)
         return np.where(real, self.flat[places] if self.flat.size else 0, PAD).astype(np.int32)
 
