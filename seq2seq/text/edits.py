@@ -34,10 +34,18 @@ def first_insertion(actions: int) -> int:
     return FIRST_SUB + (actions - FIRST_SUB) // 2
 
 
+@functools.lru_cache
 def advances(actions: int) -> np.ndarray:
-    """Returns bool (actions,): whether each action goes one symbol on in the source."""
+    """Returns bool (actions,), not to be changed: whether each action goes one symbol on in the source."""
     ids = np.arange(actions)
     return ((ids >= COPY) & (ids < first_insertion(actions))) | (ids == SUB_UNKNOWN)
+
+
+@functools.lru_cache
+def writes(actions: int) -> np.ndarray:
+    """Returns bool (actions,), not to be changed: whether a search's action writes a symbol."""
+    ids = np.arange(actions)
+    return (ids == COPY) | (ids >= FIRST_SUB)
 
 
 def substitute(target_ids: np.ndarray) -> np.ndarray:
