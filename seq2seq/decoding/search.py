@@ -6,7 +6,6 @@ batch, whatever their prefixes are, and the cost of a step does not depend on th
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +23,9 @@ assert max(PAD, UNK, START) < END
 
 # finished sources leave the batch only when at most this share is unfinished, since the others are then copied
 UNFINISHED_SHARE = 0.75
+
+# nats, and a sum of exp: between them exp neither overflows nor loses digits, so that logits need not be shifted
+LARGEST, SMALLEST = np.array(650.0), np.array(1e-290)
 
 NONE = np.zeros((1, 1), bool)  # False for all sources, in place of bool (b, 1)
 
@@ -156,7 +158,7 @@ def _steps(
             previous = _Slots(*(values.ravel()[rows] for values in slots))
             divisors, parents = normalizers[rows], rows - own[:, :1]
         tokens, log_probs, slots = _extend(previous, choice, logits[rows, choice.tokens] - divisors, some_ended)
-        some_ended = np.count_nonzero(slots.ended) > 0
+        some_ended = bool(np.count_nonzero(slots.ended))
         if some_ended:
             _check_continued(slots, step, lines[sources])
         event = StepEvent(step, sources, parents, tokens, log_probs, slots.scores)
@@ -201,7 +203,7 @@ def _choose(
     if not limits.decide(step):
         parents, tokens = strategy.choose(candidates)
         rows = _rows(own, parents, tokens)
-        return _Choice(rows, tokens, forced=NONE, cut=NONE, plain=rows is own)
+        return _Choice(rows, tokens, NONE, NONE, rows is own)
     forced, closing = limits.forced(step, sources)[:, None], limits.closing(step, sources)[:, None]
     prefix_ids = limits.prefix_ids_at(step, sources)[:, None]
     if forced.all():
@@ -258,15 +260,17 @@ def _log_sum_exp(logits: np.ndarray) -> tuple[np.ndarray, bool]:
 
     They are not if a row has NaN or infinity, or only minus infinity.
     """
-    shifted = logits.astype(np.float64)
-    maxima = np.maximum.reduce(shifted, axis=-1, keepdims=True)
-    finite = math.isfinite(_total(maxima))
-    with contextlib.nullcontext() if finite else np.errstate(invalid="ignore"):  # infinity minus infinity
-        shifted -= maxima
-        np.exp(shifted, out=shifted)
-        normalizers = np.log(np.add.reduce(shifted, axis=-1))
-        normalizers += maxima[:, 0]
-    return normalizers, finite
+    values = logits.astype(np.float64)
+    np.exp(np.minimum(values, LARGEST, out=values), out=values)
+    normalizers = np.log(np.maximum(np.add.reduce(values, axis=-1), SMALLEST))
+    size = abs(normalizers.item()) if normalizers.size == 1 else np.maximum.reduce(np.abs(normalizers), initial=0.0)
+    if size < LARGEST:  # not for NaN
+        return normalizers, True
+    maxima = logits.max(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        shifted = np.subtract(logits, maxima, dtype=np.float64)
+        exact = np.log(np.exp(shifted).sum(axis=-1)) + maxima[:, 0]
+    return exact, math.isfinite(maxima.sum(dtype=np.float64))
 
 
 def _total(values: np.ndarray) -> float:

@@ -190,7 +190,7 @@ class Translator:
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
         symbol_bytes = getattr(self.runtime, "symbol_bytes", None)  # of NumPy's; Keras uses all cores by itself
-        workers = 1 if symbol_bytes is None else core_count()
+        workers = 1 if symbol_bytes is None or len(order) < 2 else core_count()
         batches = cut_batches(
             order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0, slots=slots,
             slot_bytes=slot_bytes(self.bundle),

@@ -162,7 +162,7 @@ class EditDistance:
 
 def batches_of(sources: Ragged, targets: Ragged) -> Iterator[np.ndarray]:
     """Yields the numbers of all rows, int (B,), in batches of similar length and bounded size."""
-    order = np.lexsort((targets.lengths, sources.lengths))
+    order = np.lexsort((targets.lengths, sources.lengths)) if len(sources) > 1 else np.arange(len(sources))
     start = 0
     while start < len(order):
         rows = order[start : start + MOST_ROWS]
