@@ -25,20 +25,20 @@ FAMILY = "\U0001f468\U0001f3fd\u200d\U0001f469\U0001f3ff\u200d\U0001f467"  # wit
 RIGHT_TO_LEFT = "\u202eשלום\u202c مرحبا e\u0301\u0302\u0327\u0300"  # with marks of direction and combining accents
 
 TABLE = """
-                decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  doctor  adopt
-missing         gone   gone   gone    gone     gone     gone   gone   gone    gone    gone    gone   nothing nothing nothing gone    gone
-folder          folder folder folder  folder   parts    parts  parts  folder  folder  folder  folder model   model   model   holds   holds
-no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    denied  keras
-device          long   long   long    large    device   device device device  device  large   large  file    file    file    gone    gone
-empty           ok     ok     ok      ok       empty    empty  empty  empty   empty   empty   ok     file    file    file    json    keras
-binary          utf-8  utf-8  utf-8   utf-8    utf-8    utf-8  utf-8  utf-8   utf-8   utf-8   toml   file    file    file    json    keras
-long line       long   long   long    large    long     long   ok     ok      ok      large   large  file    file    file    json    keras
-many lines      ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
-mixed encodings utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   ok      utf-8   toml   file    file    file    json    keras
-NUL             ok     ok     ok      ok       ok       ok     ok     ok      columns ok      toml   file    file    file    json    keras
-lone surrogates utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   utf-8   utf-8   toml   file    file    file    json    keras
-right to left   ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
-emoji           ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
+                decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  export  doctor  adopt
+missing         gone   gone   gone    gone     gone     gone   gone   gone    gone    gone    gone   nothing nothing nothing nothing gone    gone
+folder          folder folder folder  folder   parts    parts  parts  folder  folder  folder  folder model   model   model   model   holds   holds
+no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    file    denied  keras
+device          long   long   long    large    device   device device device  device  large   large  file    file    file    file    gone    gone
+empty           ok     ok     ok      ok       empty    empty  empty  empty   empty   empty   ok     file    file    file    file    json    keras
+binary          utf-8  utf-8  utf-8   utf-8    utf-8    utf-8  utf-8  utf-8   utf-8   utf-8   toml   file    file    file    file    json    keras
+long line       long   long   long    large    long     long   ok     ok      ok      large   large  file    file    file    file    json    keras
+many lines      ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
+mixed encodings utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   ok      utf-8   toml   file    file    file    file    json    keras
+NUL             ok     ok     ok      ok       ok       ok     ok     ok      columns ok      toml   file    file    file    file    json    keras
+lone surrogates utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   utf-8   utf-8   toml   file    file    file    file    json    keras
+right to left   ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
+emoji           ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
 """  # noqa: E501 - a table
 
 # what a cell means: the message says this, and the exit code is 2; of `ok` it is 0
@@ -101,6 +101,7 @@ COLUMNS = {
     "verify": Column("verify --model {file}", ""),
     "serve": Column("serve --port 0 --model {file}", ""),
     "shrink": Column("models shrink {file} {new}", ""),
+    "export": Column("export --format onnx {file} -o {new}", ""),
     "doctor": Column("doctor {file}", ".json"),
     "adopt": Column("adopt {file} --data {tiny}.tsv --model {new}", ".keras"),
 }  # fmt: skip

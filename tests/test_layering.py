@@ -29,6 +29,7 @@ ROOMS = {
     "inference": "ground files bundle text models decoding",
     "drawing": "ground files inference",
     "scoring": "ground files bundle text inference drawing",
+    "exporting": "ground files bundle text models decoding inference scoring",
     "training": "ground files bundle text models decoding inference scoring",
     "foreign": "ground files text models decoding",
     "diagnosis": "ground files bundle text models decoding inference scoring training foreign",
@@ -39,7 +40,7 @@ ROOMS = {
     "serving": "ground files bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
         "ground files bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli "
-        "drawing serving"
+        "drawing serving exporting"
     ),
 }
 VERBS = tuple(entry.VERBS)

@@ -50,7 +50,7 @@ serve --max-length              least least most  int     int   int    int    in
 serve --port                    ok    port  port  int     int   int    int    int
 """
 NEEDED = {"distill": ["--teacher", "none"], "adopt": ["none.keras", "--data", "none.tsv", "--model", "none"]}
-WITHOUT = {"verify", "doctor", "data", "models"}  # verbs without numbers
+WITHOUT = {"verify", "doctor", "data", "models", "export"}  # verbs without numbers
 
 CONTRADICTIONS = {
     "decode --beam-size 2 --temperature 1": "--beam-size and --temperature exclude each other",
@@ -73,6 +73,8 @@ CONTRADICTIONS = {
     "doctor": "give a PATH",
     "doctor --explain D99": "expected a code from D01 to D16",
     "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, got 'torch'",
+    "export --format onnx a --model b": "--model b: names the model, as a does; -o names the new folder",
+    "export --format onnx --data x": "--data: is what the loss of --quantize is measured on",
     "serve --api-key=": "--api-key: expected a key, got an empty one",
 }
 
