@@ -34,6 +34,8 @@ class Format:
 
 FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx_files", ("onnx", "onnxruntime"), "onnx", ("int8",)),
+    "keras": Format("keras_files"),
+    "web": Format("web_files"),
 }
 
 

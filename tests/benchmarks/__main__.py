@@ -17,6 +17,7 @@ ROWS = {
     "train-attention": training_rows.attention,
     "cold": decoding_rows.cold_start,
     "one": decoding_rows.one_sentence,
+    "single": decoding_rows.one_at_a_time,
     "batch": decoding_rows.batch,
     "beam": decoding_rows.beam,
     "command": decoding_rows.whole_command,

@@ -23,6 +23,7 @@ from tests.benchmarks.models import (
 
 FORCED = {"min_length": OUTPUT_LENGTH, "max_length": OUTPUT_LENGTH}
 BATCH = 256
+SINGLE_LINES = 200  # of a turn
 
 
 def seconds(action):
@@ -95,6 +96,41 @@ def one_sentence(options):
     }
     values = take_side_turns(sides, options.repeats)
     return Row("one sentence, warm, 25 in, 30 out", figures(values, "ms", 1e3), target="400 x tutorial; aim: 2 ms")
+
+
+def one_at_a_time(options):
+    """Real lines through `translate`, a call for each, and the parts of that; CPU time, so that no wait counts."""
+    translator = load(options.model)
+    lines, clock = sources_of(options.data)[:SINGLE_LINES], time.process_time
+    values = {"whole": [], "encoder": [], "steps": [], "rest": []}
+    spent = {}
+
+    def timed(part, function):
+        def call(*arguments):
+            began = clock()
+            result = function(*arguments)
+            spent[part] += clock() - began
+            return result
+
+        return call
+
+    runtime = translator.runtime
+    runtime.start, runtime.step = timed("encoder", runtime.start), timed("steps", runtime.step)
+    for turn in range(1 + options.repeats):
+        spent |= {"encoder": 0.0, "steps": 0.0}
+        began = clock()
+        for line in lines:
+            translator.translate([line])
+        whole = clock() - began
+        if turn:  # the first one warms up
+            for part, value in {"whole": whole, **spent, "rest": whole - sum(spent.values())}.items():
+                values[part].append(value)
+    found = figures(values, "ms of it", 1e3 / len(lines))
+    return Row(
+        f"{len(lines)} real lines, one a call, CPU time",
+        {**found, "whole": Figure(found["whole"].values, "ms")},
+        target="rest: search and text, under 0.5 ms",
+    )
 
 
 def batch(options):
