@@ -5,6 +5,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks import cmudict, decoding_rows, onnx_rows, service, tables, training_rows
@@ -26,13 +27,22 @@ ROWS = {
     "onnx-one": onnx_rows.one_sentence,
     "onnx-batch": onnx_rows.batch,
     "onnx-command": onnx_rows.whole_command,
+    "onnx-parity": partial(decoding_rows.parity, runtime="onnx", limit="1e-5"),
     "service": service.one_line,
     "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
 }
-SLOW = {"onnx-one", "onnx-batch", "onnx-command", "memory", "tables", "cmudict"}  # only where it is named
+SLOW = {
+    "onnx-one",
+    "onnx-batch",
+    "onnx-command",
+    "onnx-parity",
+    "memory",
+    "tables",
+    "cmudict",
+}  # only where it is named
 WITHOUT_MODEL = {"train-short", "train-attention", "generation", "tables", "cmudict"}
 
 

@@ -197,26 +197,26 @@ def generation(options):
     )
 
 
-def parity(options):
-    """NumPy against Keras: the same texts, and the same log-probabilities of them, on lines that nobody chose."""
-    numpy_side, keras_side = (load(options.model, runtime=name) for name in ("numpy", "keras"))
+def parity(options, runtime="keras", limit="1e-4"):
+    """NumPy against another runtime: the same texts with the same log-probabilities, on lines that nobody chose."""
+    ours_side, other_side = (load(options.model, runtime=name) for name in ("numpy", runtime))
     lines = sources_of(options.data)[: options.parity_lines]
-    ours, theirs = (side.translate(lines) for side in (numpy_side, keras_side))
+    ours, theirs = (side.translate(lines) for side in (ours_side, other_side))
     pairs = [Pair(source, target) for source, target in zip(lines, ours, strict=True)]
-    scores = [[one.log_probs for one in side.score(pairs)] for side in (numpy_side, keras_side)]
+    scores = [[one.log_probs for one in side.score(pairs)] for side in (ours_side, other_side)]
     differences = [np.abs(np.subtract(*both)).max() for both in zip(*scores, strict=True)]
     notes = []
     for line, text, other in zip(lines, ours, theirs, strict=True):
         if text != other:
-            totals = [numpy_side.score([Pair(line, each)])[0].score for each in (text, other)]
+            totals = [ours_side.score([Pair(line, each)])[0].score for each in (text, other)]
             notes.append(f"{line!r}: {text!r} ({totals[0]:.5f} nats) against {other!r} ({totals[1]:.5f} nats)")
     return Row(
-        f"parity with the Keras runtime, {len(lines)} held-out lines",
+        f"parity with the runtime {runtime}, {len(lines)} held-out lines",
         {
             "largest difference of a log-probability": Figure((float(max(differences)),), "nats"),
             "texts that differ": Figure((float(len(notes)),), ""),
         },
-        target="1e-4 nats; at most one in a thousand",
+        target=f"{limit} nats; at most one in a thousand",
         notes=notes,
     )
 
