@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from seq2seq.bundle.exported import identity_file
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
@@ -76,7 +77,7 @@ def run(argv: Sequence[str]) -> int:
     if config.dictionary:  # first, since a folder may have none
         say(f"dictionary: {len(translator.dictionary)} sources")
     settings = {
-        "model": sha256_of(folder / "config.json"),
+        "model": sha256_of(identity_file(folder)),
         "format": args.format,
         "first_line": args.first_line,
         **{key: value for key, value in config.to_dict().items() if key not in UNRECORDED},

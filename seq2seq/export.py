@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
-from seq2seq.errors import OptionError
+from seq2seq.errors import BundleError, OptionError
 from seq2seq.exporting.formats import FORMATS, check_options, export_model
 from seq2seq.exporting.options import ExportOptions
 
@@ -37,7 +37,12 @@ def run(argv: Sequence[str]) -> int:
     check_options(args.format, options)
     model = model_folder(args.folder or args.model)
     output = Path(args.output or f"{model.resolve().name}-{args.format}")
-    export_model(model, args.format, output, options)
+    try:
+        export_model(model, args.format, output, options)
+    except BundleError as error:
+        if not args.output and not model.exists():
+            error.add_note("-o names the folder to write")
+        raise
     say(f"finished: {output}")
     return 0
 

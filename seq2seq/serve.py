@@ -11,9 +11,12 @@ from pathlib import Path
 from seq2seq.bundle.record import RUNS, named_bundle
 from seq2seq.cli.options import add_options, configured, whole
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
+from seq2seq.cores import core_count
 from seq2seq.errors import OptionError
 from seq2seq.extras import installing
+from seq2seq.inference.processes import ModelProcesses
 from seq2seq.serving.limits import Limits
+from seq2seq.serving.work import ByName, load_by_name
 
 EXAMPLE = (
     "  seq2seq serve --model runs/fra-eng\n"
@@ -23,6 +26,7 @@ EXAMPLE = (
     "(POST /v1/completions, GET /v1/models); GET /openapi.json describes all endpoints. It listens on this machine's\n"
     "own address only, unless --host names another."
 )
+MOST_JOBS = 256
 KEY_VARIABLE = "SEQ2SEQ_API_KEY"
 
 
@@ -48,6 +52,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--cors", metavar="ORIGIN", action="append", default=[],
         help="pages of this origin may use the service, such as https://example.org; can be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--jobs", metavar="N", type=whole, default=core_count(),
+        help="processes that decode requests; 0: threads of one process (default: the number of cores, %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--runs", metavar="DIR", default=str(RUNS), help=f"runs that the page shows (default: {RUNS})")
     parser.add_argument("--doctor", action="store_true", help="examine files that clients send, as `doctor` does")
     parser.add_argument("--log-requests", action="store_true", help="write a JSON line for each request on stderr")
@@ -55,6 +63,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not 0 <= args.port <= 65535:
         raise OptionError(f"--port: expected 0 to 65535, got {args.port}")
+    if not 0 <= args.jobs <= MOST_JOBS:
+        raise OptionError(f"--jobs: expected 0 to {MOST_JOBS}, got {args.jobs}")
     if not all(key.strip() for key in args.api_key):  # every request without a key would have this one
         raise OptionError("--api-key: expected a key, got an empty one; give one, or leave the option out")
     return args
@@ -66,6 +76,18 @@ def run(argv: Sequence[str]) -> int:
     limits = configured(Limits, args)
     if args.doctor and os.name != "posix":
         raise OptionError("--doctor: needs limits on processes, which only POSIX systems have; leave it out")
+    folders = [named_bundle(given) for given in args.model] or [model_folder(None, otherwise="fra-eng")]
+    if not args.jobs:
+        return answer(args, limits, folders, None)
+    with ModelProcesses(partial(load_by_name, folders), args.jobs) as processes:
+        processes.warm()  # while this process imports the HTTP server
+        return answer(args, limits, folders, processes)
+
+
+def answer(
+    args: argparse.Namespace, limits: Limits, folders: Sequence[Path], processes: ModelProcesses[ByName] | None
+) -> int:
+    """Answers requests until a signal ends the process."""
     try:
         from seq2seq.serving import server
         from seq2seq.serving.guard import is_loopback
@@ -77,11 +99,7 @@ def run(argv: Sequence[str]) -> int:
         ) from None
     server.end_at_sigterm()
     with server.listen(args.host, args.port) as listening:
-        models = load_models(
-            [named_bundle(given) for given in args.model] or [model_folder(None, otherwise="fra-eng")],
-            args.source,
-            args.target,
-        )
+        models = load_models(folders, args.source, args.target)
         settings = Settings(
             limits=limits,
             api_keys=[*args.api_key, *filter(None, [os.environ.get(KEY_VARIABLE)])],
@@ -89,6 +107,7 @@ def run(argv: Sequence[str]) -> int:
             origins=args.cors,
             runs=Path(args.runs),
             doctor=args.doctor,
+            processes=processes,
             log=log if args.log_requests else None,
         )
         if not settings.local and not settings.api_keys:

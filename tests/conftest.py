@@ -2,14 +2,24 @@
 
 import dataclasses
 import errno
+import gc
 import os
 import random
 import sys
 from pathlib import Path
 
+import campaigns
 import contracts
+import hypothesis
 import numpy as np
 import pytest
+
+# The verdict of a test depends on no clock, and without torture on no chance: the same examples in every run.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "torture", deadline=None, max_examples=2000, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("torture" if os.environ.get("SEQ2SEQ_TORTURE") else "suite")
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
@@ -27,10 +37,33 @@ from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
 
+pytest_addoption, pytest_configure = campaigns.pytest_addoption, campaigns.pytest_configure
+campaign = campaigns.campaign
+
+TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
+# the files that take longest, which begin first, so that no process waits for the other at the end
+SLOW = ("doctor", "adopt", "test_notebooks", "test_run", "test_mutations", "test_serving_hostile", "test_doctor_causes")
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
 ROWS = [f"{one}{other}.\t{other}{one}!" for one in SYLLABLES for other in SYLLABLES]
 ROWS += [f"ab{other}.\t{other}ab." for other in SYLLABLES]
+
+
+def pytest_collection_modifyitems(items):
+    """Gives each file to one process, which makes its fixtures once, unless a group of files shares more."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
+    ranks = [SLOW.index(group) if group in SLOW else len(SLOW) for group in groups]
+    items[:] = [items[place] for place in sorted(range(len(items)), key=ranks.__getitem__)]
+
+
+def pytest_collection_finish():
+    """Lets the garbage collector look neither at what is imported nor at each of TensorFlow's many small objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +74,22 @@ def same_random_numbers():
     backend = sys.modules.get("tensorflow")
     if backend:
         backend.random.set_seed(1)
+
+
+@pytest.fixture(autouse=True)
+def plain_graphs():
+    """Leaves TensorFlow's graphs as they are: to optimize one takes longer than a test runs it."""
+    backend = sys.modules.get("tensorflow")
+    if backend and not TORTURE:
+        backend.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="module")
+def one_shard():
+    """Trains on undivided batches on any number of cores: half the graph, and the same model everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seq2seq.models.step.core_count", lambda: 1)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -123,32 +123,53 @@ class Lengths(dict[str, Any]):
 def checked(function: FunctionType, contracts: Contracts) -> Any:
     """Wraps a function so that the contracts are checked at each call."""
     names = list(inspect.signature(function).parameters)
-    parameters = [(names.index(name), name, contract) for name, contract in contracts.parameters.items()]
     said = [*contracts.parameters.values(), *contracts.results.values()]
     axes = [axis for contract in said for axis in contract.axes]
     used = {name for axis in axes for name in ([axis] if isinstance(axis, str) else axis.co_names)}
-    numbers = [(place, name) for place, name in enumerate(names) if name in used]
+    numbers = [name for name in names if name in used]
+    places = [(names.index(name), name) for name in [*numbers, *contracts.parameters]]
     where = f"{function.__module__}.{function.__qualname__}"
+    # a call of the same sizes as an earlier one needs no check, which takes longer than many a function
+    kept: dict[tuple[Any, ...], Lengths] = {}
+    returned: set[tuple[Any, ...]] = set()
+
+    def check_parameters(values: list[Any]) -> Lengths:
+        given = dict(zip([name for _, name in places], values, strict=True))
+        lengths = Lengths()
+        for name in numbers:
+            if isinstance(given[name], int | np.integer):
+                lengths[name] = int(given[name])
+        for name, contract in contracts.parameters.items():
+            if isinstance(given[name], np.ndarray):
+                lengths.check(given[name], contract, f"{where}, {name}", exact=False)
+        return lengths
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
-        lengths = Lengths()
-        for place, name in numbers:
-            value = args[place] if place < len(args) else options.get(name)
-            if isinstance(value, int | np.integer):
-                lengths[name] = int(value)
-        for place, name, contract in parameters:
-            value = args[place] if place < len(args) else options.get(name)
-            if isinstance(value, np.ndarray):
-                lengths.check(value, contract, f"{where}, {name}", exact=False)
+        values = [args[place] if place < len(args) else options.get(name) for place, name in places]
+        taken = tuple(map(size, values))
+        lengths = kept.get(taken)
+        if lengths is None:
+            lengths = kept[taken] = check_parameters(values)
         result = function(*args, **options)
-        for position, contract in contracts.results.items():
-            value = result if position is None else result[position]
-            if isinstance(value, np.ndarray):
-                lengths.check(value, contract, f"{where}, result", exact=True)
+        found = [result if position is None else result[position] for position in contracts.results]
+        both = taken, *map(size, found)
+        if both not in returned:
+            lengths = Lengths(lengths)
+            for value, contract in zip(found, contracts.results.values(), strict=True):
+                if isinstance(value, np.ndarray):
+                    lengths.check(value, contract, f"{where}, result", exact=True)
+            returned.add(both)
         return result
 
     return wrapper
+
+
+def size(value: Any) -> Any:
+    """Returns what a contract can depend on: dtype and shape of an array, or a whole number."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.shape
+    return int(value) if isinstance(value, int | np.integer) else None
 
 
 def functions_of(module: ModuleType) -> Iterator[tuple[type | ModuleType, str, FunctionType, str]]:

@@ -201,7 +201,7 @@ def test_batches_chunks_and_runtimes_change_nothing(run, options, monkeypatch):
         (["--temperature", "inf"], "--temperature: expected a finite number, got inf"),
         (["--top-k", "3"], "--top-k filters what is drawn and needs --temperature above 0, such as 1"),
         (["--beam-size", "2", "--temperature", "1"], "--beam-size and --temperature exclude each other"),
-        (["--runtime", "torch"], "--runtime: expected one of auto, numpy, keras, got 'torch'"),
+        (["--runtime", "torch"], "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'"),
         (["--first-line", "0"], "--first-line: expected at least 1, got 0"),
         (["--first-line", "²"], "argument --first-line: invalid int value: '²'"),
         (["--first-line", "9" * 20], f"--first-line: expected at most {10**18}, got {'9' * 20}"),

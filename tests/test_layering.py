@@ -26,10 +26,11 @@ ROOMS = {
     "bundle": "ground files text",  # a model folder holds vocabularies
     "models": "ground files text",
     "decoding": "ground files",
-    "inference": "ground files bundle text models decoding",
+    "graphs": "ground files bundle text",
+    "inference": "ground files bundle text models decoding graphs",
     "drawing": "ground files inference",
     "scoring": "ground files bundle text inference drawing",
-    "exporting": "ground files bundle text models decoding inference scoring",
+    "exporting": "ground files bundle text models decoding graphs inference scoring",
     "training": "ground files bundle text models decoding inference scoring",
     "foreign": "ground files text models decoding",
     "diagnosis": "ground files bundle text models decoding inference scoring training foreign",
@@ -40,7 +41,7 @@ ROOMS = {
     "serving": "ground files bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
         "ground files bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli "
-        "drawing serving exporting"
+        "drawing serving graphs exporting"
     ),
 }
 VERBS = tuple(entry.VERBS)

@@ -35,7 +35,7 @@ def eager():
 
 
 @pytest.fixture(scope="module")
-def trained(eager, tmp_path_factory):
+def trained(eager, one_shard, tmp_path_factory):
     """A folder with pairs.tsv, and an ensemble of two members trained on it for two epochs."""
     home = tmp_path_factory.mktemp("trained")
     (home / "pairs.tsv").write_text("".join(ROWS))

@@ -72,7 +72,7 @@ CONTRADICTIONS = {
     "data prose --file x": "expected the name of a data set that is downloaded, got 'prose'",
     "doctor": "give a PATH",
     "doctor --explain D99": "expected a code from D01 to D16",
-    "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, got 'torch'",
+    "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'",
     "export --format onnx a --model b": "--model b: names the model, as a does; -o names the new folder",
     "export --format onnx --data x": "--data: is what the loss of --quantize is measured on",
     "serve --api-key=": "--api-key: expected a key, got an empty one",

@@ -56,7 +56,7 @@ def test_shares_of_a_step_are_of_the_whole():
     }
 
 
-def test_a_dry_run_describes_the_run_and_leaves_nothing(data, tmp_path, capsys, monkeypatch):
+def test_a_dry_run_describes_the_run_and_leaves_nothing(data, tmp_path, capsys, monkeypatch, one_shard):
     monkeypatch.setattr(profiling, "TIMED", 2)
     monkeypatch.chdir(tmp_path)
     assert main(["--data", str(data), "--dry-run", "--model", "mine", *SMALL]) == 0
@@ -67,7 +67,7 @@ def test_a_dry_run_describes_the_run_and_leaves_nothing(data, tmp_path, capsys, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.tsv"]
 
 
-def test_a_profile_changes_nothing_in_the_training_that_follows(data, tmp_path, capsys, monkeypatch):
+def test_a_profile_changes_nothing_in_the_training_that_follows(data, tmp_path, capsys, monkeypatch, one_shard):
     monkeypatch.setattr(profiling, "TIMED", 2)
     for name, options in {"plain": [], "profiled": ["--profile"]}.items():
         run = ["--data", str(data), "--model", str(tmp_path / name), "--max-steps", "3", *SMALL]

@@ -15,10 +15,13 @@ from seq2seq import train
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import CONFIG, kind_in
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
+from seq2seq.cores import core_count
 from seq2seq.errors import BundleError
 from seq2seq.files.reading import read_json
 from seq2seq.files.writing import write_json
 from seq2seq.inference.translator import Translator
+from seq2seq.models.backend import tf
+from seq2seq.models.step import shard_count
 from seq2seq.text.datasets import Dataset
 from seq2seq.training import prepared_pairs
 from seq2seq.training import translator as translation
@@ -38,6 +41,7 @@ from seq2seq.training.task import Run, Start
 from tests.records import write_config
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
+TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
 ROWS = [f"{one}{other}\t{other.upper()}{one}\n" for one in "abcdefgh" for other in "abcdefgh"]
 OPTIONS = [
     "--hidden-size", "4", "--embedding-size", "3", "--batch-size", "16", "--warmup-steps", "2",
@@ -46,8 +50,16 @@ OPTIONS = [
 WAYS_OUT = "give another --model, or --overwrite to start from the beginning"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    """Saves the seconds that compiling takes; tests/test_training.py compiles its runs."""
+    tf.config.run_functions_eagerly(not TORTURE)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(eager, one_shard, tmp_path_factory):
     """A folder with pairs.tsv, and a model trained on it for two epochs."""
     home = tmp_path_factory.mktemp("trained")
     (home / "pairs.tsv").write_text("".join(ROWS))
@@ -569,17 +581,15 @@ def test_a_model_whose_signature_is_damaged_is_refused(folder, value, message):
 # shards
 
 
-def test_a_process_on_one_core_cuts_no_batch():
-    code = """
-import os
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from seq2seq.models.step import shard_count
-assert shard_count(64) == 1
-"""
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("this system has no affinity")
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_a_process_on_one_core_cuts_no_batch(monkeypatch):
+    monkeypatch.setattr("seq2seq.models.step.core_count", core_count)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # of this thread
+    try:
+        assert shard_count(64) == 1
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def test_a_run_continues_with_its_shards_on_another_machine(command, interrupted, tmp_path, monkeypatch):

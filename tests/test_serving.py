@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
+from killing import ends
 from libretranslatepy import LibreTranslateAPI
 from running import client_of, make_app, running
 from tiny_language import make_model
@@ -281,7 +283,9 @@ def held_batcher(most=4, places=100):
 
     executor = ThreadPoolExecutor(1)
     return (
-        Batcher(decode, executor=executor, most=most, places=Places(places, "lines wait", "--max-waiting")),
+        Batcher(
+            decode, submit=executor.submit, at_once=1, most=most, places=Places(places, "lines wait", "--max-waiting")
+        ),
         calls,
         go,
     )
@@ -310,7 +314,7 @@ def test_lines_of_a_client_that_has_gone_are_not_decoded():
     async def go_away():
         leaving = asyncio.ensure_future(batcher.run("abcdef", 1))
         staying = asyncio.ensure_future(batcher.run("gh", 1))
-        while not batcher.worker or batcher.waiting == 8:  # until the first batch is in the thread
+        while not batcher.running:  # until the first batch is in the thread
             await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.wait({leaving})
@@ -657,6 +661,28 @@ def test_a_signal_lets_what_runs_finish_and_then_ends_the_command_with_0(started
     assert [entry["lines"] for entry in entries if entry["path"] == "/translate"] == [0, 100]
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="the processes are found in Linux's /proc")
+def test_a_process_that_is_killed_costs_no_request_and_all_end_with_the_command(started, folder):
+    process, address, _ = started("--jobs", "2")
+    lines = ["abcd.", "efgh.", "dcba."] * 30
+    expected = load(folder).translate(lines)
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(httpx.post, f"{address}/translate", json={**ASKED, "q": line}) for line in lines]
+        answers[0].result()
+        workers = children_of(process.pid)
+        os.kill(workers[-1], signal.SIGKILL)
+        assert [answer.result().json().get("translatedText") for answer in answers] == expected
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert all(map(ends, workers))
+
+
+def children_of(process):
+    """The processes that a process has started, the oldest first."""
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def test_serving_loads_no_tensorflow(folder):
     code = f"""
 import sys, threading, urllib.request
@@ -691,6 +717,7 @@ def test_what_cannot_be_served_is_one_line(folder, capsys, monkeypatch, tmp_path
     for options, message in (
         (["--model", str(tmp_path / "none"), "--port", "0"], "expected a model folder, got nothing there"),
         (["--port", "65536"], "--port: expected 0 to 65535, got 65536"),
+        (["--jobs", "-1"], "--jobs: expected 0 to 256, got -1"),
         (["--rate", "0"], "--rate: expected more than 0.0, got 0.0"),
         (["--max-lines", "0"], "--max-lines: expected at least 1, got 0"),
     ):
@@ -700,7 +727,7 @@ def test_what_cannot_be_served_is_one_line(folder, capsys, monkeypatch, tmp_path
     monkeypatch.delitem(sys.modules, "seq2seq.serving.server", raising=False)
     monkeypatch.delattr("seq2seq.serving.server", raising=False)
     assert serve.main([]) == 2
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().err.endswith(
         "seq2seq serve: error: needs uvicorn, which is not installed; to install the service, run pip "
         "install '.[serve]' in the folder of seq2seq's source\n"
     )

@@ -414,7 +414,7 @@ def toy(tmp_path):
 
 
 @pytest.fixture
-def command(toy, tmp_path, capsys):
+def command(toy, tmp_path, capsys, one_shard):
     def command(*options, model="model"):
         capsys.readouterr()
         code = train.main(["--data", str(toy), "--model", str(tmp_path / model), *OPTIONS, *options])

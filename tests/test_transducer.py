@@ -197,8 +197,8 @@ def test_tags_decide_and_an_unknown_one_counts_as_none(tagged):
 
 
 def test_a_character_that_was_never_seen_is_copied(transducer, monkeypatch):
-    monkeypatch.setattr(transducer.writer.runtime, "output_bias", transducer.writer.runtime.output_bias.copy())
-    transducer.writer.runtime.output_bias[[COPY, END]] += 50
+    monkeypatch.setattr(transducer.writer.runtime, "output_biases", transducer.writer.runtime.output_biases.copy())
+    transducer.writer.runtime.output_biases[:, [COPY, END]] += 50
     assert transducer.translate(["ab7d€"]) == ["ab7d€"]
     assert transducer.translate(["ÁB"]) == ["ÁB"]  # read as known letters, written as they are
     (scored,) = transducer.score([Pair("ab7d€", "ab7d€")])
@@ -253,7 +253,7 @@ def test_an_attention_folder_of_before_needs_no_architecture(tiny_bundle):
     assert seq2seq.load(folder).translate(LINES)
 
 
-def test_plurals_are_learnt_and_trained_again_to_the_same_weights(tmp_path):
+def test_plurals_are_learnt_and_trained_again_to_the_same_weights(tmp_path, one_shard):
     words = [a + b + c for a in "bcdfg" for b in "aeiou" for c in ("l", "r", "s", "z", "n")]
     rows = [f"{word}\t{word[:-1] + 'ces' if word[-1] == 'z' else word + 'es'}\n" for word in words]
     for part, chosen in (("train", rows[::2]), ("dev", rows[1::4]), ("test", rows[3::4])):

@@ -99,6 +99,11 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
             traceback.print_exc()
         said = system_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
         code, message = USER_ERROR, with_notes(f"error: {said}", error)
+    except MemoryError as error:
+        if os.environ.get("SEQ2SEQ_DEBUG"):
+            traceback.print_exc()
+        said = "needs more memory than is free; give a smaller file, or smaller --batch-size or lengths"
+        code, message = USER_ERROR, with_notes(f"error: {said}", error)
     with contextlib.suppress(OSError):  # stderr may lead nowhere too
         say(f"seq2seq {verb}: {message}")
     return code
@@ -139,7 +144,10 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         help=f"model folder, or a model of the package (default: the newest finished one under {RUNS}/)",
     )  # fmt: skip
     parser.add_argument(
-        "--runtime", metavar="auto|numpy|keras", default="auto", help="what runs the model; default: auto"
+        "--runtime",
+        metavar="auto|numpy|keras|onnx",
+        default="auto",
+        help="what runs the model; default: auto, which is NumPy, and onnxruntime for an export",
     )
 
 

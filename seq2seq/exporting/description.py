@@ -1,118 +1,176 @@
-"""What the README of an exported model says about texts and ids, in words for programs in any language."""
+"""Describes an exported model for programs that know only the description: `model.json`."""
 
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
-from seq2seq.bundle.record import LICENCE, SOURCE_VOCABULARY, TARGET_VOCABULARY
-from seq2seq.config import TRANSDUCER
-from seq2seq.files.writing import json_text
-from seq2seq.special import SPECIAL_COUNT
+from seq2seq.bundle.record import TRANSLATOR
+from seq2seq.exporting.loops import LENGTHS
+from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
+from seq2seq.text.lines import REPLACED
+from seq2seq.text.prose import SYMBOL_PATTERN, TextForm
 from seq2seq.text.source_layout import SourceForm
-from seq2seq.text.vocabulary import Vocabulary
+from seq2seq.version import __version__
 
-SPECIAL = (
-    "Ids 0 to 3 are PAD, UNK (a symbol that training never saw), START and END. "
-    f"Symbol number n of a vocabulary's list `symbols`, counted from 0, has the id n + {SPECIAL_COUNT}."
-)
-
-
-def kind_of(bundle: Bundle) -> str:
-    """Returns what the model is, in words."""
-    if bundle.source_vocabulary is None:
-        return "language model"
-    if bundle.model.architecture == TRANSDUCER:
-        return "transducer, which writes a target as edits of its source"
-    return f"translator, attention: {bundle.model.attention}"
+AXES = {
+    "B": "sources of a batch",
+    "S": "ids of a source's row",
+    "F": "tags of a source",
+    "N": "hypotheses: B, or B times K where a search follows K hypotheses of each source",
+}
 
 
-def other_files(bundle: Bundle) -> dict[str, str]:
-    """Returns the vocabularies, and a licence that goes with the model, by the names of their files."""
-    found = {TARGET_VOCABULARY: json_text(bundle.target_vocabulary.to_json())}
-    if bundle.licence:
-        found[LICENCE] = bundle.licence
-    if bundle.source_vocabulary is not None:
-        found[SOURCE_VOCABULARY] = json_text(bundle.source_vocabulary.to_json())
-    return found
+def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) -> Description:
+    """Describes a model.
 
+    Args:
+        bundle: the model.
+        form: of the files, such as "onnx".
+        graphs: by name, the file with its inputs and outputs.
+        more: other fields of Description, such as `sha256`.
 
-def symbols_text(vocabulary: Vocabulary, side: str) -> str:
-    """Describes what a symbol of one side is."""
-    if vocabulary.separator:
-        return f"A symbol of a {side} is what stands between two separators {vocabulary.separator!r}."
-    if vocabulary.decompose:
-        return (
-            f"A symbol of a {side} is a code point of its canonical decomposition (NFD); a text of symbols is composed "
-            "(NFC) at the end."
-        )
-    return f"A symbol of a {side} is a character (code point)."
-
-
-def reading_text(bundle: Bundle, source: Vocabulary) -> list[str]:
-    """Describes how a line becomes ids, in steps."""
-    form = SourceForm.from_record(bundle.record)
-    steps = ["Remove line ends."]
-    if form.clean:
-        steps = [
-            "Remove U+FEFF, convert to NFC, write U+2019 as `'` and U+00A0, U+2009 and U+202F as spaces.",
-            "Remove white space at both ends.",
-        ]
-    if bundle.data.lowercase:
-        steps.append("Lower-case the text.")
-    steps.append(f"{symbols_text(source, 'source')} An unknown symbol has the id 1 (UNK).")
-    if source.features_sep:
-        steps.append(
-            f"A line is `text<TAB>tags`; the tags are separated by {source.features_sep!r}, and the tag PST is the "
-            "symbol `<PST>` of the source's vocabulary. " + tags_text(bundle)
-        )
-    steps.append(row_text(bundle, form))
-    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
-
-
-def tags_text(bundle: Bundle) -> str:
-    """Describes where the ids of tags go."""
-    if bundle.model.architecture == TRANSDUCER:
-        return "The ids of its tags are an input of their own; leave out unknown ones."
-    return "The ids of the tags come first, then those of the text."
-
-
-def row_text(bundle: Bundle, form: SourceForm) -> str:
-    """Describes the row that the encoder reads."""
-    if bundle.model.architecture == TRANSDUCER or form == SourceForm():
-        return "The encoder reads the ids, then END (3); in a batch, rows are padded on the right with PAD (0)."
-    parts = [f"the ids {list(form.before)} first"] if form.before else []
-    parts.append("the ids of the line" + (" in reverse order" * form.reversed))
-    parts += [f"then {list(form.after)}"] if form.after else []
-    if form.length:
-        side = "left" if form.left else "right"
-        parts.append(f"and a row below {form.length} ids is filled on the {side} with the id {form.fill}")
-    return f"The encoder reads {', '.join(parts)}; in a batch, rows are padded on the right with PAD (0)."
-
-
-def limit_text(bundle: Bundle) -> str:
-    """Describes the most symbols of an output."""
-    lengths = bundle.record.get("lengths", {})
-    source, target = (int(lengths.get(side, 100)) for side in ("source", "target"))
-    return (
-        f"An output has at most ceil({1.5 * target} * max(1, n / {max(source, 1)})) + 5 symbols, where n is the number "
-        "of symbols of the line, tags included; a longer one is cut off there. For a line "
-        "without symbols the output is empty, and the model is not asked."
+    """
+    record, translates = bundle.record, bundle.kind == TRANSLATOR
+    lengths = record.get("lengths", LENGTHS) if translates else None
+    source = bundle.source_vocabulary
+    axes = {
+        letter for graph in graphs.values() for port in graph["inputs"] + graph["outputs"] for letter in port["shape"]
+    }
+    return Description(
+        format=EXPORT_FORMAT,
+        version=EXPORT_VERSION,
+        written_by=f"seq2seq {__version__}",
+        form=form,
+        kind=bundle.kind,  # type: ignore[arg-type]
+        writes="actions" if bundle.edits else "symbols",
+        members=max(len(bundle.members), 1),
+        graphs=dict(graphs),
+        axes={letter: meaning for letter, meaning in AXES.items() if letter in axes},
+        loop=loop_rules(bundle),
+        special_ids={"PAD": PAD, "UNK": UNK, "START": START, "END": END},
+        never_written=[PAD, UNK, START] if translates else [PAD, UNK, START, END],
+        source_vocabulary=source.to_json() if source else None,
+        target_vocabulary=bundle.target_vocabulary.to_json(),
+        text=text_rules(bundle),
+        source_form=SourceForm.from_record(record),
+        lengths=lengths,
+        max_length=math.ceil(1.5 * lengths["target"]) + 5 if lengths else None,
+        restarts=int(record.get("restarts", 0)),
+        actions=actions_of(bundle) if bundle.edits else None,
+        data={**bundle.data.to_dict(), "data": Path(bundle.data.data).name},
+        model=bundle.model.to_dict(),
+        **more,
     )
 
 
-def actions_text(bundle: Bundle) -> list[str]:
-    """Describes the action ids of a transducer, as lines of a list."""
-    size = len(bundle.target_vocabulary)
-    actions = action_count(size)
-    first = first_insertion(actions)
-    return [
-        f"The model writes actions; there are {actions}. `position` counts the source symbols that were read.",
-        "",
-        "| action id | effect |",
-        "|---|---|",
-        "| 3 | END: the output is complete; possible only at the end of the source |",
-        f"| {COPY} | writes the source symbol at `position`, as it is in the line, and goes one symbol on |",
-        f"| {DELETE} | writes nothing and goes one symbol on |",
-        f"| {FIRST_SUB} to {first - 1} | writes the target symbol number id - {FIRST_SUB}, and goes one symbol on |",
-        f"| {first} to {actions - 1} | writes the target symbol number id - {first}, and stays |",
-        "",
-        "Ids 0, 1 and 2 are never taken. What is impossible has the logit minus infinity.",
+def loop_rules(bundle: Bundle) -> list[str]:
+    """Describes in words how a program runs the graphs."""
+    step = [
+        "After each step, the output `next_NAME` is the input `NAME` of the next step; other inputs stay as they are.",
+        "Log-probabilities are log softmax(logits) over all ids, in nats; ids of `never_written` are never chosen.",
     ]
+    if bundle.source_vocabulary is None:
+        window = int(bundle.record.get("restarts", 0))
+        begin = (
+            "Before the first symbol all states are zeros. Feed the symbols of the beginning one by one in `token_ids`"
+        )
+        if window:
+            begin = f"For each new symbol begin with states of zeros, and feed the last {window} symbols of the text"
+        return [f"{begin}; the logits after the last of them are those of the next symbol.", *step]
+    chosen = "action" if bundle.edits else "id"
+    return [
+        "Run `encoder` once. Each of its outputs is the input of `step` with the same name; if `step` has an input "
+        "`source_mask`, it is that of the encoder.",
+        "To follow K hypotheses of each source, repeat each row of the outputs of shape (B, ...) that `step` takes as "
+        "(N, ...) K times; the others stay as they are. Hypotheses that are reordered take these rows with them.",
+        f"`token_ids` has START (2) at the first step, then the {chosen} that was chosen from the last logits.",
+        *step,
+        "A hypothesis is complete when END (3) is chosen.",
+    ]
+
+
+def actions_of(bundle: Bundle) -> dict[str, Any]:
+    """Describes what each action of a transducer does."""
+    count = action_count(len(bundle.target_vocabulary))
+    insertion = first_insertion(count)
+    return {
+        "count": count,
+        "END": END,
+        "COPY": COPY,
+        "DELETE": DELETE,
+        "first_SUB": FIRST_SUB,
+        "first_INS": insertion,
+        "meaning": [
+            f"{COPY} COPY: write the source symbol at the position, then move to the next position",
+            f"{DELETE} DELETE: write nothing, and move to the next position",
+            f"{FIRST_SUB} to {insertion - 1} SUB: write target id (action - {FIRST_SUB - 4}), and move",
+            f"{insertion} to {count - 1} INS: write target id (action - {insertion - 4}), and stay",
+            f"{END} END: the output is complete",
+        ],
+        "positions": "The step moves `positions` as the action in `token_ids` says, never beyond the place of END, and "
+        "gives the result out as `next_positions`: the action that is chosen from its logits is about that symbol.",
+        "impossible": "Their logits are minus infinity: END before the place of END, and COPY, DELETE and SUB at it.",
+    }
+
+
+def text_rules(bundle: Bundle) -> dict[str, Any]:
+    """Describes how a line becomes symbols, and symbols become text: as data, and in words, in their order."""
+    if bundle.source_vocabulary is None:
+        return prose_rules(bundle)
+    source, target, form = bundle.source_vocabulary, bundle.target_vocabulary, SourceForm.from_record(bundle.record)
+    rules = ["Remove the line's end."]
+    if form.clean:
+        rules = ["Replace the characters in `replace`.", "Bring the line to the Unicode form NFC."]
+    if source.features_sep:
+        rules += ["A tab separates the text from its tags; the rules for the text do not change the tags."]
+    if bundle.data.lowercase:
+        rules += ["Lower-case the text" + ", and bring it to NFC again." * form.clean + "." * (not form.clean)]
+    rules += ["Remove white space at both ends."] * form.clean
+    if source.separator:
+        rules += [f"Split the text at {source.separator!r}, and leave empty parts out: these are the symbols."]
+    else:
+        rules += ["Bring the text to NFD."] * source.decompose + ["Each character (code point) is a symbol."]
+    if source.features_sep:
+        where = "are the ids in `tag_ids`; leave unknown ones out" if bundle.edits else "stand before the symbols"
+        rules += [
+            f"Split the tags at {source.features_sep!r}, strip each; the tag X is the symbol `<X>`; they {where}."
+        ]
+    rules += [
+        "The id of a symbol is its index in `source_vocabulary.symbols` plus 4; UNK (1) where it is not there. (The "
+        "package itself first looks for a known form of an unknown symbol, see `seq2seq decode --oov`.)",
+        "The row is `source_form.before`, the ids (backwards where `source_form.reversed`), `source_form.after`; a row "
+        "shorter than `source_form.length` is filled with `source_form.fill`, on the left where `source_form.left`.",
+        "An empty line gets an empty output, without the model.",
+        f"Join the symbols of the output with {target.separator!r}"
+        + (", and bring the text to NFC." if target.decompose and not target.separator else "."),
+        "END ends the output. One that does not end is cut off after `max_length` symbols; for a source that has more "
+        "than L = `lengths.source` symbols, n, after ceil(1.5 * `lengths.target` * n / L) + 5.",
+    ]
+    return {"replace": REPLACED if form.clean else {}, "lowercase": bundle.data.lowercase, "rules": rules}
+
+
+def prose_rules(bundle: Bundle) -> dict[str, Any]:
+    """Describes how a text becomes symbols, and symbols become text."""
+    form = TextForm.of(bundle.data)
+    rules = ["Replace CR LF by LF."] + ["Lower-case the text."] * form.lowercase
+    rules += ["Remove byte order marks (U+FEFF), and bring the text to the Unicode form NFC."]
+    joined = "Join the symbols without anything between them."
+    if form.unit == "word":
+        rules += ["The symbols are all matches of the regular expression `symbol`, in which `.` is any character."]
+    elif form.separator:
+        rules += [
+            f"Split each line at {form.separator!r}, and leave empty parts out; a line end is a symbol of its own."
+        ]
+        joined = f"Join the symbols with {form.separator!r}, but nothing before and after a line end."
+    else:
+        rules += ["Each character (code point) is a symbol."]
+    rules += [
+        "The id of a symbol is its index in `target_vocabulary.symbols` plus 4; UNK (1) where it is not there.",
+        joined,
+    ]
+    found: dict[str, Any] = {"lowercase": form.lowercase, "rules": rules}
+    return {**found, "symbol": SYMBOL_PATTERN} if form.unit == "word" else found

@@ -9,9 +9,14 @@ from seq2seq.text.vocabulary import Vocabulary
 
 def example_line(bundle: Bundle) -> str:
     """Returns the source of a golden output, or a short prompt; of the vocabulary's symbols where there is none."""
+    return next(iter(example_lines(bundle)), spelled(bundle.target_vocabulary))
+
+
+def example_lines(bundle: Bundle) -> list[str]:
+    """Returns the sources of golden outputs, which are far from a tie; none for a language model."""
     path = bundle.path / CANARY
     golden = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return next((str(one["source"]) for one in golden if "source" in one), spelled(bundle.target_vocabulary))
+    return [str(one["source"]) for one in golden if "source" in one]
 
 
 def spelled(vocabulary: Vocabulary) -> str:

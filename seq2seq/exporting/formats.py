@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2seq.bundle.folder import load_bundle
+from seq2seq.bundle.folder import check_weights, load_bundle
 from seq2seq.errors import OptionError
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.extras import installing
@@ -36,6 +36,7 @@ FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx_files", ("onnx", "onnxruntime"), "onnx", ("int8",)),
     "keras": Format("keras_files"),
     "savedmodel": Format("saved_model"),
+    "web": Format("web_files"),
 }
 
 
@@ -76,5 +77,6 @@ def export_model(model: Path, name: str, output: Path, options: ExportOptions) -
     """
     check_options(name, options)
     bundle = load_bundle(model)
+    check_weights(bundle)
     with new_folder(output, "the export", "give another --output") as folder:
         importlib.import_module(f"seq2seq.exporting.{FORMATS[name].module}").export(bundle, folder, options)

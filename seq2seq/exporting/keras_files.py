@@ -6,7 +6,11 @@ from typing import Any
 from seq2seq.bundle.folder import Bundle
 from seq2seq.config import TRANSDUCER
 from seq2seq.errors import BundleError
-from seq2seq.exporting.description import (
+from seq2seq.exporting.examples import example_line
+from seq2seq.exporting.keras_loop import loop_of
+from seq2seq.exporting.options import ExportOptions
+from seq2seq.exporting.plain_models import PlainModels, plain_models
+from seq2seq.exporting.wording import (
     SPECIAL,
     actions_text,
     kind_of,
@@ -15,10 +19,6 @@ from seq2seq.exporting.description import (
     reading_text,
     symbols_text,
 )
-from seq2seq.exporting.examples import example_line
-from seq2seq.exporting.keras_loop import loop_of
-from seq2seq.exporting.options import ExportOptions
-from seq2seq.exporting.plain_models import PlainModels, plain_models
 from seq2seq.files.writing import write_together
 
 MEANINGS = {

@@ -1,9 +1,10 @@
 """Decodes together what several requests ask for at the same time; each gets what it would get alone."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Future
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from seq2seq.serving.checks import Places
@@ -12,7 +13,10 @@ Item = TypeVar("Item")
 Options = TypeVar("Options", bound=Hashable)
 Result = TypeVar("Result")
 
-WAIT_SECONDS, MOST_WAITS = 0.002, 5  # for other requests, as long as more come
+Submit = Callable[..., "Future[Any]"]  # of a function and its arguments
+
+WAIT_SECONDS = 0.001  # for requests that arrive at the same time
+FEWEST = 16  # items of a call, if so many wait, before they are shared out among several calls
 
 
 class Job(Generic[Result]):
@@ -45,30 +49,30 @@ class Entry(NamedTuple):
 
 
 class Batcher(Generic[Item, Options, Result]):
-    """Collects items that have the same options, and decodes them in one call, in a thread.
+    """Collects items that have the same options, and decodes them in one call.
+
+    What comes while calls run is decoded in the next one, so the calls grow with the load.
 
     Args:
         decode: takes items and their options; returns a result for each. It must not depend on how items are grouped.
-        executor: where it runs.
+        submit: calls it, in a thread or process.
+        at_once: calls at a time.
         most: items in a call.
         places: for the items that wait or are decoded.
 
     """
 
     def __init__(
-        self,
-        decode: Callable[[list[Item], Options], Sequence[Result]],
-        *,
-        executor: Executor,
-        most: int,
-        places: Places,
+        self, decode: Callable[..., Sequence[Result]], *, submit: Submit, at_once: int, most: int, places: Places
     ) -> None:
         self.decode = decode
-        self.executor = executor
+        self.submit = submit
+        self.at_once = at_once
         self.most = most
         self.places = places
         self.queues: dict[Options, deque[Entry]] = {}  # in the order of their turns
-        self.worker: asyncio.Task[None] | None = None
+        self.running: set[asyncio.Task[None]] = set()
+        self.planned: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
@@ -86,12 +90,10 @@ class Batcher(Generic[Item, Options, Result]):
             return []
         self.places.take(len(items))
         try:
-            loop = asyncio.get_running_loop()
-            job: Job[Result] = Job(len(items), loop.create_future())
+            job: Job[Result] = Job(len(items), asyncio.get_running_loop().create_future())
             entries = (Entry(job, place, item) for place, item in enumerate(items))
             self.queues.setdefault(options, deque()).extend(entries)
-            if self.worker is None or self.worker.done():
-                self.worker = loop.create_task(self.work())
+            self.plan()
             return await job.future
         except asyncio.CancelledError:
             self.withdraw(job, options)
@@ -105,36 +107,40 @@ class Batcher(Generic[Item, Options, Result]):
         if kept:
             self.queues[options] = kept
 
-    async def work(self) -> None:
-        """Decodes batch after batch until nothing waits."""
-        while self.queues:
-            await self.wait_for_others()
-            if not self.queues:  # the clients have gone meanwhile
-                return
-            options, entries = self.next_batch()
-            items = [entry.item for entry in entries]
-            try:
-                results = await asyncio.get_running_loop().run_in_executor(self.executor, self.decode, items, options)
-                for entry, result in zip(entries, results, strict=True):
-                    entry.job.add(entry.place, result)
-            except Exception as error:
-                for entry in entries:
-                    entry.job.fail(error)
+    def plan(self) -> None:
+        """Starts calls in a moment, for what arrives at the same time."""
+        if self.queues and not self.planned and len(self.running) < self.at_once:
+            self.planned = asyncio.get_running_loop().call_later(WAIT_SECONDS, self.start)
 
-    async def wait_for_others(self) -> None:
-        """Waits a little for requests that arrive at the same time, and again if some came."""
-        before = 0
-        for _ in range(MOST_WAITS):
-            if self.waiting == before or self.waiting >= self.most:
-                return
-            before = self.waiting
-            await asyncio.sleep(WAIT_SECONDS)
+    def start(self) -> None:
+        """Starts as many calls as there may be."""
+        self.planned = None
+        while self.queues and len(self.running) < self.at_once:
+            task = asyncio.get_running_loop().create_task(self.work(*self.next_batch()))
+            self.running.add(task)
+            task.add_done_callback(self.ended)
+
+    def ended(self, task: "asyncio.Task[None]") -> None:
+        """Makes room for the next call."""
+        self.running.remove(task)
+        self.plan()
+
+    async def work(self, options: Options, entries: Sequence[Entry]) -> None:
+        """Decodes a batch."""
+        try:
+            future = self.submit(self.decode, [entry.item for entry in entries], options)
+            for entry, result in zip(entries, await asyncio.wrap_future(future), strict=True):
+                entry.job.add(entry.place, result)
+        except Exception as error:
+            for entry in entries:
+                entry.job.fail(error)
 
     def next_batch(self) -> tuple[Options, list[Entry]]:
-        """Takes the oldest items of the options whose turn it is."""
+        """Takes the oldest items of the options whose turn it is: a share for each call that may start now."""
         options, queue = next(iter(self.queues.items()))
         del self.queues[options]
-        entries = [queue.popleft() for _ in range(min(self.most, len(queue)))]
+        share = math.ceil(len(queue) / (self.at_once - len(self.running)))
+        entries = [queue.popleft() for _ in range(min(self.most, len(queue), max(share, FEWEST)))]
         if queue:
             self.queues[options] = queue  # last: it is the turn of others
         return options, entries

@@ -4,21 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import Request
 
-from seq2seq.api import LanguageModel, Translator
+from seq2seq.api import LanguageModel
 from seq2seq.bundle.record import RUNS
+from seq2seq.inference.processes import ModelProcesses
 from seq2seq.inference.results import Generated, Output
 from seq2seq.search_config import DecodingConfig, GenerationConfig
+from seq2seq.serving import work
 from seq2seq.serving.batching import Batcher
 from seq2seq.serving.checks import Places, RateLimit
 from seq2seq.serving.gate import Gate
 from seq2seq.serving.limits import Limits
 from seq2seq.serving.metrics import Counts, Metrics
 from seq2seq.serving.served import Models, Served
+from seq2seq.serving.work import ByName
 
 Result = TypeVar("Result")
 
@@ -35,6 +39,7 @@ class Settings:
     origins: Sequence[str] = ()  # foreign pages that may use it
     runs: Path = RUNS
     doctor: bool = False
+    processes: ModelProcesses[ByName] | None = None  # that decode requests; None: threads of this process
     log: Callable[[dict[str, Any]], None] | None = None
 
 
@@ -54,10 +59,14 @@ class Service:
 
     def batcher(self, served: Served) -> Batcher[Any, Any, Any]:
         """Makes the queue of a model."""
-        model = served.model
-        if isinstance(model, LanguageModel):
-            return Batcher(model.write_together, executor=self.decoding, most=MOST_PROMPTS, places=self.places)
-        return Batcher(numbered_decoding(model), executor=self.decoding, most=MOST_LINES, places=self.places)
+        of_texts = isinstance(served.model, LanguageModel)
+        decode = partial(work.write if of_texts else work.translate, name=served.name)
+        most = MOST_PROMPTS if of_texts else MOST_LINES
+        processes = self.settings.processes
+        if processes:
+            return Batcher(decode, submit=processes.submit, at_once=processes.count, most=most, places=self.places)
+        here = partial(decode, {served.name: served.model})
+        return Batcher(here, submit=self.decoding.submit, at_once=1, most=most, places=self.places)
 
     async def translate(
         self, served: Served, items: Sequence[tuple[str, int]], config: DecodingConfig
@@ -94,15 +103,8 @@ class Service:
         """Ends the threads after what they do now."""
         for executor in (self.decoding, self.aside):
             executor.shutdown(wait=False, cancel_futures=True)
-
-
-def numbered_decoding(model: Translator) -> Callable[[list[tuple[str, int]], DecodingConfig], list[list[Output]]]:
-    """Returns the function that decodes lines with their numbers."""
-
-    def decode(items: list[tuple[str, int]], config: DecodingConfig) -> list[list[Output]]:
-        return model.decode_chunk([line for line, _ in items], config, numbers=[number for _, number in items])
-
-    return decode
+        if self.settings.processes:
+            self.settings.processes.close()
 
 
 def counts_of(request: Request) -> Counts:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle.folder import Bundle, ensemble_of, load_bundle, save_bundle
+from seq2seq.bundle.folder import Bundle, check_weights, ensemble_of, load_bundle, save_bundle
 from seq2seq.bundle.record import CANARY, HALF, HISTORY, LANGUAGE_MODEL, METRICS, PRECISION, public_record
 from seq2seq.errors import BundleError, DataError
 from seq2seq.files.folders import new_folder
@@ -42,6 +42,7 @@ def shrink(folder: Path, out: Path, *, licence: str = "", report: Callable[[str]
 
     """
     bundle = load_bundle(folder)
+    check_weights(bundle)
     for each in bundle.members or (bundle,):
         if each.record.get(PRECISION) == HALF:
             raise BundleError(f"{each.path}: its weights are {HALF} already; there is nothing to make smaller")
