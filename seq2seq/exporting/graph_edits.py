@@ -9,7 +9,7 @@ from seq2seq.exporting.graph_search import Step
 from seq2seq.models.backend import tf
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START
 from seq2seq.text.edit_distance import EditDistance
-from seq2seq.text.edit_lattice import DELETED, GRAIN, INSERTED, SUBSTITUTED
+from seq2seq.text.edit_lattice import DELETED, INSERTED, SUBSTITUTED
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, advances, insert, substitute
 from seq2seq.text.vocabulary import Vocabulary
 
@@ -46,11 +46,7 @@ class GraphEdits:
         all_ids = np.arange(size)
         self.substitutions = tf.constant(substitute(all_ids).astype(np.int32))
         self.insertions = tf.constant(insert(all_ids, size).astype(np.int32))
-        # whole numbers, as in `edit_lattice.most_probable_edits`
-        self.costs = [
-            tf.constant(np.rint(np.log(np.exp(values.astype(np.float64))) / GRAIN))
-            for values in (edits.substitution, edits.deletion, edits.insertion)
-        ]
+        self.costs = [tf.constant(values) for values in edits.grains]  # substitutions, deletions, insertions
 
     def limited(self, step: Step) -> Step:
         """Returns a step whose rows hold `written` and `most`; an output that has more than its most symbols ends."""

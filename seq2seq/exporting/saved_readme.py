@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2seq.bundle.folder import Bundle
-from seq2seq.exporting.description import SPECIAL, actions_text, kind_of, limit_text, reading_text, symbols_text
 from seq2seq.exporting.examples import example_line
 from seq2seq.exporting.graph_models import transduces
+from seq2seq.exporting.wording import SPECIAL, actions_text, kind_of, limit_text, reading_text, symbols_text
 from seq2seq.models.backend import tf
 from seq2seq.search_config import LONGEST
 
