@@ -27,6 +27,7 @@ ROOMS = {
     "models": "ground files text",
     "decoding": "ground files",
     "inference": "ground files bundle text models decoding",
+    "corpus": "ground files bundle text models decoding inference",
     "drawing": "ground files inference",
     "scoring": "ground files bundle text inference drawing",
     "training": "ground files bundle text models decoding inference scoring",
@@ -39,7 +40,7 @@ ROOMS = {
     "serving": "ground files bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
         "ground files bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli "
-        "drawing serving"
+        "drawing serving corpus"
     ),
 }
 VERBS = tuple(entry.VERBS)
