@@ -14,6 +14,8 @@ from killing import ends
 
 from seq2seq import decode
 
+TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
+STEP, KILLS = (1, 20) if TORTURE else (9, 2)  # moments from one kill to the next; kills of all workers
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 OPTIONS = ("--temperature", "1", "--seed", "3", "--batch-size", "1", "--oov", "error")  # chunks of 16 lines
 # runs a verb in forked children, each of which kills itself before or after one of its flushes and renamings, and
@@ -43,7 +45,7 @@ def run(moment):
         os._exit(decode.main(arguments))
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-for moment in range(10**9):
+for moment in range(0, 10**9, int(sys.argv[2])):
     code = run(moment)
     again = run(None)
     found = {path.name: path.read_bytes().hex() for path in out.iterdir() if path.is_file()}
@@ -88,10 +90,10 @@ def test_a_run_that_is_killed_at_any_moment_goes_on(model, place):
     assert decode.main(arguments(model, output="whole/")) == 0
     whole = contents(place / "whole")
     assert sorted(whole) == ["_errors.jsonl", "a.txt", "b.jsonl"]
-    command = [sys.executable, "-c", KILLER, json.dumps(arguments(model, "--jobs", "1"))]
+    command = [sys.executable, "-c", KILLER, json.dumps(arguments(model, "--jobs", "1")), str(STEP)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     runs = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(runs) > 40
+    assert len(runs) > 40 / STEP
     assert [code for code, _, _ in runs] == [-signal.SIGKILL] * (len(runs) - 1) + [0]
     for moment, (_, again, found) in enumerate(runs):
         assert again == 0, moment
@@ -100,14 +102,14 @@ def test_a_run_that_is_killed_at_any_moment_goes_on(model, place):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are not listed here")
 def test_killed_workers_are_replaced_and_end_with_their_parent(model, place, capsys):
-    write_parts(place, 1600)
+    write_parts(place, 640)
     assert decode.main(arguments(model, "--jobs", "1", output="whole/")) == 0
     command = [sys.executable, "-m", "seq2seq.decode", *arguments(model, "--jobs", "2")]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
-        for count in range(3):
+        for count in range(KILLS):
             for worker in new_workers(run, after=count):
                 os.kill(worker, signal.SIGKILL)
-        left = new_workers(run, after=3)
+        left = new_workers(run, after=KILLS)
         run.kill()
         assert run.wait() == -signal.SIGKILL
         assert all(ends(worker) for worker in left)
@@ -116,27 +118,52 @@ def test_killed_workers_are_replaced_and_end_with_their_parent(model, place, cap
     assert contents(place / "out") == contents(place / "whole")
 
 
-def new_workers(run, *, after):
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are not listed here")
+def test_ray_writes_the_bytes_of_one_process_though_a_worker_is_killed(model, place):
+    pytest.importorskip("ray")
+    write_parts(place, 640)
+    assert decode.main(arguments(model, "--jobs", "1", output="whole/")) == 0
+    command = [sys.executable, "-m", "seq2seq.decode", *arguments(model, "--engine", "ray", "--jobs", "1")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        (worker,) = new_workers(run, after=2, mark=b"ray::MapWorker")
+        os.kill(worker, signal.SIGKILL)
+        said = run.stderr.read().decode()
+        assert run.wait() == 0, said
+    assert "ray" not in said.lower() and "Traceback" not in said
+    assert contents(place / "out") == contents(place / "whole")
+
+
+def test_without_ray_its_extra_is_named(model, place, monkeypatch, capsys):
+    write_parts(place, 40)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert decode.main(arguments(model, "--engine", "ray")) == 2
+    assert capsys.readouterr().err == (
+        "seq2seq decode: error: --engine ray: needs Ray, which is not installed: run pip install '.[ray]' in the "
+        "folder of seq2seq's source\n"
+    )
+
+
+def new_workers(run, *, after, mark=b"spawn_main"):
     """Waits until a run has written more chunks than `after`, and has workers; returns their numbers."""
-    end = time.monotonic() + 120
-    notes = Path("out/_seq2seq/parts")
+    end, notes = time.monotonic() + 120, Path("out/_seq2seq/parts")
     while time.monotonic() < end and run.poll() is None:
-        done = 0
-        for note in notes.glob("*.json"):
-            done += json.loads(note.read_text())["lines"] // 16
-        workers = [number for number in children(run.pid) if b"spawn_main" in command_of(number)]
-        if done > after and workers:
+        chunks = sum(json.loads(note.read_bytes())["lines"] // 16 for note in notes.glob("*.json"))
+        workers = [number for number in below(run.pid) if mark in command_of(number)]
+        if chunks > after and workers:
             return workers
         time.sleep(0.005)
     raise AssertionError(f"the run ended with {run.poll()}: {run.stderr.read().decode()}")
 
 
-def children(number):
-    """The numbers of a process's children."""
+def below(number):
+    """The numbers of all processes that a process started, and of theirs."""
     found = []
-    for task in Path(f"/proc/{number}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
+    for file in Path(f"/proc/{number}/task").glob("*/children"):
+        try:
+            found += map(int, file.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found + [one for each in found for one in below(each)]
 
 
 def command_of(number):
