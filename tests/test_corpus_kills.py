@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,19 @@ def test_without_ray_its_extra_is_named(model, place, monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "seq2seq decode: error: --engine ray: needs Ray, which is not installed: run pip install '.[ray]' in the "
         "folder of seq2seq's source\n"
+    )
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once(model, place, capsys):
+    pytest.importorskip("ray")
+    write_parts(place, 40)
+    with socket.socket() as free:  # bound, but nobody listens
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        assert decode.main(arguments(model, "--engine", "ray", "--address", address)) == 2
+    assert capsys.readouterr().err == (
+        f"seq2seq decode: error: --address {address}: cannot be reached: [Errno 111] Connection refused; check the "
+        "address, and that the cluster has this version of Ray, and its token where it asks for one\n"
     )
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from seq2seq.extras import installing
 from seq2seq.text.readings import Replacement
 
 STORE_BYTES = 80 << 20  # the objects are names of parts
+CONNECT_SECONDS = 10
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing to anybody
     "RAY_DISABLE_IMPORT_WARNING": "1",
@@ -113,10 +115,16 @@ def connect(ray: Any, address: str | None, jobs: int | None) -> int:
             ray.init("local", num_cpus=count + 1, object_store_memory=STORE_BYTES, include_dashboard=False, **quiet)
         return count
     try:
+        host, colon, port = address.rpartition(":")
+        if colon and port.isdecimal() and "/" not in host:  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         with silent():
             ray.init(address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise OptionError(f"--address {address}: cannot be reached: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise OptionError(
+            f"--address {address}: cannot be reached: {' '.join(str(error).split())}; check the address, and that the "
+            "cluster has this version of Ray, and its token where it asks for one"
+        ) from error
     return jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
 
 
