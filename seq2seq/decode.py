@@ -139,7 +139,8 @@ def decode_parts(args: argparse.Namespace, config: DecodingConfig, translator: T
     """Translates the parts of a corpus into a folder; returns 1 where a part is damaged, which has no output."""
     parts = find_parts(args.input)
     fields = fields_of_parts(args.field, parts, tagged=bool(translator.source_vocabulary.features_sep))
-    folder = Folder(Path(args.output), numbered=bool(config.temperature) or args.format != TEXT)
+    forms = {args.format or part.form for part in parts}
+    folder = Folder(Path(args.output), numbered=bool(config.temperature) or forms != {TEXT})
     if config.temperature and config.seed is None:
         known = (recorded_settings(folder) or {}).get("seed")  # of the run that began there
         config = config.with_seed() if known is None else dataclasses.replace(config, seed=known)

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import threading
 from concurrent.futures import Future
@@ -314,6 +316,10 @@ def test_what_others_wrote_is_never_replaced(run, place):
         "another folder"
     )
     assert contents(place / "out") == {"part-2.txt": b"a thesis"}
+    (place / "out" / "part-2.txt").rename(place / "out" / "_errors.jsonl")
+    shutil.rmtree(place / "out" / "_seq2seq")
+    assert "out/_errors.jsonl exists, and no run of this program wrote it there" in refusal(run)
+    assert contents(place / "out") == {"_errors.jsonl": b"a thesis"}
     assert refusal(run, output="in/") == "--output in: is the folder of in/part-1.txt.gz too; give another folder"
     assert run(output="other/")[0] == 0
     (place / "other" / "part-2.txt").write_text("a thesis")
@@ -402,6 +408,18 @@ def test_processes_start_only_where_the_input_is_long(run, place, monkeypatch, f
     monkeypatch.setattr(decoding, "core_count", lambda: 2)
     assert run(*SMALL)[0] == 0
     assert counts == ([started] if started else [])
+
+
+def test_piped_lines_are_answered_when_they_pause(place, model):
+    command = [sys.executable, "-m", "seq2seq.decode", "--model", str(model), "--jobs", "2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        for line, text in zip(LINES[:3], expected(model, LINES[:3]), strict=True):
+            child.stdin.write(f"{line}\n".encode())
+            child.stdin.flush()
+            assert child.stdout.readline() == f"{text}\n".encode()
+        child.stdin.close()
+        assert child.stdout.read() == b""
+        assert child.wait() == 0
 
 
 def test_items_are_read_only_a_few_ahead_and_their_results_come_in_order():

@@ -6,6 +6,7 @@ and its part goes on after its last chunk.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -17,8 +18,9 @@ from typing import Any, cast
 from seq2seq.cores import core_count, use_cores
 from seq2seq.corpus.decoding import Job, Step, alone, decode_tasks, load_model
 from seq2seq.corpus.record import Folder, Task
-from seq2seq.errors import OptionError, Seq2SeqError
+from seq2seq.errors import SHOWN_CHARACTERS, OptionError, Seq2SeqError
 from seq2seq.extras import installing
+from seq2seq.inference.translator import Translator
 from seq2seq.text.readings import Replacement
 
 STORE_BYTES = 80 << 20  # the objects are names of parts
@@ -37,9 +39,13 @@ class PartDecoder:
     """Decodes parts in a worker, which has one core."""
 
     def __init__(self, model: Path, folder: Folder, tasks: Sequence[Task], job: Job) -> None:
+        self.model, self.folder, self.tasks, self.job = model, folder, tasks, job
+
+    @functools.cached_property
+    def translator(self) -> Translator:
+        """The model, which is loaded once, for one core."""
         use_cores(1)
-        self.translator = load_model(model)
-        self.folder, self.tasks, self.job = folder, tasks, job
+        return load_model(self.model)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Decodes the part that a row names; the row that it returns says what it came to."""
@@ -51,7 +57,7 @@ class PartDecoder:
             for step in steps:
                 lines += step.lines
                 unknown = step.unknown | unknown
-        except Seq2SeqError as found:  # raised here, it would come with Ray's own stack
+        except (Seq2SeqError, OSError) as found:  # raised here, it would come with Ray's own stack
             error = str(found)
         return {"lines": lines, "unknown": json.dumps(list(unknown.values())), "error": error}
 
@@ -96,6 +102,9 @@ def decode_on_ray(
                 raise Seq2SeqError(row["error"])
             found = [(Replacement(*replacement), line) for replacement, line in json.loads(row["unknown"])]
             yield Step(row["lines"], {replacement.character: (replacement, line) for replacement, line in found})
+    except ray.exceptions.RayError as error:
+        reason = " ".join(str(error).split())[-SHOWN_CHARACTERS:]
+        raise Seq2SeqError(f"--engine ray: the workers were lost: {reason}; give the same command again") from error
     finally:
         ray.shutdown()
 

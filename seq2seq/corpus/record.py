@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +148,9 @@ class Folder:
         if output.exists() and output.samefile(part.path):
             raise OptionError(f"--output {self.path}: is the folder of {part.path} too; give another folder")
         progress = self.progress(part)
-        for path, foreign in ((output, output.exists()), (partial, partial.exists() and partial.stat().st_size)):
-            if progress is None and foreign:
-                raise OptionError(
-                    f"--output {self.path}: {path} exists, and no run of this program wrote it there; move it away, or "
-                    "give another folder"
-                )
+        for path, there in ((output, output.exists()), (partial, partial.exists() and partial.stat().st_size)):
+            if progress is None and there:
+                raise OptionError(foreign(self, path))
         whole = progress is not None and progress.complete and not partial.exists()
         if progress and whole and output.exists() and output.stat().st_size != progress.bytes:
             raise OptionError(
@@ -167,6 +162,14 @@ class Folder:
                 f"--output {self.path}: has results of another {part.name}: {part.path} has changed since; give "
                 f"another folder, or remove {self.note(part)} and {output} to decode it anew"
             )
+
+
+def foreign(folder: Folder, path: Path) -> str:
+    """Returns what is said where a file exists that only this program should have written."""
+    return (
+        f"--output {folder.path}: {path} exists, and no run of this program wrote it there; move it away, or give "
+        "another folder"
+    )
 
 
 @contextlib.contextmanager
@@ -193,6 +196,8 @@ def opened(folder: Folder, settings: Mapping[str, Any], parts: Sequence[Part]) -
         path = folder.record / "run.json"
         known = recorded_settings(folder)
         if known is None:
+            if folder.all_errors.exists():
+                raise OptionError(foreign(folder, folder.all_errors))
             write_json(path, {"settings": settings})
         elif changed := [key for key in {**settings, **known} if known.get(key) != settings.get(key)]:
             raise OptionError(
@@ -248,27 +253,3 @@ def surveyed(part: Part, fields: Mapping[str, tuple[str, ...]], size: int, mtime
         return Survey(size, mtime_ns, "", error.lines, str(error))
     except OSError as error:
         return Survey(size, mtime_ns, "", 0, f"{part.path}: cannot be read: {error.strerror}; {WAY_OUT}")
-
-
-def error_row(name: str, line: int | None, reason: str) -> bytes:
-    """Formats a refused line, or with line None a damaged part."""
-    return json.dumps({"part": name, "line": line, "error": reason}, ensure_ascii=False).encode() + b"\n"
-
-
-def write_errors(folder: Folder, parts: Sequence[Part], damages: Mapping[str, str]) -> None:
-    """Writes all refused lines and damaged parts into one file, in the order of the input; none: no file."""
-    whole = folder.all_errors
-    temporary = whole.with_name(whole.name + PARTIAL)
-    with temporary.open("wb") as target:
-        for part in parts:
-            if part.name in damages:
-                target.write(error_row(part.name, None, damages[part.name]))
-            elif folder.errors(part).exists():
-                with folder.errors(part).open("rb") as source:
-                    shutil.copyfileobj(source, target)
-        size = target.tell()
-    if size:
-        temporary.replace(whole)
-    else:
-        temporary.unlink()
-        whole.unlink(missing_ok=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from seq2seq.corpus.decoding import Job, decode_tasks, together
 from seq2seq.corpus.parts import Part
-from seq2seq.corpus.record import Folder, Survey, Task, opened, survey, write_errors
+from seq2seq.corpus.record import Folder, Survey, Task, opened, survey
+from seq2seq.corpus.writing import write_errors
 from seq2seq.errors import DataError
 from seq2seq.inference.translator import Translator
 from seq2seq.terminal import LiveLine

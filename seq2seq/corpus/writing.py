@@ -2,16 +2,19 @@
 
 import contextlib
 import dataclasses
+import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from seq2seq.corpus.chunks import Chunk, Decoded
-from seq2seq.corpus.record import Folder, Progress, Task, error_row
+from seq2seq.corpus.parts import Part
+from seq2seq.corpus.record import Folder, Progress, Task
 from seq2seq.corpus.rendering import write_parquet
 from seq2seq.errors import OptionError
 from seq2seq.files.lock import exclusive_lock
-from seq2seq.files.writing import write_json
+from seq2seq.files.writing import PARTIAL, write_json
 
 
 class PartWriter:
@@ -128,3 +131,27 @@ def refusals(folder: Folder, path: Path) -> Iterator[None]:
             f"--output {folder.path}: {name} cannot be written: {error.strerror or error}; make room, and give the "
             "same command again"
         ) from error
+
+
+def error_row(name: str, line: int | None, reason: str) -> bytes:
+    """Formats a refused line, or with line None a damaged part."""
+    return json.dumps({"part": name, "line": line, "error": reason}, ensure_ascii=False).encode() + b"\n"
+
+
+def write_errors(folder: Folder, parts: Sequence[Part], damages: Mapping[str, str]) -> None:
+    """Writes all refused lines and damaged parts into one file, in the order of the input; none: no file."""
+    whole = folder.all_errors
+    temporary = folder.record / (whole.name + PARTIAL)
+    with refusals(folder, temporary), temporary.open("wb") as target:
+        for part in parts:
+            if part.name in damages:
+                target.write(error_row(part.name, None, damages[part.name]))
+            elif folder.errors(part).exists():
+                with folder.errors(part).open("rb") as source:
+                    shutil.copyfileobj(source, target)
+        size = target.tell()
+    if size:
+        temporary.replace(whole)
+    else:
+        temporary.unlink()
+        whole.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks import cmudict, decoding_rows, service, tables, training_rows
+from tests.benchmarks import cmudict, corpus, decoding_rows, service, tables, training_rows
 from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
@@ -25,10 +25,13 @@ ROWS = {
     "service": service.one_line,
     "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
+    "corpus": corpus.processes,
+    "corpus-ray": corpus.ray,
+    "corpus-memory": corpus.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
 }
-SLOW = {"memory", "tables", "cmudict"}  # only where it is named
+SLOW = {"memory", "corpus", "corpus-ray", "corpus-memory", "tables", "cmudict"}  # only where it is named
 WITHOUT_MODEL = {"train-short", "train-attention", "generation", "tables", "cmudict"}
 
 
