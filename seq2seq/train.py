@@ -1,6 +1,7 @@
 """The `train` verb: turns a data set into a model folder."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -8,7 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle.record import RUNS
-from seq2seq.cli.options import add_config_option, add_options, add_tensorboard_option, choices_of, tensorboard_folder
+from seq2seq.cli.options import (
+    add_config_option,
+    add_options,
+    add_tensorboard_option,
+    choices_of,
+    tensorboard_folder,
+    whole,
+)
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
@@ -17,10 +25,12 @@ from seq2seq.presets import PRESETS
 from seq2seq.training.assembly import assemble
 from seq2seq.training.run import describe_run, train_into
 from seq2seq.training.task import Run
+from seq2seq.training.workers import asked_workers
 
 EXAMPLE = (
     "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine\n"
-    "  seq2seq train --data my-pairs.tsv --model runs/five --members 5"
+    "  seq2seq train --data my-pairs.tsv --model runs/five --members 5\n"
+    "  seq2seq train --data my-pairs.tsv --workers 10.0.0.1:7000,10.0.0.2:7000 --worker 0"
 )
 
 
@@ -42,6 +52,12 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
     add_tensorboard_option(parser)
+    parser.add_argument(
+        "--workers", metavar="HOST:PORT,HOST:PORT",
+        help="train on several machines: the same command on each, with its own --worker; the first, on whose address "
+        "the others call, has the model (default: the workers of the environment variable TF_CONFIG)",
+    )  # fmt: skip
+    parser.add_argument("--worker", metavar="I", type=whole, help="which of --workers this one is, counted from 0")
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
@@ -59,6 +75,7 @@ def run(argv: Sequence[str]) -> int:
         overwrite=args.overwrite,
         profile=args.profile,
         tensorboard=tensorboard_folder(args),
+        workers=asked_workers(args.workers, args.worker, os.environ),
     )
     if args.print_config:
         print(to_toml(asked.settings), end="")
