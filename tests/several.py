@@ -28,7 +28,9 @@ class Several:
     def __exit__(self, *exception):
         self.process.communicate()
 
-    def run(self, command, folder, *, workers=1, dies=None, moments=(), eager=True, each=lambda worker: []):
+    def run(
+        self, command, folder, *, workers=1, dies=None, moments=(), eager=True, save_often=False, each=lambda worker: []
+    ):
         """Runs `train` until all workers have ended.
 
         Args:
@@ -38,6 +40,7 @@ class Several:
             dies: a worker, and the number of the message at whose sending it kills itself; None: none does.
             moments: of writing, at which the first worker kills itself, as in `tests.killing`.
             eager: compile no functions, which takes longer than a short run itself.
+            save_often: write a checkpoint after each step, not only after long ones.
             each: the options of one worker alone.
 
         Returns:
@@ -50,7 +53,7 @@ class Several:
             own = ["--workers", ",".join(addresses), "--worker", worker] if workers > 1 else []
             jobs.append(
                 {
-                    "verb": "train", "folder": str(folder), "eager": eager, "save_often": True,
+                    "verb": "train", "folder": str(folder), "eager": eager, "save_often": save_often,
                     "arguments": [*map(str, [*command, "--model", folder, *own, *each(worker)])],
                     "moments": sorted(moments) if worker == 0 else [],
                     "dies": dies[1] if dies and dies[0] == worker else None,

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 
 import pytest
 
@@ -11,11 +10,14 @@ from tests.several import Several
 from tests.test_kills import SMALL, TEXTS, contents
 
 TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
-PAIRS = [*SMALL, "--batch-size", 16, "--average", 0.9]
+PAIRS = [*SMALL, "--batch-size", 16, "--average", 0.9, "--max-steps", 6]
 KINDS = {
     "attention": (2, ["--data", "pairs.tsv", *PAIRS, "--architecture", "attention"]),
     "transducer": (2, ["--data", "tags.tsv", *PAIRS, "--architecture", "transducer", "--features-col", 3]),
-    "language model": (4, ["--data", "text.txt", *SMALL, "--window", 20, "--batch-size", 8, "--layers", 2]),
+    "language model": (
+        4,
+        ["--data", "text.txt", *SMALL, "--window", 20, "--batch-size", 8, "--layers", 2, "--max-steps", 3],
+    ),
 }
 
 
@@ -75,7 +77,7 @@ def test_workers_make_the_model_of_one_process(several, place, alone, tmp_path, 
     assert f"worker 0 ({addresses[0]}) waits for {workers - 1} other" in first[2]
     for number, (_, moments, said) in enumerate(others, 1):
         assert moments == []  # it wrote nothing
-        assert said.splitlines() == [
+        assert [line for line in said.splitlines() if "oneDNN" not in line] == [  # which logs what it cannot do
             f"worker {number} ({addresses[number]}) has joined worker 0 ({addresses[0]})",
             f"finished: worker 0 ({addresses[0]}) has the model",
         ]
@@ -89,17 +91,15 @@ def error_of(said):
 def test_workers_that_are_killed_go_on_to_the_same_model(several, place, alone, tmp_path, kind):
     workers, _ = KINDS[kind]
     options, folder = [*command(kind, place), "--shards", workers], tmp_path / "model"
-    drawn = random.Random(kind)
-    for dying in (workers - 1, 0, workers - 1):
-        message = drawn.randrange(3, 9)
-        results, addresses = several.run(options, folder, workers=workers, dies=(dying, message))
+    for dying, message in ((workers - 1, 4), (0, 3), (workers - 1, 4)):  # a message later than the first step's
+        results, addresses = several.run(options, folder, workers=workers, dies=(dying, message), save_often=True)
         assert results[dying][0] == -9
         ended = f"worker {dying} ({addresses[dying]}): has ended, its connection is closed; {WAY_OUT}"
         for number, (code, _, said) in enumerate(results):
             if number != dying:
                 assert code == 2 and error_of(said).startswith(ended), results
         if dying:
-            assert "; the same command continues after epoch " in error_of(results[0][2])
+            assert error_of(results[0][2]).startswith(f"{ended}; the same command continues after epoch 0 and ")
     ((code, moments, said), *_), _ = several.run(options, folder, workers=workers, moments=())
     assert code == 0 and moments, said
     check_same(folder, alone(kind))
@@ -107,10 +107,10 @@ def test_workers_that_are_killed_go_on_to_the_same_model(several, place, alone, 
 
 def test_a_run_of_workers_is_continued_by_one_process_and_the_reverse(several, place, alone, tmp_path):
     options, folder = [*command("attention", place), "--shards", 2], tmp_path / "model"
-    several.run(options, folder, workers=2, dies=(1, 6))
-    assert (folder / "current").read_text() == "checkpoint-0-3\n"
+    several.run(options, folder, workers=2, dies=(1, 5), save_often=True)
+    assert (folder / "current").read_text() == "checkpoint-0-2\n"
     ((code, _, said),), _ = several.run(options, folder)
-    assert code == 0 and "continues after epoch 0 and 3 steps" in said
+    assert code == 0 and "continues after epoch 0 and 2 steps" in said
     check_same(folder, alone("attention"))
     results, _ = several.run(options, folder, workers=2)  # it is finished: the other worker is told so
     assert [code for code, _, _ in results] == [0, 0]

@@ -169,8 +169,12 @@ def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
 
 
 def seed_states(model: Trainable) -> list[keras.Variable]:
-    """Returns the state of every random generator, of dropout: int64 (2,), a seed and the number of draws so far."""
-    return [variable for part in model.models for layer in part.layers for variable in layer.non_trainable_variables]
+    """Returns the state of each generator of dropout, int64 (2,): a seed, and how many shards have drawn from it.
+
+    Recurrent layers have generators too, which draw nothing.
+    """
+    dropouts = [layer for part in model.models for layer in part.layers if isinstance(layer, keras.layers.Dropout)]
+    return [variable for layer in dropouts for variable in layer.non_trainable_variables]
 
 
 def trained_variables(model: Trainable) -> list[keras.Variable]:

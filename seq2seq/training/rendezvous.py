@@ -116,6 +116,7 @@ def accept(
             f"{' and '.join(map(workers.name, missing))}: did not come within {JOIN_SECONDS:g} s; start the same "
             f"command there with --worker {' and '.join(map(str, missing))}, and here again"
         ) from None
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     wire = Wire(connection, f"a connection from {address[0]}")
     try:
         connection.settimeout(HELLO_SECONDS)
@@ -215,6 +216,7 @@ def connected(workers: Workers) -> socket.socket:
         try:
             connection = socket.create_connection(workers.place(0), timeout=HELLO_SECONDS)
             if connection.getsockname() != connection.getpeername():  # a free port near the last may reach itself
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return connection
             connection.close()
             reason = "Connection refused"

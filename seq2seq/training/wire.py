@@ -22,7 +22,7 @@ HEADER = struct.Struct(">BQ")  # kind, and bytes that follow
 CLOSING_SECONDS = 2.0  # for the other side to read the last message
 LONGEST_LINE = 10_000  # characters
 LARGEST_JSON, LARGEST_ARRAYS = 1 << 20, 1 << 36  # bytes
-WAY_OUT = "start the same command on all workers again, and it goes on from the last checkpoint"
+WAY_OUT = "start the same command on all workers again"
 
 
 class Kind(enum.IntEnum):
@@ -48,7 +48,6 @@ class Wire:
 
     def __init__(self, connection: socket.socket, name: str) -> None:
         self.connection, self.name = connection, name
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(SILENCE_SECONDS)
         self.sending = threading.Lock()
         self.closed = threading.Event()
