@@ -13,6 +13,7 @@ import pytest
 from seq2seq import train
 from seq2seq.errors import OptionError, WorkerError
 from seq2seq.files.writing import arrays_bytes
+from seq2seq.models import step
 from seq2seq.text.datasets import Dataset
 from seq2seq.training import rendezvous, wire
 from seq2seq.training.rendezvous import asked_of, check_same, connected, first_joined, others_joined
@@ -40,6 +41,19 @@ def test_shards_are_dealt_out_in_turn():
     workers = Workers(("a:1", "b:2", "c:3"), 1)
     assert [list(workers.shards(7, index)) for index in range(3)] == [[0, 3, 6], [1, 4], [2, 5]]
     assert list(workers.shards(7)) == [1, 4]
+
+
+def test_workers_of_one_machine_have_a_gpu_each(monkeypatch):
+    seen = []
+    monkeypatch.setattr(step.tf.config, "list_physical_devices", lambda kind: ["GPU 0", "GPU 1"])
+    monkeypatch.setattr(step.tf.config, "set_visible_devices", lambda device, kind: seen.append((device, kind)))
+    addresses = ("a:1", "b:1", "a:2", "a:3")
+    for index in range(4):
+        step.use_gpu(Workers(addresses, index).place)
+    assert seen == [("GPU 0", "GPU"), ("GPU 0", "GPU"), ("GPU 1", "GPU"), ("GPU 0", "GPU")]
+    monkeypatch.setattr(step.tf.config, "list_physical_devices", lambda kind: ["GPU 0"])
+    step.use_gpu(1)
+    assert len(seen) == 4
 
 
 @pytest.mark.parametrize(
@@ -367,7 +381,7 @@ def test_the_path_of_the_data_may_differ(runs):
 
 def test_an_address_that_is_not_free_is_named_with_the_way_out(runs):
     with socket.socket() as taken:
-        taken.bind(runs(0).workers.place(0))
+        taken.bind(host_and_port(runs.addresses[0]))
         taken.listen()
         with pytest.raises(OptionError) as error, others_joined(runs(0), runs(0).workers):
             pass
@@ -379,4 +393,4 @@ def test_an_address_that_is_not_free_is_named_with_the_way_out(runs):
 
 def test_the_first_worker_listens_on_its_own_address_alone(runs):
     with rendezvous.listening(runs(0).workers) as listener:
-        assert listener.getsockname() == runs(0).workers.place(0)
+        assert listener.getsockname() == host_and_port(runs.addresses[0])

@@ -107,6 +107,13 @@ def share_cores(shards: int) -> None:
         return
 
 
+def use_gpu(place: int) -> None:
+    """Leaves this process one of several GPUs: several workers of a machine have one each, by their place there."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) > 1:
+        tf.config.set_visible_devices(gpus[place % len(gpus)], "GPU")
+
+
 def training_record(config: TrainingConfig) -> dict[str, Any]:
     """Returns the record of training for the model folder: the options, and what else changes the weights."""
     return {**config.to_dict(), "gradients": gradient_type().name, "repeatable": config.max_minutes is None}

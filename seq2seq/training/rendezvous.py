@@ -9,7 +9,7 @@ from typing import Any
 from seq2seq.errors import OptionError, WorkerError
 from seq2seq.training.task import Run
 from seq2seq.training.wire import SILENCE_SECONDS, Kind, Wire
-from seq2seq.training.workers import Workers
+from seq2seq.training.workers import Workers, host_and_port
 from seq2seq.version import __version__
 
 JOIN_SECONDS = 60.0  # for all workers to come
@@ -57,7 +57,7 @@ def listening(workers: Workers) -> Iterator[socket.socket]:
         OptionError: the system refuses.
 
     """
-    host, port = workers.place(0)
+    host, port = host_and_port(workers.addresses[0])
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -211,10 +211,10 @@ def first_joined(run: Run, workers: Workers) -> Iterator[Wire]:
 
 def connected(workers: Workers) -> socket.socket:
     """Returns a connection to the first worker, which may not listen yet."""
-    until = time.monotonic() + JOIN_SECONDS
+    place, until = host_and_port(workers.addresses[0]), time.monotonic() + JOIN_SECONDS
     while True:
         try:
-            connection = socket.create_connection(workers.place(0), timeout=HELLO_SECONDS)
+            connection = socket.create_connection(place, timeout=HELLO_SECONDS)
             if connection.getsockname() != connection.getpeername():  # a free port near the last may reach itself
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return connection

@@ -14,6 +14,7 @@ from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config
 from seq2seq.presets import with_defaults
+from seq2seq.ray_cluster import RayCluster
 from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training.checkpoints import Progress
 from seq2seq.training.workers import Workers
@@ -43,6 +44,7 @@ class Run:
         teacher: a finished model that the run learns from too; None: it learns from its data alone.
         workers: of a training on several machines, and which of them this process is; None: it trains alone.
         others: the connections to the other workers, where this is the first of several.
+        ray: the Ray cluster that trains the members of an ensemble side by side; None: this process, one by one.
         tensorboard: receives event files for TensorBoard; None: none are written.
         on_first_checkpoint: called once, when the first checkpoint that this process writes is whole.
         signature: the options as the user gave them, before any was resolved; recorded in the model folder.
@@ -61,6 +63,7 @@ class Run:
     teacher: "Teacher | None" = None
     workers: Workers | None = None
     others: "Others | None" = None
+    ray: RayCluster | None = None
     tensorboard: Path | None = None
     on_first_checkpoint: Callable[[], None] = lambda: None
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -15,7 +15,7 @@ from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.memory import check_memory
 from seq2seq.models.backend import keras, tf
-from seq2seq.models.step import Trainable, shard_count, share_cores, training_record
+from seq2seq.models.step import Trainable, shard_count, share_cores, training_record, use_gpu
 from seq2seq.models.weights import export_weights
 from seq2seq.text.datasets import Dataset
 from seq2seq.training.checkpoints import check_names_free, current_checkpoint, remove_checkpoints
@@ -155,6 +155,8 @@ def build_task(run: Run, prepared: Prepared) -> Task:
     """Builds the model of a resolved run, sets the random seeds, and reports what is trained on what."""
     assert run.train.shards is not None
     share_cores(run.train.shards)
+    if run.workers:
+        use_gpu(run.workers.place)
     keras.utils.set_random_seed(run.train.seed)
     record = {
         "trained_on": {**origin(run.dataset), **prepared.sizes()},

@@ -31,6 +31,12 @@ class Workers:
         """Names this process as messages do."""
         return self.name(self.index)
 
+    @property
+    def place(self) -> int:
+        """The number of workers on the same machine that come before this one."""
+        hosts = [host_and_port(address)[0] for address in self.addresses]
+        return hosts[: self.index].count(hosts[self.index])
+
     def name(self, index: int) -> str:
         """Names a worker as messages do: `worker 1 (10.0.0.2:7000)`."""
         return f"worker {index} ({self.addresses[index]})"
@@ -38,10 +44,6 @@ class Workers:
     def shards(self, count: int, index: int | None = None) -> range:
         """Returns which of `count` shards of a batch a worker computes, by default this one: I, I + N, I + 2 N, ..."""
         return range(self.index if index is None else index, count, len(self))
-
-    def place(self, index: int) -> tuple[str, int]:
-        """Returns host and port of a worker."""
-        return host_and_port(self.addresses[index])
 
 
 def asked_workers(workers: str | None, worker: int | None, environment: Mapping[str, str]) -> Workers | None:
