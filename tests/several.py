@@ -14,7 +14,7 @@ import tempfile
 
 from tests.killing import child
 
-LONGEST_SECONDS = 120  # of a child, which a signal ends then
+LONGEST_SECONDS = 600  # of a child, which a signal ends then
 
 
 class Several:

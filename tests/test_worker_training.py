@@ -75,6 +75,10 @@ def test_workers_make_the_model_of_one_process(several, place, alone, tmp_path, 
     check_same(tmp_path / "model", alone(kind, eager))
     first, *others = results
     assert f"worker 0 ({addresses[0]}) waits for {workers - 1} other" in first[2]
+    together = (
+        f"{workers} workers compute {workers} shards of each batch; one process makes the same model with --shards "
+    )
+    assert f"{together}{workers}\n" in first[2]
     for number, (_, moments, said) in enumerate(others, 1):
         assert moments == []  # it wrote nothing
         assert [line for line in said.splitlines() if "oneDNN" not in line] == [  # which logs what it cannot do
@@ -115,6 +119,22 @@ def test_a_run_of_workers_is_continued_by_one_process_and_the_reverse(several, p
     results, _ = several.run(options, folder, workers=2)  # it is finished: the other worker is told so
     assert [code for code, _, _ in results] == [0, 0]
     assert "is already finished" in results[0][2] and "has the model" in results[1][2]
+
+
+def test_more_workers_than_shards_are_refused_on_all(several, place, tmp_path):
+    options = [*command("attention", place), "--shards", 1]
+    results, addresses = several.run(options, tmp_path / "model", workers=2)
+    reason = (
+        "--workers: 2 of them, and a batch of this run has shards for 1; name fewer workers, or give --shards 2 to a "
+        "run in another --model"
+    )
+    assert error_of(results[0][2]) == reason
+    assert error_of(results[1][2]) == f"worker 0 ({addresses[0]}): ended with an error: {reason}"
+    options = [*options[:-2], "--batch-size", 1]
+    results, _ = several.run(options, tmp_path / "model", workers=2)
+    assert (
+        error_of(results[0][2]) == "--workers: 2 of them: expected at most one for each row of a batch; give 1 or fewer"
+    )
 
 
 def test_a_worker_with_other_options_ends_all_with_a_line_that_names_it(several, place, tmp_path):

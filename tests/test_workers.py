@@ -6,6 +6,7 @@ import queue
 import socket
 import struct
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from seq2seq.models import step
 from seq2seq.text.datasets import Dataset
 from seq2seq.training import rendezvous, wire
 from seq2seq.training.rendezvous import asked_of, check_same, connected, first_joined, others_joined
+from seq2seq.training.shared_step import Others, read_shards
 from seq2seq.training.task import Run
 from seq2seq.training.wire import WAY_OUT, Kind, Wire
 from seq2seq.training.workers import Workers, asked_workers, host_and_port
@@ -116,8 +118,8 @@ def test_wrong_workers_are_refused_with_the_option(workers, worker, message):
         (["--worker", "x"], "argument --worker: invalid int value: 'x' (see --help)"),
         (
             ["--workers", TWO, "--worker", "1", "--members", "3"],
-            "--members 3: with --workers a run trains one model; train the members one by one, or side by side with "
-            "--engine ray",
+            "--members 3: with --workers or TF_CONFIG a run trains one model; train the members one by one, or side "
+            "by side with --engine ray",
         ),
     ],
 )
@@ -219,6 +221,37 @@ def test_what_no_worker_sends_is_refused(sent, what):
         with pytest.raises(WorkerError) as error:
             waiting.receive(Kind.END, Kind.SHARDS)
     assert str(error.value) == f"worker 1 (a:1): sent {what}, which no worker of this version does; {WAY_OUT}"
+
+
+def test_a_training_that_is_finished_ends_well_though_a_worker_has_gone(pair):
+    one, other = pair
+    other.close()
+    one.connection.close()
+    Others(Workers(("a:0", "a:1")), {1: one}).end("finished")
+
+
+def test_a_worker_that_computes_in_another_way_is_named(pair):
+    one, other = pair
+    there = {"tensorflow": "1.0", "keras": "1.0", "gradients": "float64"}
+    other.send(Kind.READY, there)
+    run = types.SimpleNamespace(settings={"data": {}})
+    with pytest.raises(WorkerError) as error:
+        Others(Workers(("a:0", "a:1")), {1: one}).start(run)
+    assert str(error.value).startswith(
+        f"{one.name}: computes with tensorflow 1.0, keras 1.0, gradients float64, the first worker with tensorflow "
+    )
+    assert str(error.value).endswith(
+        "; install the same versions, and set TF_ENABLE_ONEDNN_OPTS=0 on all workers where their processors differ"
+    )
+
+
+@pytest.mark.parametrize("shapes", [[(2, 3)], [(2, 3), (4,), (4,)], [(2, 3), (5,)]])
+def test_gradients_of_other_shapes_are_refused(pair, shapes):
+    weights = [np.zeros((2, 3), np.float32), np.zeros(4, np.float32)]
+    message = {"1.nats": [np.float32(1)], "1.gradients": [np.zeros(shape, np.float32) for shape in shapes]}
+    arrays = {f"{name}.{index}": value for name, values in message.items() for index, value in enumerate(values)}
+    with pytest.raises(WorkerError, match="sent other arrays than those of shard 1, which no worker of this version"):
+        read_shards(arrays, weights, [], [1], pair[0])
 
 
 # rendezvous

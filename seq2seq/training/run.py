@@ -33,8 +33,8 @@ def train_into(run: Run) -> Path:
     workers = run.workers
     if run.train.members > 1 and workers:
         raise OptionError(
-            f"--members {run.train.members}: with --workers a run trains one model; train the members one by one, or "
-            "side by side with --engine ray"
+            f"--members {run.train.members}: with --workers or TF_CONFIG a run trains one model; train the members one "
+            "by one, or side by side with --engine ray"
         )
     if workers and workers.index:
         follow(run, workers)

@@ -4,6 +4,7 @@ The first worker sends weights, random states and the batch, so the others keep 
 gradients in the order of the shards, whoever computed them: the weights are bit for bit those of one process.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -55,11 +56,17 @@ class Others:
                     f"{wire.name}: computes with {described(there)}, the first worker with {described(here)}; install "
                     "the same versions, and set TF_ENABLE_ONEDNN_OPTS=0 on all workers where their processors differ"
                 )
+        shards = run.train.shards
+        run.report(
+            f"{len(self.workers)} workers compute {shards} shards of each batch; one process makes the same model with "
+            f"--shards {shards}"
+        )
 
     def end(self, line: str) -> None:
         """Tells all others that the training is finished."""
         for wire in self.wires.values():
-            wire.send(Kind.END, line)
+            with contextlib.suppress(WorkerError):  # the model is whole, whatever has become of a worker since
+                wire.send(Kind.END, line)
 
     def make_step(
         self, model: Trainable, optimizer: keras.optimizers.Optimizer, config: TrainingConfig

@@ -135,8 +135,8 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
         raise OptionError(f"{asked}: expected at most one for each row of a batch; give {train.batch_size} or fewer")
     if chosen < workers:
         raise OptionError(
-            f"--workers: {workers} of them, but a batch of this run has {chosen} shards; name at most {chosen} "
-            f"workers, or give --shards {workers} to a run in another --model"
+            f"--workers: {workers} of them, and a batch of this run has shards for {chosen}; name fewer workers, or "
+            f"give --shards {workers} to a run in another --model"
         )
     check_size(model)
     train = dataclasses.replace(train, shards=chosen)

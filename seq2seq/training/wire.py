@@ -74,7 +74,8 @@ class Wire:
         try:
             self._write(kind, content if isinstance(content, bytes) else json.dumps(content).encode())
         except OSError as error:
-            self._raise_what_it_said()
+            if not isinstance(error, TimeoutError):
+                self._raise_what_it_said()
             raise self._lost(error) from error
 
     def receive(self, *kinds: Kind) -> tuple[Kind, Any]:
