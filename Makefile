@@ -41,10 +41,10 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 	@$(PY) -m seq2seq.decode $${MODEL:+--model "$$MODEL"} $(ARGS)
 
 test: $(STAMP)  ## run the tests
-	@$(PY) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(STAMP)  ## run far more random examples, mutate 20 000 model folders, kill trainings at every write
-	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(PY) -m tests.folder_mutations --count 20000
 
 lint: $(STAMP)  ## check style and types
