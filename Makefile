@@ -12,7 +12,7 @@ STAMP := .venv/.installed
 export DATA MODEL FILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train data decode test torture lint format bench notebooks docs pretrained clean
+.PHONY: help setup train data decode test torture mutation oldest audit lint format bench notebooks docs pretrained clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,9 +43,17 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 test: $(STAMP)  ## run the tests
 	@$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-torture: $(STAMP)  ## run far more random examples, mutate 20 000 model folders, kill trainings at every write
-	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
-	@$(PY) -m tests.folder_mutations --count 20000
+torture: $(STAMP)  ## run the campaigns in full and print their figures: hours; ARGS='-k kills --count 300 --seed 2'
+	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -m "campaign or hypothesis" $(ARGS)
+
+mutation: $(STAMP)  ## change the package in small ways and count which changes the tests find: ARGS='--count 300'
+	@$(PY) -m tests.mutation_run $(ARGS)
+
+oldest: $(STAMP)  ## run the tests of the core with the oldest versions that pyproject.toml allows
+	@$(PY) -m tests.oldest $(ARGS)
+
+audit: $(STAMP)  ## ask whether the installed packages have known vulnerabilities
+	@$(PY) -m tests.audit $(ARGS)
 
 lint: $(STAMP)  ## check style and types
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
@@ -66,4 +74,4 @@ pretrained: $(STAMP)  ## make the models that come with the package: MODEL=fra-e
 	@$(PY) -m data.pretrained $(MODEL) $${FILE:+--file "$$FILE"} $(ARGS)
 
 clean:  ## remove the environment and caches
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutation .oldest

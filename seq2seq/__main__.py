@@ -20,6 +20,7 @@ VERBS = {
     "verify": "check that a model folder is undamaged and still gives the recorded outputs",
     "doctor": "find out why a Keras model trains well but decodes badly",
     "adopt": "turn a trained Keras tutorial model into a model folder",
+    "export": "write a model in a form that programs without this package run",
     "serve": "answer HTTP requests with one or more models",
     "data": "download or install a data set",
     "models": "list models, make one smaller, send one to a hub or fetch one",

@@ -200,7 +200,7 @@ def load(path: str | Path, *, runtime: str = "auto") -> Translator | LanguageMod
 
     Args:
         path: the folder, or the name of a model of the package, such as "fra-eng".
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        runtime: "numpy" (needs no TensorFlow), "keras", "onnx", or "auto": NumPy, and onnxruntime for an export.
 
     Raises:
         BundleError: the folder is missing, unfinished or damaged.

@@ -58,7 +58,9 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            check_value(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if value is not field.default:  # most are, and a line that is decoded alone waits for the checks
+                check_value(field, value)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from seq2seq.bundle.exported import identity_file
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cli.line_progress import LineProgress
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     folder = model_folder(args.model, TRANSLATOR)
     translator = Translator(load_bundle(folder), runtime=args.runtime)
     unknown = UnknownCharacters(named=0)
-    settings = {"model": sha256_of(folder / "config.json"), "format": args.format}
+    settings = {"model": sha256_of(identity_file(folder)), "format": args.format}
     symbols = sum(longest)
     with (
         open_input(args.input) as (file, name),

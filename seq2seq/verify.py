@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from seq2seq.bundle.exported import is_export
 from seq2seq.bundle.record import CONFIG, read_record
 from seq2seq.cli.shell import USER_ERROR, add_model_option, make_parser, model_folder, run_verb
 from seq2seq.errors import Seq2SeqError
 from seq2seq.inference.runtimes import check_runtime
-from seq2seq.inference.verification import check_canary, part_checks
+from seq2seq.inference.verification import check_canary, check_export, part_checks
 
 EXAMPLE = "  seq2seq verify --model runs/fra-eng\n  seq2seq verify --model runs/fra-eng --runtime keras"
 
@@ -22,6 +23,8 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     check_runtime(args.runtime)
     folder = model_folder(args.model)
+    if is_export(folder):
+        return 0 if passes(partial(check_export, folder)) else USER_ERROR
     if not (folder / CONFIG).exists():
         read_record(folder)  # says what is there instead of a model
     if not all_pass(part_checks(folder)):

@@ -8,9 +8,18 @@ import random
 import sys
 from pathlib import Path
 
+import campaigns
 import contracts
+import hypothesis
 import numpy as np
 import pytest
+
+# The verdict of a test depends on no clock, and without torture on no chance: the same examples in every run.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "torture", deadline=None, max_examples=2000, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("torture" if os.environ.get("SEQ2SEQ_TORTURE") else "suite")
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
@@ -28,7 +37,9 @@ from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
+pytest_addoption, pytest_configure = campaigns.pytest_addoption, campaigns.pytest_configure
+campaign, TORTURE = campaigns.campaign, campaigns.TORTURE
+
 # the files that take longest, which begin first, so that no process waits for the other at the end
 SLOW = (
     "test_doctor_models", "test_adopt", "test_notebooks", "test_run", "test_adopt_evidence", "test_mutations",

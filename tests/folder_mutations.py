@@ -1,6 +1,6 @@
 """Mutates model folders and decodes with each: it decodes as before, or is refused with one line of ours.
 
-    python -m tests.folder_mutations --count 2000 --seed 1
+    python -m tests.folder_mutations --count 2000 --seed 1              # --first 1000: the second half of them
 
 A mutation changes one thing of one file. In half of them the hashes are recomputed, as somebody does who wants to
 deceive: then a model may also say something else, since it is another one, but it may not fail in any other way. Each
@@ -28,6 +28,7 @@ from safetensors.numpy import load, save
 from seq2seq import decode, generate, verify
 from seq2seq.bundle.record import CONFIG
 from seq2seq.version import __version__
+from tests.campaigns import memory_of
 from tests.records import read_config, rehash
 
 MODELS = Path(__file__).parent / "data" / "models" / __version__
@@ -243,9 +244,9 @@ def recompute(folder):
             rehash(config.parent)
 
 
-def arguments(folder, lines):
-    """Returns the verb, and its arguments, that a user runs with a model."""
-    if read_config(MODELS / folder.name)["kind"] == "translator":
+def arguments(model, lines):
+    """Returns the verb, and its arguments, that a user runs with a model; `model` is the folder that is as it was."""
+    if read_config(model)["kind"] == "translator":
         return decode.main, ["--input", str(lines)]
     return generate.main, ["--prompt", "The f", "--length", "12", "--temperature", "0"]
 
@@ -264,9 +265,8 @@ def run(verb, argv):
     return code, *(stream.buffer.getvalue().decode() for stream in (out, said))
 
 
-def outcome(folder, lines, expected):
+def outcome(folder, verb, argv, expected):
     """Decodes with a folder and verifies it; returns what happened, and words for what should not have."""
-    verb, argv = arguments(folder, lines)
     try:
         code, out, said = run(verb, ["--model", str(folder), *argv])
         if code == 0:
@@ -290,36 +290,39 @@ def overtime(*_):
     raise Overtime
 
 
-def campaign(count, seed, report=print):
-    """Makes mutations, half of them with recomputed hashes; returns the number of each outcome, by that half."""
+def campaign(models, numbers, seed, report=print):
+    """Mutates copies of models, half of them with recomputed hashes; counts each outcome by that half.
+
+    Args:
+        models: their folders.
+        numbers: of the mutations; each decides, with the seed, what is done to which model.
+        seed: of what is drawn.
+        report: takes a line about a mutation that is wrong.
+
+    """
     signal.signal(signal.SIGPROF, overtime)
-    names = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
+    kinds = list(itertools.product(models, (False, True)))
     counts = {False: Counter(), True: Counter()}
-    with tempfile.TemporaryDirectory() as place:
-        lines = Path(place) / "lines.txt"
+    with tempfile.TemporaryDirectory() as temporary:
+        place, expected = Path(temporary) / "place", {}
+        lines = Path(temporary) / "lines.txt"
         lines.write_text(LINES, encoding="utf-8")
-        expected = {}
-        for name in names:
-            folder = Path(place) / "model" / name
-            shutil.copytree(MODELS / name, folder)
-            verb, argv = arguments(folder, lines)
-            code, expected[name], said = run(verb, ["--model", str(folder), *argv])
+        for model in models:
+            verb, argv = arguments(model, lines)
+            code, expected[model], said = run(verb, ["--model", str(model), *argv])
             assert code == 0, said
-            shutil.rmtree(folder)
-        for number, (name, hashes) in zip(range(count), itertools.product(names * count, (False, True)), strict=False):
-            draw = random.Random(f"{seed}/{number}")
-            folder = Path(place) / "model" / name
-            shutil.copytree(MODELS / name, folder)
+        for number in numbers:
+            model, hashes = kinds[number % len(kinds)]
+            folder, draw = place / model.name, random.Random(f"{seed}/{number}")
+            shutil.copytree(model, folder)
             what = mutate(folder, draw)
             if hashes:
                 recompute(folder)
-            found, problem = outcome(folder, lines, expected[name])
+            found, problem = outcome(folder, *arguments(model, lines), expected[model])
             counts[hashes][found] += 1
             if found in (TOO_LONG, FAILED) or (found == OTHER and not hashes):
-                report(f"{name} {number}{' with hashes' if hashes else ''}: {what}: {found} {problem}")
-            shutil.rmtree(Path(place))
-            Path(place).mkdir()
-            lines.write_text(LINES, encoding="utf-8")
+                report(f"{model.name} {number}{' with hashes' if hashes else ''}: {what}: {found} {problem}")
+            shutil.rmtree(place)
     return counts
 
 
@@ -333,15 +336,16 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="folders besides those of this version")
     args = parser.parse_args(argv)
-    counts = campaign(args.count, args.seed)
+    stored = sorted(path for path in MODELS.iterdir() if path.is_dir())
+    counts = campaign([*stored, *args.models], range(args.first, args.count), args.seed)
     for hashes, by in counts.items():
         kind = "recomputed hashes" if hashes else "recorded hashes"
         print(f"{kind}: " + ", ".join(f"{by[found]} {found}" for found in (BEFORE, OTHER, REFUSED, TOO_LONG, FAILED)))
-    # of this program alone: what getrusage tells counts the process that started it too
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    print(f"{wrong(counts)} of {args.count} are wrong; {peak >> 20} MiB at most")
+    peak = memory_of("self")  # of this program alone: what getrusage tells counts the process that started it too
+    print(f"{wrong(counts)} of {args.count - args.first} are wrong; {peak >> 20} MiB at most")
     return int(wrong(counts) > 0 or peak > MEMORY)
 
 

@@ -5,12 +5,25 @@ A job is a line of JSON, see `Killer.run`. TensorFlow is imported once, before t
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Ended(NamedTuple):
+    """How a training ended."""
+
+    code: int  # -9 where it was killed
+    moments: list[str]  # that it reached, in their order
+    seconds: float
+    said: str  # on stdout and stderr
+    memory: int  # bytes, at most
+
 
 CALLS = ("fsync", "replace")  # of the module os: each is a moment of its own, before and after
 
@@ -27,7 +40,7 @@ class Killer:
         self.process.communicate()
 
     def run(self, verb, *arguments, folder, seconds=None, moments=(), eager=True, save_often=False):
-        """Runs a verb until it ends or is killed.
+        """Runs a verb until it ends or is killed; returns how it ended.
 
         Args:
             verb: its name.
@@ -38,9 +51,6 @@ class Killer:
             eager: compile no functions, which takes longer than a short run itself.
             save_often: write a checkpoint after each step, not only after long ones.
 
-        Returns:
-            The exit code, -9 where it was killed; the moments that it reached, in their order; its seconds; its stderr.
-
         """
         job = {
             "verb": verb, "arguments": [*map(str, arguments)], "folder": str(folder), "seconds": seconds,
@@ -49,13 +59,14 @@ class Killer:
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        return answer["code"], answer["moments"], answer["seconds"], answer["said"]
+        return Ended(**answer)
 
 
 def watch(log, folder, moments):
     """Writes down each moment of this process, and kills it at the first that `moments` holds.
 
     A moment is just before or after a call, in words: the call, the file, and the checkpoint that `current` names.
+    A folder that takes another name because a killed process left one of its name counts as that one.
     """
 
     def reach(moment):
@@ -69,7 +80,7 @@ def watch(log, folder, moments):
     def watched(name, call):
         def calls(first, *others, **options):
             path = os.readlink(f"/proc/self/fd/{first}") if name == "fsync" else os.fspath(first)
-            where = os.path.relpath(path, folder)
+            where = re.sub(r"\.\d+\.partial", ".partial", os.path.relpath(path, folder))
             reach(f"before {name} {where}")
             result = call(first, *others, **options)
             reach(f"after {name} {where}")
@@ -111,7 +122,7 @@ def carry_out(job):
             child(job, log, said)
         if job["seconds"] is not None and signal.sigtimedwait({signal.SIGCHLD}, job["seconds"]) is None:
             os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
+        _, status, used = os.wait4(pid, 0)
         taken = time.monotonic() - began
         signal.sigtimedwait({signal.SIGCHLD}, 0)  # of this child, so that it does not end the wait for the next
         log.seek(0)
@@ -121,6 +132,7 @@ def carry_out(job):
             "moments": log.read().splitlines(),
             "seconds": taken,
             "said": said.read(),
+            "memory": used.ru_maxrss * 1024,
         }
 
 

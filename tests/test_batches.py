@@ -135,7 +135,10 @@ def test_batches_are_of_similar_length_and_come_in_random_order():
     [
         ([20] * 100, 256, 1, 2048, [100]),
         ([20] * 100, 256, 2, 2048, [50, 50]),
-        ([20] * 20, 256, 2, 2048, [16, 4]),  # 16 rows at least
+        ([20] * 64, 256, 2, 2048, [32, 32]),
+        ([20] * 63, 256, 2, 2048, [63]),  # 32 rows at least for each worker
+        ([20] * 100, 256, 8, 2048, [34, 34, 32]),
+        ([1024] * 63, 256, 2, 2048, [32, 31]),  # they are divided anyway, since 32 fit into the memory
         ([30] * 600, 256, 2, 2048, [150, 150, 150, 150]),  # both workers have as much to do
         ([1024] * 64 + [10] * 300, 256, 1, 2048, [31, 31, 31, 136, 135]),  # 32 fit into the memory
         ([1024] * 64 + [10] * 300, 256, 1, 0, [182, 182]),

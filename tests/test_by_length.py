@@ -43,6 +43,8 @@ def test_every_output_is_in_one_range():
 def test_the_interval_of_a_share_by_hand():
     """One trial, one hit: Wilson's interval is 1 / (1 + 1.96 ** 2) to 1."""
     assert share_interval(1.0, 1) == pytest.approx((1 / (1 + 1.96**2), 1.0))
+    for n in range(1, 1000):  # rounding ended the interval of 1.0 below it for some n, which no picture can show
+        assert share_interval(1.0, n)[1] == 1.0 and share_interval(0.0, n)[0] == 0.0
     low, high = share_interval(0.5, 400)
     assert (high - low) / 2 == pytest.approx(1.96 * (0.25 / 400) ** 0.5, rel=0.01)
 

@@ -228,6 +228,14 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         resolve(tmp_path / "absent.tsv")
 
 
+def test_a_name_with_a_folder_is_a_path_and_a_name_alone_is_the_name_of_a_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"got 'some/absent', which does not exist; check the path"):
+        resolve("some/absent")
+    with pytest.raises(DataError, match="a data set's name or a path, got 'absent', which is neither"):
+        resolve("absent")
+
+
 def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -14,9 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = {
     "matplotlib": ("plots", ("scoring/plots.py", "drawing/fonts.py", "drawing/png.py")),
     "huggingface_hub": ("hub", ("hub/",)),
+    "onnx": ("onnx", ("graphs/builder.py", "graphs/encoder.py", "graphs/step.py", "exporting/quantization.py")),
+    "onnxruntime": ("onnx", ("inference/onnx_runtime.py", "exporting/quantization.py")),
     "fastapi": ("serve", ("serving/",)),
     "prometheus_client": ("serve", ("serving/",)),
     "uvicorn": ("serve", ("serving/",)),
+    "pyarrow": ("parquet", ("corpus/reading.py", "corpus/rendering.py")),
+    "ray": ("ray", ("corpus/ray_engine.py",)),
+    "zstandard": ("zstd", ("corpus/unpacking.py",)),
 }
 OF_FASTAPI = {"pydantic", "starlette"}  # installed with it, since they are what its applications are made of
 

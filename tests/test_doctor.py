@@ -7,6 +7,7 @@ import pytest
 
 from seq2seq.diagnosis.catalogue import CATALOGUE
 from seq2seq.doctor import main
+from seq2seq.foreign import files
 from seq2seq.foreign.vocabularies import read_table
 from seq2seq.models.backend import keras
 from seq2seq.scoring.degeneration import loop_period, symptoms
@@ -96,12 +97,14 @@ def test_lambda_layers_are_refused_unless_allowed(tmp_path, arrays_file, capsys)
         ("model.keras", b"no model", "expected a Keras model"),
         ("arrays.npz", b"no arrays", "expected arrays of numbers written by np.savez"),
         ("symbols.json", b"{", "expected JSON"),
+        ("long.json", b" " * 101, "long.json: expected at most 100 bytes, got more; give another file"),
         ("symbols.json", b"[1, 2]", "expected a vocabulary"),
         ("notes.txt", b"text", "expected arrays (.npz), a Keras model"),
         ("model.weights.h5", b"", "expected a whole model, got weights alone"),
     ],
 )
-def test_files_that_cannot_be_examined(tmp_path, name, content, message, capsys):
+def test_files_that_cannot_be_examined(tmp_path, name, content, message, capsys, monkeypatch):
+    monkeypatch.setattr(files, "VOCABULARY_BYTES", 100)
     (tmp_path / name).write_bytes(content)
     assert main([str(tmp_path / name)]) == 2
     error = capsys.readouterr().err

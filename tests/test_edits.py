@@ -25,9 +25,9 @@ from seq2seq.text.edits import (
     first_insertion,
     insert,
     substitute,
-    symbol_numbers,
 )
 from seq2seq.text.pairs import Pair
+from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.training.architecture import encode_actions, learn_edits, same_symbols, uncertainty_left
 
@@ -47,8 +47,7 @@ def learnt(pairs, **options):
 def paths_of(pairs, source, target, distance):
     """The canonical paths of pairs, with START and END."""
     read = [[vocabulary.read(pair[side]) for pair in pairs] for side, vocabulary in enumerate((source, target))]
-    ids = [Ragged([one.ids for one in several]) for several in read]
-    return canonical_paths(distance, *ids, *symbol_numbers(*read), target_size=len(target)).rows()
+    return canonical_paths(distance, *read, target_size=len(target))
 
 
 def written(actions, text, target):
@@ -232,9 +231,9 @@ def test_a_transducer_is_validated_on_the_paths_that_score_follows():
 
 def test_equal_ways_are_decided_by_a_rule():
     flat = EditDistance(*(np.full(shape, -2.0, np.float32) for shape in ((6, 6), (6,), (6,))))
-    ids = Ragged([[4, 5]]), Ragged([[4]])
+    read = [Reading([], [4, 5], ["a", "b"])], [Reading([], [4], ["a"])]
     # one substitution and one deletion in either order: the substitution comes first
-    assert canonical_paths(flat, *ids, *ids, target_size=6).rows() == [[START, COPY, DELETE, END]]
+    assert canonical_paths(flat, *read, target_size=6) == [[START, COPY, DELETE, END]]
 
 
 def test_the_share_of_uncertainty_that_edits_leave_tells_copies_from_reversals():

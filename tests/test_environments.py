@@ -20,15 +20,15 @@ if sys.platform == "win32":
 
 # 0: done, 2: refused in one line, 141: as a pipe's writer ends whose reader has gone
 TABLE = """
-                 train distill decode generate explain evaluate score sweep verify doctor adopt serve data models usage
-no terminal      0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
-closed stdout    2     0       2      2        2       2        2     2     2      2      0     0     2    2      0
-reader has gone  141   141     141    141      141     141      141   141   141    141    141   141   141  141    2
-full disk        2     2       2      2        2       2        2     2     2      2      2     2     2    2      2
-closed stderr    0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
-C locale         0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
-no home          0     0       0      0        0       0        0     0     0      0      0     0     0    0      0
-"""
+                 train distill decode generate explain evaluate score sweep verify doctor adopt export serve data models usage
+no terminal      0     0       0      0        0       0        0     0     0      0      0     0      0     0    0      0
+closed stdout    2     0       2      2        2       2        2     2     2      2      0     0      0     2    2      0
+reader has gone  141   141     141    141      141     141      141   141   141    141    141   141    141   141  141    2
+full disk        2     2       2      2        2       2        2     2     2      2      2     2      2     2    2      2
+closed stderr    0     0       0      0        0       0        0     0     0      0      0     0      0     0    0      0
+C locale         0     0       0      0        0       0        0     0     0      0      0     0      0     0    0      0
+no home          0     0       0      0        0       0        0     0     0      0      0     0      0     0    0      0
+"""  # noqa: E501 - a table
 COLUMNS = {
     "train": "train --data {tiny}.tsv --print-config",
     "distill": "distill --help",
@@ -41,6 +41,7 @@ COLUMNS = {
     "verify": "verify --model {tiny}",
     "doctor": "doctor --explain D01",
     "adopt": "adopt --help",
+    "export": "export --help",
     "serve": "serve --help",
     "data": "data dates",
     "models": "models --json",

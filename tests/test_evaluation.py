@@ -3,6 +3,7 @@ import json
 import pytest
 
 import seq2seq
+from seq2seq import memory
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.inference.translator import Translator
@@ -222,6 +223,16 @@ def test_each_distinct_source_is_translated_once(tiny_bundle, monkeypatch):
     monkeypatch.setattr(Translator, "outputs", counted)
     evaluate(translator, Material("tokens", [References(source, ["x"]) for source in ("ab", "cd", "ab", "ab")]))
     assert asked == ["ab", "cd"]
+
+
+def test_more_rows_than_memory_are_refused_before_any_is_translated(tiny_bundle, monkeypatch):
+    translator = seq2seq.load(tiny_bundle())
+    monkeypatch.setattr(memory, "ALWAYS", 0)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 4000)
+    monkeypatch.setattr(Translator, "outputs", lambda *_, **__: pytest.fail("translated"))
+    items = Material("tokens", [References("ab", ["x"])] * 2, by="row")
+    with pytest.raises(OptionError, match=r"^scoring 2 rows of tokens: needs about .* of memory, .*; give fewer rows$"):
+        evaluate(translator, items)
 
 
 def test_the_held_out_parts_decide_together_whether_rows_repeat(tiny_bundle):

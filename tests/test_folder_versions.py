@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from seq2seq import verify
+from seq2seq.training.assembly import assemble
 from seq2seq.version import __version__
 from tests.stored_models import EXPECTED, FOLDER, outputs_of
 
-MUTATIONS = 400  # `make torture` makes 20 000
+PHRASES = [f"{one} {other}\t{other} the {one}" for one in "abcdefgh" for other in "abcdefgh"]
+SLICE = 500  # mutations of one process
 VERSIONS = sorted(path.name for path in FOLDER.iterdir())
 
 
@@ -29,9 +32,22 @@ def test_the_folders_of_a_version_give_the_same_text(version, capsys):
         assert verify.main(["--model", str(FOLDER / version / name)]) == 0, capsys.readouterr().out
 
 
-def test_a_mutated_folder_decodes_as_before_or_is_refused_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "tests.folder_mutations", "--count", str(MUTATIONS)]
+@pytest.mark.campaign("mutations of model folders", count=20_000, sample=400)
+def test_a_mutated_folder_decodes_as_before_or_is_refused_in_one_line(campaign, tmp_path, tiny_bundle):
     root, env = Path(__file__).resolve().parents[1], {**os.environ, "TMPDIR": str(tmp_path)}
-    found = subprocess.run(command, cwd=root, capture_output=True, text=True, env=env)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert found.stdout.count("hashes: ") == 2 and f"0 of {MUTATIONS} are wrong" in found.stdout
+    words = tiny_bundle("phrases", rows=PHRASES, data={"source_sep": " ", "target_sep": " "})
+    members = [tiny_bundle(f"transducer-{seed}", seed=seed, architecture="transducer") for seed in (2, 3)]
+    assemble(members, tmp_path / "transducers")
+    for first in campaign.examples(SLICE):
+        last = min(first + SLICE, campaign.count)
+        command = [sys.executable, "-m", "tests.folder_mutations", "--seed", str(campaign.seed)]
+        command += ["--first", str(first), "--count", str(last)]
+        command += ["--models", str(words), str(tmp_path / "transducers")]
+        found = subprocess.run(command, cwd=root, capture_output=True, text=True, env=env)
+        kinds = dict(re.findall(r"^(recorded|recomputed) hashes: (.*)", found.stdout, re.MULTILINE))
+        assert len(kinds) == 2, found.stdout + found.stderr
+        for count, outcome in re.findall(r"(\d+) ([a-z ]+)", ", ".join(kinds.values())):
+            campaign.found(outcome, int(count))
+        wrong, memory = re.search(r"^(\d+) of \d+ are wrong; (\d+) MiB", found.stdout, re.MULTILINE).groups()
+        campaign.measured(int(memory) << 20)
+        assert (found.returncode, wrong) == (0, "0"), found.stdout + found.stderr

@@ -212,7 +212,7 @@ def test_a_folder_that_exists_is_not_pulled_into(hub, refusal, run, tiny_bundle,
     Path("mine").mkdir()
     Path("mine/a.txt").write_text("a")
     for folder in ("mine", "mine/a.txt"):
-        message = f"{folder}: expected a new folder for the model, got one that exists; name another: DIR"
+        message = f"{folder}: expected a new folder for the model, got one that exists; name another folder: DIR"
         assert refusal("pull", "me/it", folder) == message
     Path("empty").mkdir()
     assert run("pull", "me/it", "empty")[0] == 0

@@ -1,45 +1,56 @@
 """Every command that reads a file, against files that nobody means: a table, whose cells are what is to come of it.
 
-A row is a kind of file, a column a command, and a cell a word of OUTCOMES. With `make torture` the long line has 1 GB,
-and decode reads 10 million lines.
+A row is a kind of file, a column a command, and a cell a word of OUTCOMES. The rows of HUGE run with `make torture`.
 """
 
 import builtins
 import io
 import os
 import re
+import resource
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
+from campaigns import TORTURE
 from conftest import bundle_maker
 from tiny_language import SENTENCES, make_model
 
 from seq2seq.__main__ import VERBS, main
 from seq2seq.training import trainer
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
-LONG = 10**9 if TORTURE else 3 * 10**6  # characters of the long line
-MANY = 10**7  # lines
+LONG = 3 * 10**6  # characters of the long line
 FAMILY = "\U0001f468\U0001f3fd\u200d\U0001f469\U0001f3ff\u200d\U0001f467"  # with skin tones and joiners
 RIGHT_TO_LEFT = "\u202eשלום\u202c مرحبا e\u0301\u0302\u0327\u0300"  # with marks of direction and combining accents
 
 TABLE = """
-                decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  doctor  adopt
-missing         gone   gone   gone    gone     gone     gone   gone   gone    gone    gone    gone   nothing nothing nothing gone    gone
-folder          folder folder folder  folder   parts    parts  parts  folder  folder  folder  folder model   model   model   holds   holds
-no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    denied  keras
-device          long   long   long    large    device   device device device  device  large   large  file    file    file    gone    gone
-empty           ok     ok     ok      ok       empty    empty  empty  empty   empty   empty   ok     file    file    file    json    keras
-binary          utf-8  utf-8  utf-8   utf-8    utf-8    utf-8  utf-8  utf-8   utf-8   utf-8   toml   file    file    file    json    keras
-long line       long   long   long    large    long     long   ok     ok      ok      large   large  file    file    file    json    keras
-many lines      ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
-mixed encodings utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   ok      utf-8   toml   file    file    file    json    keras
-NUL             ok     ok     ok      ok       ok       ok     ok     ok      columns ok      toml   file    file    file    json    keras
-lone surrogates utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   utf-8   utf-8   toml   file    file    file    json    keras
-right to left   ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
-emoji           ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    json    keras
+                decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  export  doctor  adopt
+missing         gone   gone   gone    gone     gone     gone   gone   gone    gone    gone    gone   nothing nothing nothing nothing gone    gone
+folder          folder folder folder  folder   parts    parts  parts  folder  folder  folder  folder model   model   model   model   holds   holds
+no permission   denied denied denied  denied   denied   denied denied denied  denied  denied  denied file    file    file    file    denied  keras
+device          long   long   long    large    device   device device device  device  large   large  file    file    file    file    gone    gone
+empty           ok     ok     ok      ok       empty    empty  empty  empty   empty   empty   ok     file    file    file    file    json    keras
+binary          utf-8  utf-8  utf-8   utf-8    utf-8    utf-8  utf-8  utf-8   utf-8   utf-8   toml   file    file    file    file    json    keras
+long line       long   long   long    large    long     long   ok     ok      ok      large   large  file    file    file    file    json    keras
+many lines      ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
+mixed encodings utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   ok      utf-8   toml   file    file    file    file    json    keras
+NUL             ok     ok     ok      ok       ok       ok     ok     ok      columns ok      toml   file    file    file    file    json    keras
+lone surrogates utf-8  utf-8  utf-8   utf-8    ok       ok     ok     utf-8   utf-8   utf-8   toml   file    file    file    file    json    keras
+right to left   ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
+emoji           ok     ok     ok      ok       ok       ok     ok     ok      ok      ok      toml   file    file    file    file    json    keras
 """  # noqa: E501 - a table
+
+# Each cell is a process that may use HUGE_MEMORY; FLAT_MEMORY where it reads a few lines at a time or refuses at once.
+# Of `first` the results of some lines are taken, and no more: the process then ends.
+HUGE = """
+                 decode score  explain generate evaluate sweep  train  distill data    licence config verify  serve   shrink  doctor  adopt
+1 GB line        long   long   long    large    long     long   ok     ok      ok      large   large  file    file    file    large   keras
+10 million lines ok     ok     first   large    memory   ok     ok     ok      ok      large   large  file    file    file    json    keras
+"""  # noqa: E501 - a table
+HUGE_MEMORY, FLAT_MEMORY = 8 << 30, 400 << 20
+FLAT = {"decode", "score", "explain", "generate", "licence", "config", "verify", "serve", "shrink", "doctor"}
 
 # what a cell means: the message says this, and the exit code is 2; of `ok` it is 0
 OUTCOMES = {
@@ -56,6 +67,7 @@ OUTCOMES = {
     "utf-8": "UTF-8 text.*(convert|--encoding|give a text file)",
     "long": "expected .*at most [0-9]+ symbols, got .*; (cut it into sentences|leave longer ones out)",
     "large": "expected at most [0-9]+ bytes, got more; give another file|expected at most [0-9]+ symbols",
+    "memory": "scoring .* needs about .* of memory, and .* are free; give fewer rows",
     "columns": "expected text in the tab-separated columns 1, 2 .*; give lines of source<TAB>target",
     "toml": "is not valid TOML",
     "json": "expected JSON, a list of symbols or a mapping from symbol to id",
@@ -63,16 +75,17 @@ OUTCOMES = {
 }
 
 
-def parsed():
-    """The cells of the table: (row, column) to a word."""
-    first, *others = TABLE.strip("\n").split("\n")
-    columns, width = first.split(), len("mixed encodings") + 1
+def parsed(table, width):
+    """The cells of a table whose first column has a width: (row, column) to a word."""
+    first, *others = table.strip("\n").split("\n")
+    columns = first.split()
     rows = {line[:width].strip(): line[width:].split() for line in others}
     assert all(len(words) == len(columns) for words in rows.values())
     return {(row, column): word for row, words in rows.items() for column, word in zip(columns, words, strict=True)}
 
 
-CELLS = parsed()
+CELLS = parsed(TABLE, len("mixed encodings") + 1)
+HUGE_CELLS = parsed(HUGE, len("10 million lines") + 1)
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,7 @@ COLUMNS = {
     "verify": Column("verify --model {file}", ""),
     "serve": Column("serve --port 0 --model {file}", ""),
     "shrink": Column("models shrink {file} {new}", ""),
+    "export": Column("export --format onnx {file} -o {new}", ""),
     "doctor": Column("doctor {file}", ".json"),
     "adopt": Column("adopt {file} --data {tiny}.tsv --model {new}", ".keras"),
 }  # fmt: skip
@@ -129,10 +143,12 @@ def place(row, column, path, right):
         return
     with path.open("wb") as file:
         file.write(right if column.among else b"")
-        if row == "long line":
-            for _ in range(LONG // 10**6):
-                file.write(b"a" * 10**6)
+        for _ in range({"long line": LONG, "1 GB line": 10**9}.get(row, 0) // 10**6):
+            file.write(b"a" * 10**6)
+        if row in ("long line", "1 GB line"):
             file.write(b"\tb\n" if column.pairs else b"\n")
+        for _ in range(10**4 if row == "10 million lines" else 0):
+            file.write((b"abcd.\tabcd.\n" if column.pairs else b"abcd.\n") * 10**3)
         for line in LINES.get(row, b"").splitlines():
             file.write(line + b"\t" + line + b"\n" if column.pairs else line + b"\n")
 
@@ -193,8 +209,6 @@ def check(capfd, code, word, verb, file):
 @pytest.mark.parametrize(("row", "name"), CELLS, ids=[f"{column}: {row}" for row, column in CELLS])
 def test_a_file_that_nobody_means(row, name, models, tmp_path, capfd, monkeypatch, no_model_is_built):
     column = COLUMNS[name]
-    if TORTURE and row == "long line" and name in ("evaluate", "sweep", "train", "distill", "data", "doctor"):
-        pytest.skip("reads files whole")
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     file = tmp_path / f"file{column.ending}"
@@ -209,13 +223,54 @@ def test_the_table_has_every_verb():
     assert {column.arguments.split()[0] for column in COLUMNS.values()} == set(VERBS)
 
 
-@pytest.mark.skipif(not TORTURE, reason="10 million lines")
-def test_many_lines_are_read_a_few_at_a_time(models, tmp_path):
-    import resource
+# a training ends where it would build a model
+LAUNCH = """
+import sys
+from seq2seq.__main__ import main
+if sys.argv[1] in ("train", "distill"):
+    from seq2seq.training import trainer
+    trainer.begin = lambda run, prepared: (run, None)
+sys.exit(main(sys.argv[1:]))
+"""
 
-    file, output = tmp_path / "in.txt", tmp_path / "out.txt"
-    file.write_bytes(b"\n" * MANY)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert main(["decode", "--model", str(models["tiny"]), "-i", str(file), "-o", str(output)]) == 0
-    assert output.read_bytes() == file.read_bytes()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+@pytest.mark.campaign("cells of huge files", count=1, sample=1)
+@pytest.mark.parametrize(("row", "name"), HUGE_CELLS if TORTURE else ())
+def test_a_huge_file(campaign, row, name, models, tmp_path):
+    column, word = COLUMNS[name], HUGE_CELLS[row, name]
+    file = tmp_path / f"file{column.ending}"
+    place(row, column, file, models["tiny"].with_suffix(".tsv").read_bytes())
+    arguments = [part.format(file=file, new=tmp_path / "new", **models) for part in column.arguments.split()]
+    err = tmp_path / "err"
+    lines = 0
+    with err.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            cwd=tmp_path,
+            env={**os.environ, "SEQ2SEQ_CACHE": str(tmp_path / "cache")},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (HUGE_MEMORY, HUGE_MEMORY)),
+        )
+        for lines, _ in enumerate(process.stdout, 1):
+            if word == "first" and lines == 1000:
+                break
+        process.stdout.close()
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = code = os.waitstatus_to_exitcode(status)
+    campaign.measured(used.ru_maxrss * 1024)
+    file.unlink(missing_ok=True)
+    said = err.read_text()
+    assert "Traceback" not in said
+    if word in ("ok", "first"):
+        assert code == (0 if word == "ok" else 128 + signal.SIGPIPE), said
+        assert name not in ("decode", "score") or lines == 10**7
+    else:
+        assert (code, lines) == (2, 0), said
+        last = said.splitlines()[-1]
+        assert last.startswith(f"seq2seq {arguments[0]}: error: ")
+        assert re.search(OUTCOMES[word], last), last
+        assert len(last) < 1000
+    assert name not in FLAT or used.ru_maxrss * 1024 < FLAT_MEMORY
+    campaign.found("refused" if code == 2 else "read")
+    campaign.did()

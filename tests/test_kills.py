@@ -1,23 +1,22 @@
 """A training that is killed at any moment continues, by the same command, to the model of the uninterrupted run.
 
-The suite kills a few trainings at moments that are drawn with a seed. With SEQ2SEQ_TORTURE=1 (`make torture`) each kind
-of model is killed before and after each fsync and each rename, and `KILLS` times at moments drawn uniformly from a run.
+The suite kills a few trainings at moments that are drawn with a seed. With `make torture` each kind of model is killed
+before and after each fsync and each rename, and all kinds together 200 times at moments drawn uniformly from a run.
 """
 
 import hashlib
+import itertools
 import math
-import os
 import random
 
 import pytest
+from campaigns import TORTURE
 
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import CONFIG
 from tests.killing import Killer
 from tests.tiny_language import SENTENCES
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
-KILLS = 200
 SAME = (".safetensors", "canary.json", "metrics.json", "vocabulary.json", "dictionary.tsv", "samples.txt")
 SMALL = ["--hidden-size", 4, "--embedding-size", 3, "--epochs", 2, "--warmup-steps", 2, "--dropout", 0.3]
 PAIRS = [*SMALL, "--batch-size", 16, "--average", 0.9]
@@ -60,7 +59,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uninterrupted(killer, place):
-    """Trains a model of a kind once, without a kill; gives its folder, its moments, and its seconds."""
+    """Trains a model of a kind once, without a kill; gives its folder, and how it ended."""
     made = {}
 
     def train(kind, **options):
@@ -69,9 +68,9 @@ def uninterrupted(killer, place):
             if kind == "distill":
                 train("GRU")
             folder = place / f"model {len(made)} {kind}"
-            code, moments, seconds, said = killer.run(*command(kind, folder, place), folder=folder, **options)
-            assert code == 0, said
-            made[key] = folder, moments, seconds
+            ended = killer.run(*command(kind, folder, place), folder=folder, **options)
+            assert ended.code == 0, ended.said
+            made[key] = folder, ended
             if kind == "GRU":
                 (place / "TEACHER").unlink(missing_ok=True)
                 (place / "TEACHER").symlink_to(folder)
@@ -101,51 +100,62 @@ def check_whole(folder):
         load_bundle(path.parent)
 
 
-def killed_at(killer, kind, folder, place, moments, **options):
-    """Kills a training at each of some moments, each time in the process that continues; returns how often."""
-    moments, kills = set(moments), 0
+def interruptions(campaign, killer, kind, folder, place, next_kill, **options):
+    """Trains into a folder until a training ends, each time killed as `next_kill()` says; yields those killed.
+
+    Args:
+        campaign: counts the kills.
+        killer: runs the training.
+        kind: of model.
+        folder: the run's.
+        place: of the data.
+        next_kill: returns the options of `Killer.run` that say when the next training is killed.
+        options: the others.
+
+    """
     while True:
-        code, reached, _, said = killer.run(*command(kind, folder, place), folder=folder, moments=moments, **options)
-        if code == 0:
-            return kills
-        assert code == -9, said
-        kills += 1
-        moments.discard(reached[-1])
+        ended = killer.run(*command(kind, folder, place), folder=folder, **next_kill(), **options)
+        campaign.measured(ended.memory)
+        if ended.code == 0:
+            return
+        assert ended.code == -9, ended.said
         check_whole(folder)
+        yield ended
+        campaign.did()
 
 
-def killed_within(killer, kind, folder, place, seconds, drawn, **options):
-    """Kills a training after times drawn uniformly from its length, until it ends; returns how often."""
-    kills = 0
-    while True:
-        left = drawn.uniform(0, seconds)
-        code, _, _, said = killer.run(*command(kind, folder, place), folder=folder, seconds=left, **options)
-        if code == 0:
-            return kills
-        assert code == -9, said
-        kills += 1
-        check_whole(folder)
-
-
+@pytest.mark.campaign("kills at each write", count=1000, sample=3)
 @pytest.mark.parametrize("kind", KINDS if TORTURE else SAMPLE)
-def test_a_run_that_is_killed_at_a_write_continues_to_the_same_model(killer, place, tmp_path, uninterrupted, kind):
-    whole, moments, _ = uninterrupted(kind)
-    chosen = moments if TORTURE else random.Random(kind).sample(moments, 3)
-    kills = killed_at(killer, kind, tmp_path / "model", place, chosen)
-    assert kills == len(set(chosen))
-    assert contents(tmp_path / "model") == contents(whole)
+def test_a_run_that_is_killed_at_a_write_continues_to_the_same_model(
+    campaign, killer, place, tmp_path, uninterrupted, kind
+):
+    whole, ended = uninterrupted(kind)
+    moments = sorted(set(ended.moments))
+    left = set(random.Random(f"{campaign.seed}/{kind}").sample(moments, min(campaign.count, len(moments))))
+    while left:
+        before, folder = len(left), tmp_path / str(len(left))
+        for ended in interruptions(campaign, killer, kind, folder, place, lambda: {"moments": left}):
+            left.remove(ended.moments[-1])
+        assert contents(folder) == contents(whole)
+        assert len(left) < before, f"a run that is not killed does not reach {sorted(left)}"
+        campaign.found("runs to the same model")
 
 
+@pytest.mark.campaign("kills at any time", count=200, sample=0)
 @pytest.mark.parametrize("kind", KINDS if TORTURE else ())
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_run_that_is_killed_at_any_time_continues_to_the_same_model(
-    killer, place, tmp_path, uninterrupted, kind, compiled
+    campaign, killer, place, tmp_path, uninterrupted, kind, compiled
 ):
     options = {"eager": not compiled, "save_often": not compiled}
-    whole, _, seconds = uninterrupted(kind, **options)
-    drawn, kills, runs = random.Random(kind), 0, 0
-    while kills < math.ceil(KILLS / len(KINDS) / 2):
-        folder = tmp_path / str(runs)
-        kills += killed_within(killer, kind, folder, place, seconds, drawn, **options)
+    whole, ended = uninterrupted(kind, **options)
+    drawn, kills, runs = random.Random(f"{campaign.seed}/{kind}/{compiled}"), 0, itertools.count()
+
+    def next_kill():
+        return {"seconds": drawn.uniform(0, ended.seconds)}
+
+    while kills < math.ceil(campaign.count / len(KINDS) / 2):
+        folder = tmp_path / str(next(runs))
+        kills += sum(1 for _ in interruptions(campaign, killer, kind, folder, place, next_kill, **options))
         assert contents(folder) == contents(whole), f"after {kills} kills"
-        runs += 1
+        campaign.found("runs to the same model")

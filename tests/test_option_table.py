@@ -24,6 +24,7 @@ decode --max-length             least least most  int     int   int    int    in
 decode --beam-size              least least most  int     int   int    int    int
 decode --n-best                 least least most  int     int   int    int    int
 decode --first-line             least least most  int     int   int    int    int
+decode --jobs                   least least most  int     int   int    int    int
 decode --batch-size             least least most  int     int   int    int    int
 decode --max-source-length      least least most  int     int   int    int    int
 decode --temperature            ok    least most  finite  float finite finite most
@@ -50,7 +51,7 @@ serve --max-length              least least most  int     int   int    int    in
 serve --port                    ok    port  port  int     int   int    int    int
 """
 NEEDED = {"distill": ["--teacher", "none"], "adopt": ["none.keras", "--data", "none.tsv", "--model", "none"]}
-WITHOUT = {"verify", "doctor", "data", "models"}  # verbs without numbers
+WITHOUT = {"verify", "doctor", "data", "models", "export"}  # verbs without numbers
 
 CONTRADICTIONS = {
     "decode --beam-size 2 --temperature 1": "--beam-size and --temperature exclude each other",
@@ -72,7 +73,10 @@ CONTRADICTIONS = {
     "data prose --file x": "expected the name of a data set that is downloaded, got 'prose'",
     "doctor": "give a PATH",
     "doctor --explain D99": "expected a code from D01 to D16",
-    "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, got 'torch'",
+    "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'",
+    "export --format onnx a --model b": "--model b: names the model, as a does; -o names the new folder",
+    "export --format keras --quantize int8 a": "--quantize int8: --format keras has no such form; leave it out",
+    "export --format onnx --data x": "--data: is what the loss of --quantize is measured on",
     "serve --api-key=": "--api-key: expected a key, got an empty one",
 }
 

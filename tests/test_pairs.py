@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seq2seq import memory
 from seq2seq.config import DataConfig
 from seq2seq.errors import DataError, OptionError
 from seq2seq.text.pairs import EVERY_ROW, Pair, normalise, read_pairs
@@ -82,6 +83,19 @@ def test_each_kind_of_bad_line_is_counted_and_the_first_are_named(write):
 def test_a_bad_line_under_error_names_file_line_kind_and_way_out(write, line, kind):
     with pytest.raises(DataError, match=rf"pairs\.tsv, line 2: .*columns 1, 2, got {kind}: .*--on-bad-line skip"):
         read(write(b"a\tb\n" + line + b"\n"), on_bad_line="error")
+
+
+@pytest.mark.parametrize(
+    ("free", "what", "way_out"),
+    [(100, "", "give a smaller file"), (1000, ", 50 lines", "give fewer lines")],
+)
+def test_a_file_that_needs_more_memory_than_is_free_is_refused(write, monkeypatch, free, what, way_out):
+    path = write("a\tb\n" * 50)
+    monkeypatch.setattr(memory, "ALWAYS", 0)
+    monkeypatch.setattr(memory, "free_bytes", lambda: free)
+    with pytest.raises(OptionError) as error:
+        read(path)
+    assert str(error.value) == f"{path}{what}: needs about 0.0 GB of memory, and 0.0 GB are free; {way_out}"
 
 
 def test_a_clean_file_has_no_warning(write):

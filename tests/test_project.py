@@ -109,6 +109,25 @@ def test_what_a_contributor_is_told_to_run_exists():
         assert (ROOT / path).exists(), path
 
 
+def test_the_security_section_names_options_and_files_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Security\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)[1]
+    parsers = [ROOT / "seq2seq" / name for name in ("serve.py", "cli/shell.py", "serving/limits.py")]
+    known = "".join(path.read_text(encoding="utf-8") for path in parsers)
+    for option in re.findall(r"`--([\w-]+)`", section):
+        name = option.replace("-", "_")
+        assert f'"--{option}"' in known or f"{name}: " in known, option
+    limits = (ROOT / "seq2seq" / "serving" / "limits.py").read_text(encoding="utf-8")
+    for name in re.findall(r"^    (\w+): \w.*= option\(", limits, re.MULTILINE):
+        assert f"`--{name.replace('_', '-')}`" in section, name
+    # what no pickle means: no module of the package imports it, and NumPy may not use it
+    for path in (ROOT / "seq2seq").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(import|from) (pickle|cPickle|dill|joblib|marshal|shelve)\b", source, re.MULTILINE)
+        for call in re.findall(r"np\.load\([^)]*\)", source):
+            assert "allow_pickle=False" in call, path
+
+
 @pytest.mark.parametrize(
     ("target", "given", "expected"),
     [

@@ -2,8 +2,8 @@
 
 import http.client
 import json
-import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from campaigns import TORTURE, memory_of
 from conftest import ROWS, random_bundle
 from running import make_app, running
 from tiny_language import make_model
@@ -20,9 +21,8 @@ from tiny_language import make_model
 from seq2seq.config import DataConfig, ModelConfig
 from seq2seq.serving.limits import Limits
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
-BODIES = 10_000 if TORTURE else 300
-REQUESTS, MOST_GROWTH = (100_000 if TORTURE else 400), 16 << 20  # bytes
+MOST_GROWTH = 16 << 20  # bytes
+CLIENTS = 8
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,17 @@ checks.positive_data_acceptance.enabled = false
 """
 
 
-def test_every_answer_is_one_that_the_description_has(tmp_path, address):
+@pytest.mark.campaign("requests made of the service's description", count=100, sample=4)
+def test_every_answer_is_one_that_the_description_has(campaign, tmp_path, address):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     phases = "coverage,fuzzing,stateful" if TORTURE else "coverage,fuzzing"
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--phases", phases]
-    command += ["--seed", "1", "--max-examples", "100" if TORTURE else "4", "--generation-database", "none"]
+    command += ["--seed", str(campaign.seed), "--max-examples", str(campaign.count), "--generation-database", "none"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stdout.partition("FAILURES")[2] or result.stdout + result.stderr
     assert "13 selected / 13 total" in result.stdout
+    (made,) = re.findall(r"^ *(\d+) generated", result.stdout, re.MULTILINE)
+    campaign.did(int(made))
 
 
 class Fuzz:
@@ -109,10 +112,12 @@ TYPES = ("application/json", "application/x-www-form-urlencoded", "multipart/for
          "application/json; charset=utf-16", "", "application/json;;;", "multipart/form-data")  # fmt: skip
 
 
-def test_no_body_makes_the_service_fail(address, capfd):
-    fuzz, seen = Fuzz(1), set()
+@pytest.mark.campaign("bodies that are nearly right", count=10_000, sample=300)
+def test_no_body_makes_the_service_fail(campaign, address, capfd):
+    seen = set()
     with httpx.Client(base_url=address, timeout=60) as client:
-        for number in range(BODIES):
+        for number in campaign.examples():
+            fuzz = Fuzz(f"{campaign.seed}/{number}")
             path = fuzz.random.choice([*RIGHT])
             content = json.dumps(fuzz.body(RIGHT[path])).encode()
             kind = TYPES[0]
@@ -123,6 +128,7 @@ def test_no_body_makes_the_service_fail(address, capfd):
             answer = client.post(path, content=content, headers={"Content-Type": kind})
             assert answer.status_code in (200, 400, 404, 413), (number, path, content, answer.text)
             seen.add((path, answer.status_code))
+            campaign.found(str(answer.status_code))
             if answer.status_code != 200:
                 error = answer.json()["error"]
                 assert error["message"] if path.startswith("/v1") else error
@@ -132,21 +138,15 @@ def test_no_body_makes_the_service_fail(address, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_no_bytes_on_the_wire_end_the_service(address, seed):
-    fuzz = Fuzz(seed)
+@pytest.mark.campaign("requests whose bytes are changed", count=600, sample=60)
+def test_no_bytes_on_the_wire_end_the_service(campaign, address):
     host, port = httpx.URL(address).host, httpx.URL(address).port
-    for _ in range(200 if TORTURE else 20):
+    for number in campaign.examples():
+        fuzz = Fuzz(f"{campaign.seed}/{number}")
         head = f"POST /translate HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n\r\n".encode()
         with socket.create_connection((host, port)) as connection:
             connection.sendall(fuzz.broken(head))
     assert httpx.get(f"{address}/health").status_code == 200
-
-
-def resident(process):
-    """The bytes of memory that a process holds."""
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 def send_many(port, seed, count):
@@ -174,19 +174,27 @@ def send_many(port, seed, count):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from Linux's /proc")
-def test_memory_does_not_grow_with_the_number_of_requests(tiny_bundle):
+@pytest.mark.campaign("requests to one service", count=100_000, sample=400)
+def test_memory_does_not_grow_with_the_number_of_requests(campaign, tiny_bundle):
     command = [sys.executable, "-m", "seq2seq.serve", "--model", str(tiny_bundle()), "--port", "0", "--rate", "1e9"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ThreadPoolExecutor(8) as pool:
+    slices = range(0, campaign.count, max(campaign.count // 50, CLIENTS))
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ThreadPoolExecutor(CLIENTS) as pool:
         try:
             port = int(process.stderr.readline().rsplit(":", 1)[1])
 
             def send(first, count):
-                return sum(pool.map(lambda seed: send_many(port, seed, count // 8), range(first, first + 8)), Counter())
+                seeds = [f"{campaign.seed}/{first}/{client}" for client in range(CLIENTS)]
+                return sum(pool.map(lambda seed: send_many(port, seed, count // CLIENTS), seeds), Counter())
 
-            send(0, REQUESTS // 4)  # fills what is filled once
-            before = resident(process)
-            seen = send(8, REQUESTS)
-            assert resident(process) - before < MOST_GROWTH
+            send("before", campaign.count // 4)  # fills what is filled once
+            before = memory_of(process.pid, "VmRSS")
+            for first in slices:
+                seen = send(first, slices.step)
+                for status, count in seen.items():
+                    campaign.found(str(status), count)
+                campaign.did(seen.total())
+                assert memory_of(process.pid, "VmRSS") - before < MOST_GROWTH, f"after {first} requests"
+            campaign.measured(memory_of(process.pid))
         finally:
             process.terminate()
-    assert set(seen) == {200, 400, 404} and seen.total() == REQUESTS
+    assert set(campaign.row["outcomes"]) == {"200", "400", "404"}

@@ -14,7 +14,7 @@ import pytest
 from seq2seq import train, verify
 from seq2seq.bundle.folder import load_bundle, save_bundle
 from seq2seq.bundle.record import CONFIG, read_record
-from seq2seq.cli.shell import WAYS_OUT
+from seq2seq.cli.shell import WAYS_OUT, run_verb
 from seq2seq.errors import BundleError, Seq2SeqError
 from seq2seq.files.reading import read_json
 from seq2seq.files.writing import write_atomically
@@ -227,6 +227,23 @@ def test_an_error_of_the_system_has_a_way_out(monkeypatch, capsys):
     for number, way_out in {**WAYS_OUT, errno.ELOOP: "SEQ2SEQ_DEBUG=1 shows where in the program it occurred"}.items():
         assert verify.main(["--model", "."]) == 2
         assert capsys.readouterr().err == f"seq2seq verify: error: some/file: {os.strerror(number)}; {way_out}\n"
+
+
+# memory
+
+
+def test_a_command_that_gets_no_memory_says_so_in_one_line(capsys, monkeypatch):
+    def run(argv):
+        raise MemoryError
+
+    assert run_verb("train", run, []) == 2
+    assert capsys.readouterr().err == (
+        "seq2seq train: error: needs more memory than is free; give a smaller file, "
+        "or smaller --batch-size or lengths\n"
+    )
+    monkeypatch.setenv("SEQ2SEQ_DEBUG", "1")
+    assert run_verb("train", run, []) == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 # Ctrl-C

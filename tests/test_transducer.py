@@ -197,8 +197,8 @@ def test_tags_decide_and_an_unknown_one_counts_as_none(tagged):
 
 
 def test_a_character_that_was_never_seen_is_copied(transducer, monkeypatch):
-    monkeypatch.setattr(transducer.writer.runtime, "output_bias", transducer.writer.runtime.output_bias.copy())
-    transducer.writer.runtime.output_bias[[COPY, END]] += 50
+    monkeypatch.setattr(transducer.writer.runtime, "output_biases", transducer.writer.runtime.output_biases.copy())
+    transducer.writer.runtime.output_biases[:, [COPY, END]] += 50
     assert transducer.translate(["ab7d€"]) == ["ab7d€"]
     assert transducer.translate(["ÁB"]) == ["ÁB"]  # read as known letters, written as they are
     (scored,) = transducer.score([Pair("ab7d€", "ab7d€")])

@@ -112,7 +112,7 @@ def test_what_is_no_model_is_one_line(tmp_path, capsys):
 def test_an_unknown_runtime_is_refused_before_anything_is_checked(folder, capsys):
     code, lines, said = run(capsys, folder, "--runtime", "torch")
     assert (code, lines) == (2, [])
-    assert "--runtime: expected one of auto, numpy, keras, got 'torch'" in said
+    assert "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'" in said
 
 
 def test_a_canary_holds_inputs_far_from_a_tie_with_what_they_gave(folder):

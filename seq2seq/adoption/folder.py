@@ -1,8 +1,8 @@
 """Writes an adopted model's folder under another name, compares it with the original, and renames it."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from seq2seq.api import load
 from seq2seq.bundle.folder import Bundle, load_bundle, save_bundle
 from seq2seq.bundle.record import describe_left, kind_in, left_beside
 from seq2seq.errors import AdoptionError, BundleError
-from seq2seq.files.folders import fresh_folder, replace_folder
+from seq2seq.files.folders import complete_folder, replace_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -69,8 +69,7 @@ def write(
 
     """
     home = folder.resolve()  # a link to a folder stays a link
-    beside = fresh_folder(home)
-    try:
+    with complete_folder(home, partial(replace_folder, remove=remove_model_and_run)) as beside:
         bundle = replace(parts, path=beside, record={**parts.record, "versions": versions()})
         if bundle.source_vocabulary is None:
             canary = choose_text_canary(LanguageModel(bundle))
@@ -87,10 +86,6 @@ def write(
                     f"{largest:.2g} nats, more than {TOLERANCE:.0e}; adopt does not know a part of the model, and "
                     "nothing was written"
                 )
-        replace_folder(beside, home, remove=remove_model_and_run)
-    finally:
-        if beside.exists():  # holds only what was written above
-            shutil.rmtree(beside)
     left = left_beside(home)
     if left:
         report(f"{folder}: {describe_left(left)}")

@@ -5,11 +5,13 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seq2seq.bundle.exported import is_export, read_export
 from seq2seq.bundle.parts import check_source_form, read_edits, read_text, read_vocabulary
 from seq2seq.bundle.record import (
     CANARY,
@@ -68,7 +70,16 @@ class Bundle:
     dictionary: str = ""  # for a translator: the training part's sources, each with its most frequent target
     edits: EditDistance | None = None  # for a transducer: what aligns sources with targets
     licence: str = ""  # text that goes with the model wherever it goes
+    graphs: Mapping[str, bytes] = field(default_factory=dict)  # of an export, in place of weights: ONNX files by name
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
+
+
+def check_weights(bundle: Bundle) -> None:
+    """Raises BundleError for an export, where weights are needed."""
+    if bundle.graphs:
+        raise BundleError(
+            f"{bundle.path}: is an export, which has graphs in place of weights; name the model folder it was made of"
+        )
 
 
 def save_bundle(
@@ -134,13 +145,15 @@ def trained_parts(bundle: Bundle, history: Sequence[Mapping[str, float]]) -> dic
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """Reads a finished model folder, and checks all of it before anything of the model's size is made.
+    """Reads a finished model folder, and checks all of it before anything of the model's size is made; or an export.
 
     Raises:
         BundleError: the folder is missing, unfinished, damaged, in another format, or mixes parts of two models.
 
     """
     path = Path(path)
+    if is_export(path):
+        return Bundle(**read_export(path))
     record = read_record(path)
     for name, expected in record["sha256"].items():
         check_part(path, name, expected)
@@ -218,10 +231,12 @@ def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
     """Makes one model, with the folder `path`, of several.
 
     Raises:
-        BundleError: a member does not read and write the symbols of the first one.
+        BundleError: a member does not read and write the symbols of the first one, or is an export.
 
     """
     first = members[0]
+    for member in members:
+        check_weights(member)
     expected = symbols_of(first)
     for member in members[1:]:
         other = next((what for what, value in symbols_of(member).items() if value != expected.get(what)), None)
@@ -243,7 +258,7 @@ def ensemble_of(path: Path, members: tuple[Bundle, ...]) -> Bundle:
 
 def symbols_of(bundle: Bundle) -> dict[str, Any]:
     """Returns by name what the members of an ensemble have in common: their kind, and what they read and write."""
-    own = {"path", "data", "model", "weights", "record", "excerpt", "dictionary", "licence", "members"}
+    own = {"path", "data", "model", "weights", "graphs", "record", "excerpt", "dictionary", "licence", "members"}
     fields = [field.name for field in dataclasses.fields(bundle) if field.name not in own]
     found = {name.replace("_", " "): getattr(bundle, name) for name in fields}
     found |= {flag_of(name): getattr(bundle.data, name) for name in SYMBOL_OPTIONS}

@@ -10,7 +10,7 @@ from seq2seq.bundle.record import CONFIG, EDITS, LONGEST_LINE
 from seq2seq.bundle.weights import read_tensors
 from seq2seq.files.reading import read_json
 from seq2seq.special import PAD
-from seq2seq.text.edit_distance import EditDistance
+from seq2seq.text.edit_distance import LEAST_LOG_PROB, EditDistance
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged
@@ -61,6 +61,8 @@ def read_edits(path: Path, record: Mapping[str, Any], source_size: int, target_s
     shapes = EditDistance.shapes(source_size, target_size)
     tensors = read_tensors(path / EDITS, shapes, np.dtype(np.float32))
     for name, array in tensors.items():
-        if array.max() > 0:
-            raise damaged(str(path / EDITS), f"{name}: expected log-probabilities, got {array.max()}")
+        wrong = array[(array > 0) | (array < LEAST_LOG_PROB)]
+        if wrong.size:
+            expected = f"expected log-probabilities from {LEAST_LOG_PROB:g} to 0"
+            raise damaged(str(path / EDITS), f"{name}: {expected}, got {wrong[0]}")
     return EditDistance.from_tensors(tensors)

@@ -167,9 +167,9 @@ def check_seal(path: Path, record: Mapping[str, Any]) -> None:
         raise changed(path / CONFIG)
 
 
-def check_part(path: Path, name: str, expected: str) -> None:
+def check_part(path: Path, name: str, expected: str, *, largest: int | None = None) -> None:
     """Raises BundleError where a file of the folder `path` is missing, too large, elsewhere, or has another SHA-256."""
-    check_file(path, name, largest=LARGEST[Path(name).name])
+    check_file(path, name, largest=largest or LARGEST[Path(name).name])
     check_hash(path / name, expected)
 
 

@@ -99,6 +99,11 @@ def run_verb(verb: str, run: Callable[[Sequence[str]], int | None], argv: Sequen
             traceback.print_exc()
         said = system_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
         code, message = USER_ERROR, with_notes(f"error: {said}", error)
+    except MemoryError as error:
+        if os.environ.get("SEQ2SEQ_DEBUG"):
+            traceback.print_exc()
+        said = "needs more memory than is free; give a smaller file, or smaller --batch-size or lengths"
+        code, message = USER_ERROR, with_notes(f"error: {said}", error)
     with contextlib.suppress(OSError):  # stderr may lead nowhere too
         say(f"seq2seq {verb}: {message}")
     return code
@@ -139,16 +144,33 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         help=f"model folder, or a model of the package (default: the newest finished one under {RUNS}/)",
     )  # fmt: skip
     parser.add_argument(
-        "--runtime", metavar="auto|numpy|keras", default="auto", help="what runs the model; default: auto"
+        "--runtime",
+        metavar="auto|numpy|keras|onnx",
+        default="auto",
+        help="what runs the model; default: auto, which is NumPy, and onnxruntime for an export",
     )
 
 
-def add_line_options(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """Adds the options of verbs that write a line for each line: --input, --output, --format and --resume."""
-    parser.add_argument("-i", "--input", metavar="FILE", help=f"lines to {purpose} (default: standard input)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted --output")
+def add_line_options(parser: argparse.ArgumentParser, purpose: str, *, corpus: bool = False) -> None:
+    """Adds the options of verbs that write a line for each line: --input, --output, --format and --resume.
+
+    Args:
+        parser: gets them.
+        purpose: what happens to the lines, for --help.
+        corpus: there may be several inputs, whose results go into a folder.
+
+    """
+    inputs, outputs, form = f"lines to {purpose} (default: standard input)", "where results go", "default: text"
+    if corpus:
+        inputs += "; several, or a pattern in quotes, with --output FOLDER/"
+        outputs += ": a file, or FOLDER/ for files of the inputs' names"
+        form += ", in a folder that of each part"
+    parser.add_argument("-i", "--input", metavar="FILE", action="append" if corpus else "store", help=inputs)
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"{outputs} (default: standard output)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default=None if corpus else "text", help=f"form of the results ({form})"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted --output; a folder always does")
 
 
 def add_foreign_options(parser: argparse.ArgumentParser) -> None:

@@ -79,7 +79,8 @@ def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
         here = slice(None) if len(event.sources) == count else event.sources  # a slice is faster
         tokens[steps, here] = event.tokens
         log_probs[steps, here] = event.log_probs
-        parents[steps, here] = event.parents
+        if width > 1:
+            parents[steps, here] = event.parents
         scores[here] = event.scores
         steps += 1
     return _Trace(tokens[:steps], log_probs[:steps], parents[:steps], scores)
@@ -88,14 +89,16 @@ def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
 def _blank(steps: int, count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns tokens, log_probs and parents of steps that add no token and keep all slots."""
     shape = (steps, count, width)
-    return np.full(shape, PAD), np.zeros(shape), np.broadcast_to(np.arange(width), shape).copy()
+    parents = np.zeros(shape, np.int64)
+    parents += np.arange(width)
+    return np.full(shape, PAD), np.zeros(shape), parents
 
 
 def _follow_parents(trace: _Trace) -> _Trace:
     """Reorders every step so that slot k holds the history of the hypothesis that is in slot k at the end."""
-    slots = np.broadcast_to(np.arange(trace.scores.shape[1]), trace.scores.shape)
-    if slots.shape[1] == 1:
+    if trace.scores.shape[1] == 1:
         return trace
+    slots = np.broadcast_to(np.arange(trace.scores.shape[1]), trace.scores.shape)
     for step in reversed(range(len(trace.tokens))):
         for values in (trace.tokens, trace.log_probs):
             values[step] = np.take_along_axis(values[step], slots, axis=1)

@@ -48,16 +48,17 @@ class Limits(NamedTuple):
             OptionError: a length is out of range, or a prefix is too long or has PAD, START or END.
 
         """
-        prefix = [()] * count if prefix is None else prefix
-        if len(prefix) != count:
+        prefix_ids = np.full((count, 1), PAD)
+        prefix_lengths = np.zeros(count, np.int64)
+        if prefix is not None and len(prefix) != count:
             raise OptionError(f"prefix: expected one for each of {count} sources, got {len(prefix)}")
-        max_lengths = np.broadcast_to(np.asarray(max_length, dtype=np.int64), (count,))
+        max_lengths = np.full(count, max_length, np.int64)
         shortest = int(max_lengths.min(initial=2**62))
         if shortest < 1:
             raise OptionError(f"--max-length: expected a whole number from 1 up, got {shortest!r}")
         if not 0 <= min_length <= shortest:
             raise OptionError(f"--min-length: expected 0 to --max-length ({shortest}), got {min_length!r}")
-        for row, ids in enumerate(prefix):
+        for row, ids in enumerate(prefix or ()):
             if len(ids) > max_lengths[row]:
                 raise OptionError(
                     f"--prefix: expected at most --max-length ({max_lengths[row]}) symbols, "
@@ -67,10 +68,11 @@ class Limits(NamedTuple):
                 raise OptionError(
                     f"--prefix: expected symbols, got PAD, START or END in {list(ids)!r} for source {row}"
                 )
-        prefix_lengths = np.array([len(ids) for ids in prefix], dtype=np.int64)
-        prefix_ids = np.full((count, prefix_lengths.max(initial=0) + 1), PAD)
-        for row, ids in enumerate(prefix):
-            prefix_ids[row, : len(ids)] = ids
+        if prefix is not None:
+            prefix_lengths = np.array([len(ids) for ids in prefix], dtype=np.int64)
+            prefix_ids = np.full((count, prefix_lengths.max(initial=0) + 1), PAD)
+            for row, ids in enumerate(prefix):
+                prefix_ids[row, : len(ids)] = ids
         return cls(
             max_lengths=max_lengths,
             min_length=min_length,

@@ -6,7 +6,6 @@ batch, whatever their prefixes are, and the cost of a step does not depend on th
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +23,9 @@ assert max(PAD, UNK, START) < END
 
 # finished sources leave the batch only when at most this share is unfinished, since the others are then copied
 UNFINISHED_SHARE = 0.75
+
+# nats, and a sum of exp: between them exp neither overflows nor loses digits, so that logits need not be shifted
+LARGEST, SMALLEST = np.array(650.0), np.array(1e-290)
 
 NONE = np.zeros((1, 1), bool)  # False for all sources, in place of bool (b, 1)
 
@@ -137,34 +139,29 @@ def _steps(
     sources = np.arange(len(lines))
     slots = _Slots(*(np.zeros((len(lines), 1), kind) for kind in (np.float64, np.int64, bool)))
     own = sources[:, None]  # the row of each slot
+    still = np.zeros_like(own)  # the parents where every slot continues itself
     some_ended = False
     uniforms = strategy.draws(lines)
     for step in range(limits.step_counts.max(initial=0)):
         if step > 0 or logits is None:
             logits, state = model.step(fed, state)
         logits = np.asarray(logits)  # (b * J, V)
-        drawn = uniforms.at(step) if uniforms else None
+        first_id, drawn = limits.first_id(step), uniforms.at(step) if uniforms else None
         normalizers, finite = _log_sum_exp(logits)
-        candidates = Candidates(
-            logits=limits.allowed(logits.reshape(*own.shape, -1), step, sources)[..., limits.first_id(step) :],
-            first_id=limits.first_id(step),
-            normalizers=normalizers.reshape(own.shape),
-            scores=slots.scores,
-            lengths=slots.lengths,
-            ended=slots.ended,
-            uniforms=drawn,
-        )
+        allowed = limits.allowed(logits.reshape(*own.shape, -1), step, sources)[..., first_id:]
+        candidates = Candidates(allowed, first_id, normalizers.reshape(own.shape), *slots, drawn)
         if not finite:
             _check_finite(candidates, step, lines[sources])
         choice = _choose(candidates, own, strategy, limits, step, sources)
-        rows = choice.rows
-        log_probs = logits[rows, choice.tokens] - normalizers[rows]
-        previous = slots if rows is own else _Slots(*(values.ravel()[rows] for values in slots))
-        tokens, log_probs, slots = _extend(previous, choice, log_probs, some_ended)
-        some_ended = bool(np.logical_or.reduce(slots.ended, axis=None))
+        rows, previous, divisors, parents = choice.rows, slots, candidates.normalizers, still
+        if rows is not own:
+            previous = _Slots(*(values.ravel()[rows] for values in slots))
+            divisors, parents = normalizers[rows], rows - own[:, :1]
+        tokens, log_probs, slots = _extend(previous, choice, logits[rows, choice.tokens] - divisors, some_ended)
+        some_ended = bool(np.count_nonzero(slots.ended))
         if some_ended:
             _check_continued(slots, step, lines[sources])
-        event = StepEvent(step, sources, rows - own[:, :1], tokens, log_probs, slots.scores)
+        event = StepEvent(step, sources, parents, tokens, log_probs, slots.scores)
         if observer is not None:
             observer(event, candidates, limits.free(step, sources))
         yield event
@@ -174,6 +171,7 @@ def _steps(
             if not np.array_equal(rows, own):
                 state = select_rows(state, rows.ravel())
             own = np.arange(rows.size).reshape(rows.shape)
+            still = own - own[:, :1]
         if not some_ended and step + 1 < limits.first_stop:
             continue
         done = slots.ended.all(axis=1) | limits.last(step, sources)
@@ -187,7 +185,7 @@ def _steps(
             fed = fed.reshape(-1, width)[kept].ravel()
             slots = _Slots(*(values[kept] for values in slots))
             sources = sources[kept]
-            own = np.arange(slots.scores.size).reshape(slots.scores.shape)
+            own, still = np.arange(slots.scores.size).reshape(slots.scores.shape), still[: len(kept)]
             if uniforms:
                 uniforms.keep(kept)
         some_ended = bool(slots.ended.any())
@@ -205,7 +203,7 @@ def _choose(
     if not limits.decide(step):
         parents, tokens = strategy.choose(candidates)
         rows = _rows(own, parents, tokens)
-        return _Choice(rows, tokens, forced=NONE, cut=NONE, plain=rows is own)
+        return _Choice(rows, tokens, NONE, NONE, rows is own)
     forced, closing = limits.forced(step, sources)[:, None], limits.closing(step, sources)[:, None]
     prefix_ids = limits.prefix_ids_at(step, sources)[:, None]
     if forced.all():
@@ -242,8 +240,10 @@ def _extend(
     """
     tokens = choice.tokens
     if choice.plain and not some_ended:
-        scores = previous.scores + log_probs
-        return tokens, log_probs, _Slots(scores, previous.lengths + 1, (tokens == END) | (scores == -np.inf))
+        scores, ended = previous.scores + log_probs, tokens == END
+        if not math.isfinite(_total(scores)):
+            ended |= scores == -np.inf
+        return tokens, log_probs, _Slots(scores, previous.lengths + 1, ended)
     empty = tokens == PAD
     frozen = previous.ended | choice.cut | empty
     counted = ~(frozen | choice.forced)
@@ -260,11 +260,22 @@ def _log_sum_exp(logits: np.ndarray) -> tuple[np.ndarray, bool]:
 
     They are not if a row has NaN or infinity, or only minus infinity.
     """
-    maxima = np.maximum.reduce(logits, axis=-1, keepdims=True)
-    finite = math.isfinite(np.add.reduce(maxima, axis=None, dtype=np.float64))
-    with contextlib.nullcontext() if finite else np.errstate(invalid="ignore"):  # infinity minus infinity
+    values = logits.astype(np.float64)
+    np.exp(np.minimum(values, LARGEST, out=values), out=values)
+    normalizers = np.log(np.maximum(np.add.reduce(values, axis=-1), SMALLEST))
+    size = abs(normalizers.item()) if normalizers.size == 1 else np.maximum.reduce(np.abs(normalizers), initial=0.0)
+    if size < LARGEST:  # not for NaN
+        return normalizers, True
+    maxima = logits.max(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
         shifted = np.subtract(logits, maxima, dtype=np.float64)
-        return np.log(np.add.reduce(np.exp(shifted, out=shifted), axis=-1)) + maxima[:, 0], finite
+        exact = np.log(np.exp(shifted).sum(axis=-1)) + maxima[:, 0]
+    return exact, math.isfinite(maxima.sum(dtype=np.float64))
+
+
+def _total(values: np.ndarray) -> float:
+    """Sums float64 (b, J); a single number is taken as it is, which is much faster."""
+    return float(values.item() if values.size == 1 else np.add.reduce(values, axis=None))
 
 
 def _check_finite(candidates: Candidates, step: int, lines: np.ndarray) -> None:

@@ -1,11 +1,14 @@
 """Folders that are complete under some name at every moment: made beside their place, then renamed."""
 
+import contextlib
 import itertools
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from seq2seq.files.writing import PARTIAL
+from seq2seq.errors import BundleError
+from seq2seq.files.writing import PARTIAL, written
 
 
 def fresh_name(path: Path) -> Path:
@@ -16,10 +19,48 @@ def fresh_name(path: Path) -> Path:
 
 
 def fresh_folder(path: Path) -> Path:
-    """Creates an empty folder under a free name beside `path`; `replace_folder` renames it later."""
+    """Creates an empty folder under a free name beside `path`; whoever fills it renames it later."""
     temporary = fresh_name(path)
     temporary.mkdir(parents=True)
     return temporary
+
+
+@contextlib.contextmanager
+def complete_folder(path: Path, rename: Callable[[Path, Path], None] = os.replace) -> Iterator[Path]:
+    """Yields an empty folder beside `path` that gets this name at the end of the block, or is removed after an error.
+
+    Args:
+        path: the final name; a link to a folder stays a link.
+        rename: gives the new folder, its first argument, the final name.
+
+    """
+    home = path.resolve()
+    beside = fresh_folder(home)
+    try:
+        yield beside
+        rename(beside, home)
+    finally:
+        if beside.exists():  # holds only what the block wrote
+            shutil.rmtree(beside)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path, what: str, way_out: str) -> Iterator[Path]:
+    """Yields an empty folder as `complete_folder` does, for a place where nothing is yet.
+
+    Args:
+        path: does not exist, or is an empty folder.
+        what: is written there, in words.
+        way_out: what to do where the place cannot be used, such as "give another name".
+
+    Raises:
+        BundleError: the place holds something, or the system refuses to write.
+
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BundleError(f"{path}: expected a new folder for {what}, got one that exists; {way_out}")
+    with written(path.resolve(), f"make room, change the permissions, or {way_out}"), complete_folder(path) as beside:
+        yield beside
 
 
 def replace_folder(temporary: Path, path: Path, *, remove: Callable[[Path], None]) -> None:

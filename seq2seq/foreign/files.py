@@ -14,6 +14,7 @@ from seq2seq.errors import DataError
 from seq2seq.text.lines import check_ordinary
 
 MODELS = (".keras", ".h5", ".hdf5")
+VOCABULARY_BYTES = 64 << 20  # of a file of symbols, at most
 SAVED_MODEL = (
     "is a TensorFlow SavedModel, which holds the model's program, not its layers; where tf_keras is installed (pip "
     "install tf_keras), load it and save it as a file: tf_keras.models.load_model({name!r}).save('model.h5')"
@@ -126,11 +127,15 @@ def read_vocabulary_file(path: Path) -> Any:
     """Reads a JSON vocabulary.
 
     Raises:
-        DataError: the file is not JSON.
+        DataError: the file is not JSON, or has more than VOCABULARY_BYTES.
 
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(VOCABULARY_BYTES + 1)
+        if len(content) > VOCABULARY_BYTES:
+            raise DataError(f"{path}: expected at most {VOCABULARY_BYTES} bytes, got more; give another file")
+        return json.loads(content.decode())
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (ValueError, RecursionError) as error:  # bytes that are not UTF-8 are a ValueError

@@ -18,7 +18,7 @@ from typing import Any
 from seq2seq.bundle.record import CONFIG, LARGEST, MIB, PULLED, public_record, read_record, sealed
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.extras import installing
-from seq2seq.files.folders import fresh_folder
+from seq2seq.files.folders import new_folder
 from seq2seq.files.reading import sha256_of
 from seq2seq.files.writing import json_text, write_json, written
 from seq2seq.hub.card import CARD, LIBRARY, model_card
@@ -191,21 +191,16 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
 
     """
     check_repository(repository)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(f"{folder}: expected a new folder for the model, got one that exists; name another: DIR")
     hub = open_hub()
-    folder = folder.resolve()
-    way_out = "make room, change the permissions, or name another folder: DIR"
-    with written(folder, way_out):
-        beside = fresh_folder(folder)
-    try:
+    way_out = "name another folder: DIR"
+    with new_folder(folder, "the model", way_out) as beside:
         with hub_errors(repository), tempfile.TemporaryDirectory() as cache:
             commit = hub.model_info(repository, revision=revision).sha  # one state of the repository for all files
 
             def fetch(name: str) -> None:
                 report(f"{repository}: {name}")
                 arrived = fetched(hub, repository, name, commit, cache)
-                with written(folder, way_out):
+                with written(folder.resolve(), f"make room, change the permissions, or {way_out}"):
                     (beside / name).parent.mkdir(exist_ok=True)
                     shutil.copyfile(arrived, beside / name)
                 size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
@@ -215,12 +210,7 @@ def pull(repository: str, folder: Path, *, revision: str | None = None, report: 
             fetch_model(fetch, beside)
         verify_bundle(beside)
         source = {"repository": repository, "revision": commit, "config": sha256_of(beside / CONFIG)}
-        with written(folder, way_out):
-            write_json(beside / PULLED, source)
-            os.replace(beside, folder)
-    finally:
-        if beside.exists():  # holds only what was fetched above
-            shutil.rmtree(beside)
+        write_json(beside / PULLED, source)
 
 
 def fetch_model(fetch: Callable[[str], None], folder: Path, member: str = "") -> None:

@@ -22,14 +22,13 @@ from seq2seq.text.edit_distance import EditDistance
 from seq2seq.text.edits import (
     COPY,
     DELETE,
-    FIRST_SUB,
     action_count,
     advances,
     apply,
     canonical_paths,
     insert,
     substitute,
-    symbol_numbers,
+    writes,
 )
 from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
@@ -65,10 +64,12 @@ class ActionWriter:
         """Returns the outputs of each source, with `line_numbers`, int (B,); for a beam the best first."""
         lengths = np.array([len(source.ids) for source in sources])
         prefixes = [limits.prefix] * len(sources)
-        # refuses what a search for symbols refuses, since this search counts actions
-        Limits.of(
-            len(sources), max_length=limits.max_lengths, min_length=limits.min_length, prefix=prefixes, allow_end=True
-        )
+        if limits.prefix or limits.min_length:
+            # refuses what a search for symbols refuses, since this search counts actions
+            Limits.of(
+                len(sources), max_length=limits.max_lengths, min_length=limits.min_length, prefix=prefixes,
+                allow_end=True,
+            )  # fmt: skip
         model = LimitedActions(self.runtime, self.actions, limits, self.names)
         decoded = decode(
             model,
@@ -88,7 +89,7 @@ class ActionWriter:
         outputs: list[list[Written]] = [[] for _ in sources]
         for one, log_probs in zip(found, scored, strict=True):
             counted = log_probs[len(limits.prefix) :]
-            score = float(np.sum(counted))
+            score = sum(counted)
             rank = score / float(penalties(len(counted), strategy.length_penalty))
             if strategy.ranked and any(one.symbols == other.symbols for other in outputs[one.source]):
                 continue
@@ -132,10 +133,7 @@ class ActionWriter:
 
     def paths(self, sources: Sequence[Reading], targets: Sequence[Reading]) -> list[list[int]]:
         """Returns the canonical path of each pair: action ids with START and END."""
-        source_ids, target_ids = (Ragged([one.ids for one in several]) for several in (sources, targets))
-        keys = symbol_numbers(sources, targets)
-        size = len(self.vocabulary)
-        return canonical_paths(self.edits, source_ids, target_ids, *keys, target_size=size).rows()
+        return canonical_paths(self.edits, sources, targets, target_size=len(self.vocabulary))
 
     def forced(self, sources: Sequence[Reading], paths: Sequence[Sequence[int]]) -> list[list[float]]:
         """Returns the log-probability of each action of given paths after START, in nats."""
@@ -200,17 +198,18 @@ class LimitedActions:
 
     def __init__(self, runtime: ActionRuntime, actions: int, limits: WritingLimits, names: Sequence[str]) -> None:
         self.runtime, self.limits = runtime, limits
-        ids = np.arange(actions)
-        self.writes = (ids == COPY) | (ids >= FIRST_SUB)
-        self.moves = advances(actions)
+        self.writes, self.moves = writes(actions), advances(actions)
         if UNK in limits.prefix:
             raise OptionError(
                 f"--prefix: expected symbols that the model can write, got {names[UNK]} in "
                 f"{[names[token] for token in limits.prefix]!r}; leave out what training never saw, or train with "
                 "--architecture attention"
             )
-        self.prefix, self.joining = (np.array(ids, np.int64) for ids in (limits.prefix, limits.not_after_prefix))
+        self.shortest, self.least = int(limits.max_lengths.min(initial=0)), max(limits.min_length, len(limits.prefix))
         self.ids = {names[token]: token for token in (*limits.prefix, *limits.not_after_prefix)}
+        if not self.ids:
+            return
+        self.prefix, self.joining = (np.array(ids, np.int64) for ids in (limits.prefix, limits.not_after_prefix))
         # the substitution and the insertion that write each symbol
         self.prefix_writers, self.joining_writers = (
             np.stack([substitute(ids), insert(ids, len(names))], 1) for ids in (self.prefix, self.joining)
@@ -227,18 +226,31 @@ class LimitedActions:
         """Takes one action, int32 (N,), for each hypothesis; returns logits float32 (N, A) and the next state."""
         inner, written, position = state.rows
         shared, most, copied = state.shared
-        written = written + self.writes[token_ids]
-        position = position + self.moves[token_ids]
+        written = written + self.writes.take(token_ids)
         logits, after = self.runtime.step(token_ids, State(inner, shared))
         logits = np.asarray(logits)
-        each = np.repeat(np.arange(len(most)), len(token_ids) // max(len(most), 1))
-        over = written > most[each]
-        if over.any():
+        if self.ids:
+            position = position + self.moves.take(token_ids)
+            self.keep_symbols(logits, written, position, copied)
+        if written.max(initial=0) > self.shortest:
+            over = written > most.repeat(len(token_ids) // len(most))
             logits[over] = -np.inf
             logits[over, END] = 0.0
-        early = written < max(self.limits.min_length, len(self.prefix))
-        if early.any():
-            logits[early, END] = -np.inf
+        if self.least:
+            logits[written < self.least, END] = -np.inf
+        return logits, State((after.rows, written, position), (after.shared, most, copied))
+
+    def keep_symbols(self, logits: np.ndarray, written: np.ndarray, position: np.ndarray, copied: np.ndarray) -> None:
+        """Forbids what the prefix forbids.
+
+        Args:
+            logits: float (N, A), changed in place.
+            written: int (N,), symbols that each hypothesis has written.
+            position: int (N,), of each in its source.
+            copied: int (B, S), the target id of each source symbol that the prefix or `joining` has; PAD for others.
+
+        """
+        each = np.arange(len(copied)).repeat(len(written) // max(len(copied), 1))
         inside = np.flatnonzero(written < len(self.prefix))
         if len(inside):
             self.keep_prefix(logits, inside, written[inside], copied[each[inside]], position[inside])
@@ -247,7 +259,6 @@ class LimitedActions:
             logits[np.ix_(just, self.joining_writers.ravel())] = -np.inf
             at = copied[each[just], np.minimum(position[just], copied.shape[1] - 1)]
             logits[just[np.isin(at, self.joining)], COPY] = -np.inf
-        return logits, State((after.rows, written, position), (after.shared, most, copied))
 
     def keep_prefix(
         self, logits: np.ndarray, rows: np.ndarray, written: np.ndarray, copied: np.ndarray, position: np.ndarray

@@ -32,7 +32,7 @@ class LanguageModel:
 
     Args:
         bundle: the model.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        runtime: "numpy" (needs no TensorFlow), "keras", "onnx", or "auto": NumPy, and onnxruntime for an export.
         step_model: an existing runtime to use; None: one is built from the weights.
 
     """

@@ -8,6 +8,8 @@ from seq2seq.config import ModelConfig
 
 Weights = Mapping[str, np.ndarray]
 
+HALF = np.array(0.5, np.float32)  # an array, since a number takes NumPy twice as long
+
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
     """Computes the logistic function without overflow: values float (...); returns float (...)."""
@@ -21,29 +23,22 @@ def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np
     return np.stack([weights[f"{name}.{part}"] for name in layers])
 
 
-class LSTMCell:
-    """One step of an LSTM layer whose input is already projected, or of W layers at once.
+class Cell:
+    """One step of a recurrent layer whose input is already projected, or of W layers at once.
 
-    Gates have their own axis, G = 4, in the order i, f, o, g: products stay small, and each gate is one array.
-    With W layers every array has W as its first axis.
-    Source: as in seq2seq.models.recurrent.
+    Gates have their own axis, G: products stay small, and each gate is one array. With W layers every array has W as
+    its first axis.
     """
 
-    state_count = 2
-    gates = 4
-    slope = 0.5  # of a gate's logits: sigmoid(x) = (tanh(x / 2) + 1) / 2, so one call of tanh computes all four gates
+    state_count: int
+    gates: int
 
-    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
-        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
-        kernel, recurrent_kernel, bias = parts
-        self.input_kernel, self.kernel = self._by_gate(kernel), self._by_gate(recurrent_kernel)
-        self.bias = self._by_gate(bias[..., None, :])
-        self.units = self.kernel.shape[-1]
-
-    def _by_gate(self, values: np.ndarray) -> np.ndarray:
-        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), and multiplies all gates except g by the slope."""
-        enter, forget, candidate, leave = np.split(values, 4, axis=-1)
-        return np.stack([*(self.slope * gate for gate in (enter, forget, leave)), candidate], -3, dtype=np.float32)
+    def __init__(self, input_kernel: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Takes float32 (..., G, M, H), float32 (..., G, H, H) and float32 (..., G, 1, H); with W layers `...` is W."""
+        self.input_kernel, self.kernel, self.bias = input_kernel, kernel, bias
+        self.units = kernel.shape[-1]
+        # one row takes one product for all gates
+        self.row_kernel = np.concatenate(list(kernel), -1) if kernel.ndim == len("GHH") else None
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
         """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
@@ -51,22 +46,53 @@ class LSTMCell:
         projected += self.bias
         return projected
 
+    def recur(self, hidden: np.ndarray) -> np.ndarray:
+        """Returns float32 (..., G, N, H): the gates' share of the state h, float32 (..., N, H)."""
+        if self.row_kernel is not None and len(hidden) == 1:
+            return np.dot(hidden, self.row_kernel).reshape(self.gates, 1, self.units)
+        return hidden[..., None, :, :] @ self.kernel
+
+    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
+        """Takes projected inputs, float32 (..., G, N, H), and states, h first, (..., N, H) each; returns the next."""
+        raise NotImplementedError
+
+
+class LSTMCell(Cell):
+    """One step of an LSTM layer, or of several; the order of the gates is i, f, o, g.
+
+    Source: as in seq2seq.models.recurrent.
+    """
+
+    state_count = 2
+    gates = 4
+    slope = 0.5  # of a gate's logits: sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so one call of tanh computes all four gates
+
+    def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
+        parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
+        kernel, recurrent_kernel, bias = parts
+        super().__init__(*map(self._by_gate, (kernel, recurrent_kernel, bias[..., None, :])))
+
+    def _by_gate(self, values: np.ndarray) -> np.ndarray:
+        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), and multiplies all gates except g by the slope."""
+        enter, forget, candidate, leave = np.split(values, 4, axis=-1)
+        return np.stack([*(self.slope * gate for gate in (enter, forget, leave)), candidate], -3, dtype=np.float32)
+
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
         hidden, cell = states
-        gates = hidden[..., None, :, :] @ self.kernel
+        gates = self.recur(hidden)
         gates += projected
         np.tanh(gates, out=gates)
-        doubled = gates[..., :3, :, :]
-        doubled += 1
-        entering, kept, leaving = (doubled[..., gate, :, :] for gate in range(3))
-        entering *= gates[..., 3, :, :]
+        gates = gates.swapaxes(0, -3)
+        opened = gates[:3]
+        opened *= HALF
+        opened += HALF
+        entering, kept, leaving, candidate = gates
+        entering *= candidate
         cell = kept * cell
         cell += entering
-        cell *= 0.5
         hidden = np.tanh(cell)
         hidden *= leaving
-        hidden *= 0.5
         return [hidden, cell]
 
 
@@ -78,16 +104,16 @@ class HardLSTMCell(LSTMCell):
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
         hidden, cell = states
-        gates = hidden[..., None, :, :] @ self.kernel + projected
-        entering, kept, leaving = np.moveaxis(np.clip(gates[..., :3, :, :] + np.float32(0.5), 0, 1), -3, 0)
-        cell = kept * cell + entering * np.tanh(gates[..., 3, :, :])
+        gates = (self.recur(hidden) + projected).swapaxes(0, -3)
+        entering, kept, leaving = np.clip(gates[:3] + HALF, 0, 1)
+        cell = kept * cell + entering * np.tanh(gates[3])
         return [leaving * np.tanh(cell), cell]
 
 
-class GRUCell:
-    """One step of a GRU layer whose input is already projected, or of several layers, as in LSTMCell; G = 3.
+class GRUCell(Cell):
+    """One step of a GRU layer, or of several; the order of the gates is Keras's: z, r, h.
 
-    The order of the gates is Keras's: z, r, h. The reset gate is applied after the product.
+    The reset gate is applied after the product.
     Source: Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN.
     """
 
@@ -96,25 +122,18 @@ class GRUCell:
 
     def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
         parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
-        self.input_kernel, self.kernel, biases = (np.stack(np.split(part, 3, axis=-1), -3) for part in parts)
-        self.bias, self.recurrent_bias = biases[..., :1, :], biases[..., 1:, :]
-        self.units = self.kernel.shape[-1]
-
-    def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
-        return inputs @ self.input_kernel + self.bias
+        kernel, recurrent_kernel, biases = (np.stack(np.split(part, 3, axis=-1), -3) for part in parts)
+        super().__init__(kernel, recurrent_kernel, biases[..., :1, :])
+        self.recurrent_bias = biases[..., 1:, :]
 
     def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Takes projected inputs, float32 (..., G, N, H), and the state h, (..., N, H); returns the next h."""
         (hidden,) = states
-        recurrent = hidden[..., None, :, :] @ self.kernel + self.recurrent_bias
-        gates = sigmoid(projected[..., :2, :, :] + recurrent[..., :2, :, :])
-        update, reset = gates[..., 0, :, :], gates[..., 1, :, :]
-        candidate = np.tanh(projected[..., 2, :, :] + reset * recurrent[..., 2, :, :])
+        recurrent = (self.recur(hidden) + self.recurrent_bias).swapaxes(0, -3)
+        projected = projected.swapaxes(0, -3)
+        update, reset = sigmoid(projected[:2] + recurrent[:2])
+        candidate = np.tanh(projected[2] + reset * recurrent[2])
         return [update * hidden + (1 - update) * candidate]
-
-
-Cell = LSTMCell | GRUCell
 
 
 def cell_of(config: ModelConfig, weights: Weights, layers: str | Sequence[str]) -> Cell:

@@ -13,11 +13,10 @@ from seq2seq.text.edits import advances
 
 
 class _Source(NamedTuple):
-    """What the steps read of B sources; the projections are those of the memory and the tags, without biases."""
+    """What the steps read of B sources."""
 
     last: np.ndarray  # int (B,): the position of END
-    gates: np.ndarray  # float32 (B, S, G, H)
-    hidden: np.ndarray  # float32 (B, S, H)
+    beside: np.ndarray  # float32 (B, S, G + 1, H): the share of the memory and the tags in the gates and in `combine`
 
 
 class NumpyTransducer:
@@ -33,15 +32,16 @@ class NumpyTransducer:
         # the first layer reads the action, the memory and the tags; the output layer its outputs, the memory, the tags
         kernel = self.cells[0].input_kernel
         zeros = np.zeros((len(table), kernel.shape[-2] - table.shape[1]), np.float32)
-        self.projected_table = self.cells[0].project(np.concatenate([table, zeros], 1))
-        self.beside_gates = kernel[:, table.shape[1] :]
-        self.combine, self.beside_combine = np.split(weights["combine.kernel"], [size])
+        projected = self.cells[0].project(np.concatenate([table, zeros], 1))
+        self.projected_table = np.ascontiguousarray(projected.transpose(1, 0, 2))  # (A, G, H)
+        self.combine, beside_combine = np.split(weights["combine.kernel"], [size])
         self.combine_bias = weights["combine.bias"]
-        self.output_kernel, self.output_bias = weights["logits.kernel"], weights["logits.bias"]
+        self.beside_kernel = np.concatenate([*kernel[:, table.shape[1] :], beside_combine], -1)
+        self.output_kernel = weights["logits.kernel"]
         ids, moves = np.arange(len(table)), advances(len(table))
         self.moves = moves.astype(np.int64)
         forbidden = [(ids == PAD) | (ids == END), (ids == PAD) | moves]  # before the end of the source, and at it
-        self.impossible = np.where(forbidden, -np.inf, 0).astype(np.float32)
+        self.output_biases = np.where(forbidden, -np.inf, weights["logits.bias"]).astype(np.float32)
 
     def start(self, source_ids: np.ndarray, tag_ids: np.ndarray) -> State:
         """Encodes sources.
@@ -56,13 +56,9 @@ class NumpyTransducer:
         if self.tag_table is not None:
             vectors = (self.tag_table[tag_ids] * (tag_ids != PAD)[..., None]).sum(1)
             beside = np.concatenate([beside, np.broadcast_to(vectors[:, None], (count, steps, vectors.shape[1]))], -1)
-        gates = product(beside, np.concatenate(list(self.beside_gates), -1))
-        source = _Source(
-            real.sum(1) - 1,
-            gates.reshape(count, steps, len(self.beside_gates), -1),
-            product(beside, self.beside_combine) + self.combine_bias,
-        )
-        return State([np.zeros(count, np.int64), *states], source)
+        shares = product(beside, self.beside_kernel).reshape(count, steps, -1, len(self.combine_bias))
+        shares[:, :, -1] += self.combine_bias
+        return State([np.zeros(count, np.int64), *states], _Source(real.sum(1) - 1, shares))
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
         """Takes one action for each hypothesis.
@@ -77,19 +73,21 @@ class NumpyTransducer:
         """
         source: _Source = state.shared
         position, *states = state.rows
-        each = np.repeat(np.arange(len(source.last)), len(token_ids) // max(len(source.last), 1))
-        last = source.last[each]
-        position = np.minimum(position + self.moves[token_ids], last)
-        projected = self.projected_table.take(token_ids, axis=1)
-        projected = projected + source.gates[each, position].transpose(1, 0, 2)
+        count = len(source.last)
+        each = np.arange(count).repeat(len(token_ids) // max(count, 1))
+        last = source.last.take(each)
+        position = np.minimum(position + self.moves.take(token_ids), last)
+        beside = source.beside[each, position]
+        inputs = self.projected_table.take(token_ids, axis=0)
+        inputs += beside[:, :-1]
+        projected = inputs.transpose(1, 0, 2)
         after: list[np.ndarray] = []
         for index, cell in enumerate(self.cells):
             if index:
                 projected = cell.project(after[-cell.state_count])
             after.extend(cell(projected, states[index * cell.state_count : (index + 1) * cell.state_count]))
         hidden = after[-self.cells[-1].state_count] @ self.combine
-        hidden += source.hidden[each, position]
+        hidden += beside[:, -1]
         logits = np.tanh(hidden, out=hidden) @ self.output_kernel
-        logits += self.output_bias
-        logits += self.impossible[(position == last).astype(np.int64)]
+        logits += self.output_biases.take((position == last).view(np.int8), axis=0)
         return logits, State([position, *after], source)

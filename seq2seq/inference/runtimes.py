@@ -11,7 +11,7 @@ from seq2seq.inference.window_model import RestartingLanguageModel, TextRuntime
 from seq2seq.inference.writers import SymbolWriter, Writer
 from seq2seq.text.source_layout import SourceForm
 
-RUNTIMES = ("auto", "numpy", "keras")
+RUNTIMES = ("auto", "numpy", "keras", "onnx")
 
 
 def check_runtime(runtime: str) -> None:
@@ -20,15 +20,35 @@ def check_runtime(runtime: str) -> None:
         raise OptionError(f"--runtime: expected one of {', '.join(RUNTIMES)}, got {runtime!r}")
 
 
+def chosen(bundle: Bundle, runtime: str) -> str:
+    """Returns the runtime that a model is run with; NumPy's where the user leaves it open.
+
+    Raises:
+        OptionError: the runtime is unknown, or needs the weights, which an export does not have.
+
+    """
+    check_runtime(runtime)
+    if bundle.graphs and runtime not in ("auto", "onnx"):
+        raise OptionError(
+            f"--runtime {runtime}: {bundle.path} is an export, which has graphs in place of weights; use --runtime "
+            "onnx, or name the model folder it was made of"
+        )
+    return "onnx" if bundle.graphs else "numpy" if runtime == "auto" else runtime
+
+
 def make_runtime(bundle: Bundle, runtime: str) -> AttendingRuntime:
     """Builds the runtime of a translator that writes symbols; raises OptionError for an unknown runtime."""
-    check_runtime(runtime)
+    runtime = chosen(bundle, runtime)
     if bundle.members:
         return EnsembleTranslator([make_runtime(member, runtime) for member in bundle.members])
     if runtime == "keras":
         from seq2seq.inference.keras_runtime import KerasTranslator
 
         return KerasTranslator.from_weights(bundle.model, bundle.weights, **sizes(bundle), where=str(bundle.path))
+    if runtime == "onnx":
+        from seq2seq.inference.onnx_runtime import OnnxTranslator, graphs_in
+
+        return OnnxTranslator(graphs_in(bundle))
     from seq2seq.inference.numpy_runtime import NumpyTranslator
 
     return NumpyTranslator(bundle.model, bundle.weights)
@@ -36,13 +56,17 @@ def make_runtime(bundle: Bundle, runtime: str) -> AttendingRuntime:
 
 def make_action_runtime(bundle: Bundle, runtime: str) -> ActionRuntime:
     """Builds the runtime of a transducer; raises OptionError for an unknown runtime."""
-    check_runtime(runtime)
+    runtime = chosen(bundle, runtime)
     if bundle.members:
         return EnsembleTransducer([make_action_runtime(member, runtime) for member in bundle.members])
     if runtime == "keras":
         from seq2seq.inference.keras_transducer import KerasTransducer
 
         return KerasTransducer.from_weights(bundle.model, bundle.weights, **sizes(bundle), where=str(bundle.path))
+    if runtime == "onnx":
+        from seq2seq.inference.onnx_runtime import OnnxTransducer, graphs_in
+
+        return OnnxTransducer(graphs_in(bundle))
     from seq2seq.inference.numpy_transducer import NumpyTransducer
 
     return NumpyTransducer(bundle.model, bundle.weights)
@@ -59,7 +83,7 @@ def make_writer(bundle: Bundle, runtime: str, step_model: Any = None) -> Writer:
 
     Args:
         bundle: the model.
-        runtime: "numpy", "keras" or "auto".
+        runtime: one of RUNTIMES.
         step_model: an AttendingRuntime or ActionRuntime to use; None: one is built from the weights.
 
     Raises:
@@ -74,7 +98,7 @@ def make_writer(bundle: Bundle, runtime: str, step_model: Any = None) -> Writer:
 
 def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
     """Builds the runtime of a language model; raises OptionError for an unknown runtime."""
-    check_runtime(runtime)
+    runtime = chosen(bundle, runtime)
     if bundle.members:
         return EnsembleLanguageModel([make_text_runtime(member, runtime) for member in bundle.members])
     model: TextRuntime
@@ -85,6 +109,10 @@ def make_text_runtime(bundle: Bundle, runtime: str) -> TextRuntime:
         model = KerasLanguageModel.from_weights(
             bundle.model, bundle.weights, vocabulary_size=size, where=str(bundle.path)
         )
+    elif runtime == "onnx":
+        from seq2seq.inference.onnx_runtime import OnnxLanguageModel, graphs_in
+
+        model = OnnxLanguageModel(graphs_in(bundle))
     else:
         from seq2seq.inference.numpy_language import NumpyLanguageModel
 

@@ -30,13 +30,15 @@ from seq2seq.text.readings import Reading, Replacement
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 
+DEFAULTS = DecodingConfig()
+
 
 class Translator:
     """Translates lines with a trained model.
 
     Args:
         bundle: the model.
-        runtime: "numpy" (needs no TensorFlow), "keras", or "auto", which means NumPy.
+        runtime: "numpy" (needs no TensorFlow), "keras", "onnx", or "auto": NumPy, and onnxruntime for an export.
         step_model: an existing runtime to use; None: one is built from the weights.
 
     """
@@ -93,7 +95,8 @@ class Translator:
             notice: receives each unknown character and its line; line 0 is the prefix.
 
         """
-        config = config.with_seed()
+        if config.temperature:
+            config = config.with_seed()
         iterator = iter(lines)
         line = first_line
         while chunk := list(islice(iterator, chunk_lines(config))):
@@ -114,7 +117,7 @@ class Translator:
 
         Lines of several inputs can be decoded together: `numbers` are then those of the lines in their own inputs.
         """
-        check_width(self.bundle, self.length_limit(0, 0, DecodingConfig()), config, min(core_count(), len(chunk)))
+        check_width(self.bundle, self.length_limit(0, 0, DEFAULTS), config, min(core_count(), len(chunk)))
         numbers = range(first_line, first_line + len(chunk)) if numbers is None else numbers
         strategy = strategy_of(
             config, beam_size=config.beam_size, samples=config.n_best, length_penalty=config.length_penalty
@@ -187,7 +190,7 @@ class Translator:
         order = sorted(lines, key=size, reverse=True)
         lengths = [size(line)[0] for line in order]
         symbol_bytes = getattr(self.runtime, "symbol_bytes", None)  # of NumPy's; Keras uses all cores by itself
-        workers = 1 if symbol_bytes is None else core_count()
+        workers = 1 if symbol_bytes is None or len(order) < 2 else core_count()
         batches = cut_batches(
             order, lengths, most=batch_size, workers=workers, symbol_bytes=symbol_bytes or 0, slots=slots,
             slot_bytes=slot_bytes(self.bundle),

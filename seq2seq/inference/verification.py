@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from seq2seq.bundle.exported import DESCRIPTION, read_description
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import CANARY, CONFIG, LANGUAGE_MODEL, check_part, check_seal, read_record
 from seq2seq.errors import BundleError
@@ -57,6 +58,19 @@ def check_listed(folder: Path, name: str, expected: str) -> str:
     """Checks one part of a model folder; raises as `check_part`."""
     check_part(folder, name, expected)
     return f"{name}: sha256 {expected[:12]}..."
+
+
+def check_export(folder: Path) -> str:
+    """Reads an export, and opens its graphs; returns what it is. An export has no recorded outputs to replay.
+
+    Raises:
+        BundleError: it is damaged, or onnxruntime cannot open a graph.
+        OptionError: onnxruntime is not installed.
+
+    """
+    bundle, found = load_bundle(folder), read_description(folder)
+    (LanguageModel if bundle.kind == LANGUAGE_MODEL else Translator)(bundle)
+    return f"{DESCRIPTION}: version {found.version}, {found.form}, {found.kind}; its files are as they were written"
 
 
 def check_canary(folder: Path, runtime: str) -> str:

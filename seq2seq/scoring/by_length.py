@@ -84,13 +84,13 @@ def length_ranges(lengths: np.ndarray) -> np.ndarray:
 
 
 def share_interval(share: float, n: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a share of n trials.
+    """Returns the 95 % interval of a share of n trials; the share is in it, which rounding alone does not ensure.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def length_table(rows: Sequence[LengthScores], rate: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from seq2seq.errors import BundleError
 from seq2seq.inference.results import Output
 from seq2seq.inference.translator import Translator
+from seq2seq.memory import check_memory
 from seq2seq.scoring import metrics
 from seq2seq.scoring.material import Material, find_material
 from seq2seq.scoring.metrics import Scores
@@ -17,6 +18,7 @@ from seq2seq.text.readings import Replacement
 from seq2seq.text.splits import References
 
 N_BOOTSTRAP = 1000
+ITEM_BYTES = 2400  # of memory for each output: sacrebleu keeps its statistics as lists
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,12 @@ def evaluate(
 
     Raises:
         DataError: there is nothing to score, or the model cannot read a source.
+        OptionError: to score so many needs more memory than is free.
 
     """
     sources = [several.source for several in material.references]
+    what = f"scoring {len(sources)} {material.by}s of {material.name}"
+    check_memory(ITEM_BYTES * len(sources), what, "give fewer rows")
     found = best_outputs(translator, sources, config or DecodingConfig(), notice=notice, progress=progress)
     outputs = [clean(output.text) for output in found]  # in the form of the references
     scores = metrics.score_all(

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2seq.api import LanguageModel, Translator, load
+from seq2seq.bundle.exported import identity_file, is_export
 from seq2seq.bundle.folder import Bundle
-from seq2seq.bundle.record import CANARY, CONFIG
+from seq2seq.bundle.record import CANARY
 from seq2seq.errors import OptionError
 from seq2seq.inference.canary import read_canary
 from seq2seq.serving.refusals import Refusal
@@ -118,7 +119,7 @@ def load_models(folders: Sequence[Path], sources: Sequence[str] = (), targets: S
         if name in found:
             raise OptionError(f"--model {folder}: another folder is called {name!r} too; rename one of them")
         model = load(folder)
-        created = int((folder / CONFIG).stat().st_mtime)
+        created = int(identity_file(folder).stat().st_mtime)
         if isinstance(model, LanguageModel):
             found[name] = Served(name, model, created)
             continue
@@ -142,7 +143,9 @@ def told_apart(models: Sequence[Served]) -> list[Served]:
 
 
 def examples_of(folder: Path) -> list[str]:
-    """Returns a few short sources whose outputs are far from a tie."""
+    """Returns a few short sources whose outputs are far from a tie; none of an export, which records none."""
+    if is_export(folder):
+        return []
     sources = [entry["source"] for entry in read_canary(folder / CANARY)]
     return [source for source in sources if len(source) <= LONGEST_EXAMPLE][:EXAMPLES]
 

@@ -10,7 +10,10 @@ import numpy as np
 from seq2seq.errors import DataError
 from seq2seq.special import END, PAD, START
 
-FEWEST_ROWS = 16  # least rows of a batch when lines are divided among cores, or divided to bound the memory
+FEWEST_ROWS = 16  # least rows of a batch when lines are divided to bound the memory
+# least rows of a batch when lines are divided among cores: with fewer, two threads wait longer for the interpreter's
+# lock than they save (32 rows in one batch took 37 ms, in two batches on two cores 47 ms; 64 rows 71 and 55 ms)
+SHARED_ROWS = 32
 # most bytes that a step reads of a batch's sources and takes for several hypotheses; long lines and wide beams reach it
 MEMORY_BYTES = 64 << 20
 
@@ -74,8 +77,8 @@ class Ragged:
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.lengths = np.array([len(row) for row in rows], np.int64)
-        self.starts = np.cumsum(self.lengths) - self.lengths
-        self.flat = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(self.lengths.sum()))
+        self.starts = self.lengths.cumsum() - self.lengths
+        self.flat = np.fromiter(itertools.chain.from_iterable(rows), np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -85,11 +88,14 @@ class Ragged:
         ends = (self.starts + self.lengths).tolist()
         return [self.flat[start:end].tolist() for start, end in zip(self.starts.tolist(), ends, strict=True)]
 
-    def padded(self, rows: np.ndarray) -> np.ndarray:
-        """Returns int32 (R, L): the rows of the given numbers, int (R,), right-padded with PAD to the longest."""
+    def padded(self, rows: np.ndarray, *, left: bool = False) -> np.ndarray:
+        """Returns int32 (R, L): the rows of the given numbers, int (R,), padded with PAD to the longest."""
         lengths = self.lengths[rows]
-        steps = np.arange(int(lengths.max(initial=0)))
-        real = steps < lengths[:, None]
+        if len(rows) == 1:
+            start = int(self.starts[rows[0]])
+            return self.flat[None, start : start + int(lengths[0])]
+        steps = np.arange(int(lengths.max(initial=0))) - (lengths.max(initial=0) - lengths[:, None] if left else 0)
+        real = (steps >= 0) & (steps < lengths[:, None])
         places = np.where(real, self.starts[rows][:, None] + steps, 0)
         return np.where(real, self.flat[places] if self.flat.size else 0, PAD).astype(np.int32)
 
@@ -175,6 +181,8 @@ def cut_batches(
 ) -> list[np.ndarray]:
     """Cuts lines, sorted by length, into the fewest batches that share the work equally and bound the memory.
 
+    Lines that fit into one batch are divided only where each worker gets enough of them.
+
     Args:
         order: indices of the lines, longest first.
         lengths: symbols of each, in that order.
@@ -185,17 +193,18 @@ def cut_batches(
         slot_bytes: bytes that a step takes for each of several hypotheses.
 
     """
-    fewest = max(1, FEWEST_ROWS // slots)
+    fewest, shared = max(1, FEWEST_ROWS // slots), max(1, SHARED_ROWS // slots)
     line_bytes = slots * slot_bytes if slots > 1 else 0
     batches: list[np.ndarray] = []
     start = 0
     while start < len(order):
         left = len(order) - start
         size = symbol_bytes * lengths[start] + line_bytes
-        fitting = MEMORY_BYTES // size if size else most
-        rounds = math.ceil(left / (workers * max(fewest, min(most, fitting))))
-        count = min(most, max(fewest, math.ceil(left / (workers * rounds))))
-        stop = min(len(order), start + workers * count)
+        largest = min(most, max(fewest, MEMORY_BYTES // size)) if size else most
+        sharing = min(workers, max(left // shared, math.ceil(left / largest)))
+        rounds = math.ceil(left / (sharing * largest))
+        count = math.ceil(left / (sharing * rounds))
+        stop = min(len(order), start + sharing * count)
         batches.extend(np.array(order[low : min(low + count, stop)]) for low in range(start, stop, count))
         start = stop
     return batches

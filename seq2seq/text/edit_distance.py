@@ -1,17 +1,27 @@
 """A learnt edit distance: how probable each edit is, from pairs alone, and the most probable edits of a pair."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from seq2seq.special import PAD, UNK
 from seq2seq.text.batches import Ragged
-from seq2seq.text.edit_lattice import Lattice, expected_counts, forward_sums, log_totals, most_probable_edits
+from seq2seq.text.edit_lattice import (
+    LARGEST,
+    Lattice,
+    expected_counts,
+    forward_sums,
+    log_totals,
+    most_probable_edits,
+)
 
 PASSES = 10  # of expectation maximisation
+GRAIN = 1e-4  # nats: differences of ways below it do not count
 SMOOTHING = 1e-3  # added to the expected count of each edit
 COPY_PRIOR = 2.0  # how much more often than any other edit a symbol is at first expected to stay
+LEAST_LOG_PROB = -700.0  # nats: exp of less is 0 in float64, and then a pair may have no way to be edited
 CELLS, MOST_ROWS = 1 << 19, 2048  # most numbers in a table of one batch of pairs, and its most pairs
 
 
@@ -120,15 +130,25 @@ class EditDistance:
         totals = np.add.reduceat(symbols, sources.starts) if len(sources) else np.zeros(0)
         return np.where(sources.lengths > 0, totals, 0.0) - (sources.lengths + 1) * np.log1p(-inserted)
 
+    @functools.cached_property
+    def grains(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The log-probabilities of substitutions (S, T), deletions (S,) and insertions (T,), float64, in grains."""
+        substitution, deletion, insertion = (
+            np.rint(np.maximum(values, -LARGEST, dtype=np.float64) / GRAIN) for values in self.tensors().values()
+        )
+        return substitution, deletion, insertion
+
     def best_edits(self, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
-        """Returns the most probable edits of each pair, int8 (B, N + M), -1 after the last one.
+        """Returns the next edit of each cell on the most probable way, int8 (N + 1, B, M + 1).
 
         Args:
-            source_ids: int32 (B, N), without END, right-padded.
-            target_ids: int32 (B, M), without START and END, right-padded.
+            source_ids: int32 (B, N), without END, left-padded.
+            target_ids: int32 (B, M), without START and END, left-padded.
 
         """
-        return most_probable_edits(self._lattice(source_ids, target_ids))
+        substitution, deletion, insertion = self.grains
+        read = source_ids.T
+        return most_probable_edits(substitution[read[:, :, None], target_ids], deletion[read], insertion[target_ids])
 
     def _lattice(self, source_ids: np.ndarray, target_ids: np.ndarray) -> Lattice:
         read, written = source_ids != PAD, target_ids != PAD
@@ -143,7 +163,7 @@ class EditDistance:
 
 def batches_of(sources: Ragged, targets: Ragged) -> Iterator[np.ndarray]:
     """Yields the numbers of all rows, int (B,), in batches of similar length and bounded size."""
-    order = np.lexsort((targets.lengths, sources.lengths))
+    order = np.lexsort((targets.lengths, sources.lengths)) if len(sources) > 1 else np.arange(len(sources))
     start = 0
     while start < len(order):
         rows = order[start : start + MOST_ROWS]

@@ -1,14 +1,13 @@
 """All ways to edit a pair, in a lattice: their sums, the expected counts of each edit, and the most probable way.
 
-A cell (i, j) stands for i symbols read and j symbols written. The diagonals i + j are computed in turn, for a whole
-batch of pairs together.
+A cell (i, j) stands for i symbols read and j symbols written. For sums the diagonals i + j are computed in turn, for
+the most probable way the rows i, each for a whole batch of pairs together.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-GRAIN = 1e-4  # nats: differences of ways below it do not count, and substitutions come first, then deletions
 LARGEST = 700.0  # nats: exp of it is a float64
 SUBSTITUTED, DELETED, INSERTED = 0, 1, 2
 
@@ -140,35 +139,32 @@ def expected_counts(lattice: Lattice) -> Lattice:
     )
 
 
-def most_probable_edits(lattice: Lattice) -> np.ndarray:
-    """Returns the most probable edits of each pair, int8 (B, N + M), -1 after the last one."""
-    count, height, width = lattice.substitution.shape
-    diagonals = lattice.diagonals()
-    with np.errstate(divide="ignore"):
-        # whole numbers, so that their sums are exact, and equal paths are equal on every machine
-        logs = [Diagonal(each.rows, *(np.rint(np.log(values) / GRAIN) for values in each[1:])) for each in diagonals]
-    best = [np.full((count, height + 2), -np.inf) for _ in range(len(logs) + 2)]
-    choices = np.full((len(logs), count, height + 1), -1, np.int8)
-    for number in reversed(range(len(logs))):
-        i, substitution, deletion, insertion = logs[number]
-        ways = np.stack(
-            [
-                substitution + best[number + 2][:, i + 1],
-                deletion + best[number + 1][:, i + 1],
-                insertion + best[number + 1][:, i],
-            ]
-        )
-        choices[number][:, i] = ways.argmax(0)
-        best[number][:, i] = ways.max(0)
-        ends = np.flatnonzero(lattice.last == number)
-        best[number][ends, lattice.lengths[ends, 0]] = 0.0
-    rows = np.arange(count)
-    place = diagonal = np.zeros(count, np.int64)
-    edits = np.full((count, height + width), -1, np.int8)
-    for step in range(height + width):
-        live = diagonal < lattice.last
-        chosen = choices[np.minimum(diagonal, len(logs) - 1), rows, place]
-        edits[:, step] = np.where(live, chosen, -1)
-        place = place + (live & (chosen != INSERTED))
-        diagonal = diagonal + live * np.where(chosen == SUBSTITUTED, 2, 1)
+def most_probable_edits(substitution: np.ndarray, deletion: np.ndarray, insertion: np.ndarray) -> np.ndarray:
+    """Returns the next edit of each cell on the most probable way from there to the end of its pair.
+
+    Pairs are padded on the left, so that all end in the last cell. Between equal ways substitutions come first, then
+    deletions. A way without substitutions deletes all and inserts all, in any order; each substitution then stands for
+    one deletion and one insertion, so that only what it gains decides.
+
+    Args:
+        substitution: float64 (N, B, M), log-probabilities as whole numbers, so that their sums are exact, and equal
+            ways are equal on every machine.
+        deletion: float64 (N, B), in the same form.
+        insertion: float64 (B, M), in the same form.
+
+    Returns:
+        int8 (N + 1, B, M + 1); the last cell has no edit, its number means nothing.
+
+    """
+    height, count, width = substitution.shape
+    gain = substitution - insertion
+    gain -= deletion[:, :, None]
+    best = np.zeros((height + 1, count, width + 1))
+    for i in reversed(range(height)):
+        row, after = best[i, :, :-1], best[i + 1]
+        np.maximum(after[:, :-1], after[:, 1:] + gain[i], out=row)
+        np.maximum.accumulate(row[:, ::-1], axis=1, out=row[:, ::-1])
+    edits = np.full(best.shape, INSERTED, np.int8)
+    edits[:-1][best[:-1] == best[1:]] = DELETED
+    edits[:-1, :, :-1][best[:-1, :, :-1] == best[1:, :, 1:] + gain] = SUBSTITUTED
     return edits

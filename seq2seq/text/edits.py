@@ -4,6 +4,7 @@ The actions walk through the source from left to right. COPY writes the symbol a
 one symbol on. DELETE goes on and writes nothing, INS c writes c and stays. END comes after the last symbol.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,10 +34,18 @@ def first_insertion(actions: int) -> int:
     return FIRST_SUB + (actions - FIRST_SUB) // 2
 
 
+@functools.lru_cache
 def advances(actions: int) -> np.ndarray:
-    """Returns bool (actions,): whether each action goes one symbol on in the source."""
+    """Returns bool (actions,), not to be changed: whether each action goes one symbol on in the source."""
     ids = np.arange(actions)
     return ((ids >= COPY) & (ids < first_insertion(actions))) | (ids == SUB_UNKNOWN)
+
+
+@functools.lru_cache
+def writes(actions: int) -> np.ndarray:
+    """Returns bool (actions,), not to be changed: whether a search's action writes a symbol."""
+    ids = np.arange(actions)
+    return (ids == COPY) | (ids >= FIRST_SUB)
 
 
 def substitute(target_ids: np.ndarray) -> np.ndarray:
@@ -115,52 +124,51 @@ def check_paths(source_ids: np.ndarray, action_ids: np.ndarray, *, target_size: 
         )
 
 
-def symbol_numbers(sources: Sequence[Reading], targets: Sequence[Reading]) -> tuple[Ragged, Ragged]:
-    """Numbers the symbols of pairs: equal symbols have equal numbers, whether a model knows them or not."""
-    numbers: dict[str, int] = {}
-
-    def numbered(readings: Sequence[Reading]) -> Ragged:
-        return Ragged([[numbers.setdefault(symbol, len(numbers) + 1) for symbol in one.symbols] for one in readings])
-
-    return numbered(sources), numbered(targets)
-
-
 def canonical_paths(
-    distance: EditDistance,
-    source_ids: Ragged,
-    target_ids: Ragged,
-    source_keys: Ragged,
-    target_keys: Ragged,
-    *,
-    target_size: int,
-) -> Ragged:
+    distance: EditDistance, sources: Sequence[Reading], targets: Sequence[Reading], *, target_size: int
+) -> list[list[int]]:
     """Returns the most probable actions of each pair, with START first and END last.
 
     Args:
         distance: of source and target ids.
-        source_ids: of each source, without END.
-        target_ids: of each target, without START and END.
-        source_keys, target_keys: a number for each symbol; a source symbol is copied where its number is the target's.
+        sources: what each source was read as; a symbol is copied where it is the target's, known to the model or not.
+        targets: what each target was read as.
         target_size: the number of target ids, special ids included.
 
     """
-    found: list[list[int]] = [[]] * len(source_ids)
+    source_ids, target_ids = (Ragged([one.ids for one in several]) for several in (sources, targets))
+    found: list[list[int]] = [[]] * len(sources)
     for rows in batches_of(source_ids, target_ids):
-        written = target_ids.padded(rows)
-        edits = distance.best_edits(source_ids.padded(rows), written)
-        # the number of symbols read and written before each edit
-        read_before, written_before = (np.cumsum(each, 1) - each for each in (edits != INSERTED, edits != DELETED))
-        written_id = _taken(written, written_before)
-        same = _taken(source_keys.padded(rows), read_before) == _taken(target_keys.padded(rows), written_before)
-        substituted = np.where(same, COPY, substitute(written_id))
-        actions = np.choose(np.maximum(edits, 0), [substituted, DELETE, insert(written_id, target_size)])
-        for row, ids, count in zip(rows.tolist(), actions.tolist(), (edits >= 0).sum(1).tolist(), strict=True):
-            found[row] = [START, *ids[:count], END]
-    return Ragged(found)
+        edits = distance.best_edits(source_ids.padded(rows, left=True), target_ids.padded(rows, left=True))
+        for place, row in enumerate(rows.tolist()):
+            found[row] = _path(edits[:, place], sources[row], targets[row], target_size)
+    return found
 
 
-def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Returns int (B, A): the values, int (B, N), at places, int (B, A), which may be beyond the end."""
-    if not values.shape[1]:
-        return np.zeros(places.shape, np.int64)
-    return np.take_along_axis(values, np.minimum(places, values.shape[1] - 1), 1)
+def _path(edits: np.ndarray, source: Reading, target: Reading, target_size: int) -> list[int]:
+    """Returns the actions of one pair, with START and END; `edits`, int8 (N + 1, M + 1), is padded on the left."""
+    substitutions, insertions = _writers(target_size)
+    height, width = len(source.ids), len(target.ids)
+    above, before = edits.shape[0] - 1 - height, edits.shape[1] - 1 - width
+    actions = [START]
+    i = j = 0
+    while i < height or j < width:
+        edit = edits.item(above + i, before + j)
+        if edit == DELETED:
+            actions.append(DELETE)
+        elif edit == INSERTED:
+            actions.append(insertions[target.ids[j]])
+        else:
+            same = source.symbols[i] == target.symbols[j]
+            actions.append(COPY if same else substitutions[target.ids[j]])
+        i += edit != INSERTED
+        j += edit != DELETED
+    actions.append(END)
+    return actions
+
+
+@functools.lru_cache
+def _writers(target_size: int) -> tuple[list[int], list[int]]:
+    """Returns the substitution and the insertion of each target id."""
+    ids = np.arange(target_size)
+    return substitute(ids).tolist(), insert(ids, target_size).tolist()

@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 from seq2seq.errors import DataError, excerpt
 from seq2seq.files.reading import is_special
+from seq2seq.memory import check_memory
 from seq2seq.text.encodings import is_utf8, is_wide, way_out, wide_encoding
 
 _PLAIN_SPACES = ("\u00a0", "\u2009", "\u202f")
 _CURLY_APOSTROPHE = "\u2019"
 _BYTE_ORDER_MARK = "\ufeff"
+# what `clean` makes of single characters, for programs without it
+REPLACED = {_BYTE_ORDER_MARK: "", _CURLY_APOSTROPHE: "'", **dict.fromkeys(_PLAIN_SPACES, " ")}
 _LINE_END_RETURNS = re.compile(r"\r+(?=\n|\Z)")
 _FOREIGN_FORMATS = {
     b"PK\x03\x04": "a zip archive (for a set of the Anki site: make data DATA=NAME FILE=path)",
@@ -24,6 +27,7 @@ _FOREIGN_FORMATS = {
     b"%PDF-": "a PDF",
 }
 _HEAD_BYTES = 8192
+COPIES, LINE_BYTES = 4, 200  # memory that a file takes as rows: of its own size, and besides for each line
 
 
 class CleanedLines(NamedTuple):
@@ -60,10 +64,13 @@ def read_lines(path: str | Path, content: bytes | None = None, *, encoding: str 
 
     Raises:
         DataError: the file is unreadable, binary, or mostly in another encoding.
+        OptionError: its lines need more memory than is free.
 
     """
     data = read_bytes(path) if content is None else content
     check_text_format(data, path, encoding=encoding)
+    count = data.count(b"\n")
+    check_memory(COPIES * len(data) + LINE_BYTES * count, f"{path}, {count} lines", "give fewer lines")
     text, undecodable = _decoded(data, path, encoding)
     spaces = sum(text.count(space) for space in _PLAIN_SPACES)
     apostrophes = text.count(_CURLY_APOSTROPHE)
@@ -131,11 +138,13 @@ def read_bytes(path: str | Path) -> bytes:
 
     Raises:
         DataError: there is no such file, it is a folder, or it cannot be read.
+        OptionError: it is larger than the memory that is free.
 
     """
     check_ordinary(path)
     with readable(path):
         try:
+            check_memory(Path(path).stat().st_size, str(path), "give a smaller file")
             return Path(path).read_bytes()
         except FileNotFoundError:
             raise DataError(f"expected a file, got {str(path)!r}, which does not exist; check the path") from None

@@ -26,7 +26,8 @@ EXCERPT_CHARACTERS = 10_000  # of the validation part, kept with the model
 WORD_JOINT = "\0"  # separates words for the vocabulary; no text contains it
 # a word may contain apostrophes; any other character, and each CJK character, is a symbol of its own
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[^\W{_CJK}]+(?:['’][^\W{_CJK}]+)*|.", re.DOTALL)
+SYMBOL_PATTERN = rf"[^\W{_CJK}]+(?:['’][^\W{_CJK}]+)*|."
+_WORD = re.compile(SYMBOL_PATTERN, re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from seq2seq.special import END, PAD, SPECIAL_COUNT
 from seq2seq.text.batches import EncodedPairs, Ragged
 from seq2seq.text.edit_distance import EditDistance
-from seq2seq.text.edits import canonical_paths, symbol_numbers
+from seq2seq.text.edits import canonical_paths
 from seq2seq.text.pairs import Pair
 from seq2seq.text.readings import Reading
 from seq2seq.text.vocabulary import Vocabulary
@@ -52,7 +52,7 @@ def encode_actions(
 ) -> EncodedPairs:
     """Turns pairs into sources and edit actions; `weights`, float32 (R,), are those of the rows."""
     rows = read(pairs, source, target)
-    paths = canonical_paths(edits, *rows.ids(), *symbol_numbers(*rows), target_size=len(target))
+    paths = Ragged(canonical_paths(edits, *rows, target_size=len(target)))
     sources, tags = Ragged([[*one.ids, END] for one in rows.sources]), Ragged([one.known_tags for one in rows.sources])
     return EncodedPairs(sources, paths, weights, tags)
 

@@ -1,14 +1,13 @@
 """Makes an ensemble of finished models, which may differ in kind, size and seed: copies them into one new folder."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from seq2seq.bundle.folder import ensemble_of, join_members, load_bundle, save_bundle
 from seq2seq.bundle.record import CANARY, CONFIG, LANGUAGE_MODEL
-from seq2seq.errors import BundleError, OptionError
-from seq2seq.files.folders import fresh_folder
+from seq2seq.errors import OptionError
+from seq2seq.files.folders import new_folder
 from seq2seq.inference.canary import choose_canary, choose_text_canary, read_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -26,17 +25,12 @@ def assemble(folders: Sequence[Path], folder: Path) -> None:
         OptionError: there is one model alone.
 
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(
-            f"{folder}: expected a new folder for the ensemble, got one that exists; give another --model"
-        )
     loaded = [load_bundle(each) for each in folders]
     members = [member for bundle in loaded for member in bundle.members or (bundle,)]
     if len(members) < 2:
         raise OptionError(f"--ensemble: expected at least two models, got {members[0].path} alone; name another")
     ensemble_of(folder, tuple(members))
-    beside = fresh_folder(folder.resolve())
-    try:
+    with new_folder(folder, "the ensemble", "give another --model") as beside:
         names = [f"member-{number}" for number, _ in enumerate(members, 1)]
         for name, member in zip(names, members, strict=True):
             (beside / name).mkdir()
@@ -49,7 +43,3 @@ def assemble(folders: Sequence[Path], folder: Path) -> None:
             entries = (entry for member in members for entry in read_canary(member.path / CANARY))
             canary = choose_canary(Translator(bundle), list(dict.fromkeys(entry["source"] for entry in entries)))
         save_bundle(bundle, metrics={}, history=[], canary=canary)
-        os.replace(beside, folder.resolve())
-    finally:
-        if beside.exists():  # holds only what was copied above
-            shutil.rmtree(beside)

@@ -2,20 +2,17 @@
 
 import csv
 import dataclasses
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seq2seq.bundle.folder import Bundle, ensemble_of, load_bundle, save_bundle
+from seq2seq.bundle.folder import Bundle, check_weights, ensemble_of, load_bundle, save_bundle
 from seq2seq.bundle.record import CANARY, HALF, HISTORY, LANGUAGE_MODEL, METRICS, PRECISION, public_record
 from seq2seq.errors import BundleError, DataError
-from seq2seq.files.folders import fresh_folder
+from seq2seq.files.folders import new_folder
 from seq2seq.files.reading import read_json
-from seq2seq.files.writing import written
 from seq2seq.inference.canary import choose_canary, choose_text_canary, read_canary
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -44,23 +41,15 @@ def shrink(folder: Path, out: Path, *, licence: str = "", report: Callable[[str]
         BundleError: the model cannot be loaded, is stored as float16 already, or `out` holds something.
 
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BundleError(f"{out}: expected a new folder for the smaller model, got one that exists; give another name")
     bundle = load_bundle(folder)
+    check_weights(bundle)
     for each in bundle.members or (bundle,):
         if each.record.get(PRECISION) == HALF:
             raise BundleError(f"{each.path}: its weights are {HALF} already; there is nothing to make smaller")
     bundle = dataclasses.replace(bundle, licence=licence or bundle.licence)
-    out = out.resolve()
-    with written(out, "make room, change the permissions, or give another name"):
-        beside = fresh_folder(out)
-        try:
-            write_half(bundle, beside, report)
-            verify_bundle(beside)
-            os.replace(beside, out)
-        finally:
-            if beside.exists():  # holds only what was written above
-                shutil.rmtree(beside)
+    with new_folder(out, "the smaller model", "give another name") as beside:
+        write_half(bundle, beside, report)
+        verify_bundle(beside)
 
 
 def write_half(bundle: Bundle, path: Path, report: Callable[[str], None]) -> Bundle:

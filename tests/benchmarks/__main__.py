@@ -5,9 +5,10 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import cmudict, decoding_rows, service, tables, training_rows
+from tests.benchmarks import cmudict, corpus, decoding_rows, onnx_rows, service, tables, training_rows
 from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
@@ -16,19 +17,38 @@ ROWS = {
     "train-attention": training_rows.attention,
     "cold": decoding_rows.cold_start,
     "one": decoding_rows.one_sentence,
+    "single": decoding_rows.one_at_a_time,
     "batch": decoding_rows.batch,
     "beam": decoding_rows.beam,
     "command": decoding_rows.whole_command,
     "scaling": decoding_rows.scaling,
     "generation": decoding_rows.generation,
     "parity": decoding_rows.parity,
+    "onnx-one": onnx_rows.one_sentence,
+    "onnx-batch": onnx_rows.batch,
+    "onnx-command": onnx_rows.whole_command,
+    "onnx-parity": partial(decoding_rows.parity, runtime="onnx", limit="1e-5"),
     "service": service.one_line,
     "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
+    "corpus": corpus.processes,
+    "corpus-ray": corpus.ray,
+    "corpus-memory": corpus.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
 }
-SLOW = {"memory", "tables", "cmudict"}  # only where it is named
+SLOW = {
+    "onnx-one",
+    "onnx-batch",
+    "onnx-command",
+    "onnx-parity",
+    "memory",
+    "corpus",
+    "corpus-ray",
+    "corpus-memory",
+    "tables",
+    "cmudict",
+}  # only where it is named
 WITHOUT_MODEL = {"train-short", "train-attention", "generation", "tables", "cmudict"}
 
 

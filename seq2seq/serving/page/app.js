@@ -18,7 +18,7 @@ const SUITS = {translate: (model) => !writes(model), compare: (model) => !writes
 /** Names of the service's fields in the page's words. */
 const FIELDS = {q: "source", max_tokens: "length", beam_size: "beamSize", prompt: "prompt", temperature: "temperature", seed: "seed"};
 
-const page = {models: [], model: null, recent: [], doctor: false, open: null, shown: null, draw: () => {}};
+const page = {models: [], model: null, recent: [], doctor: false, views: null, open: null, shown: null, draw: () => {}};
 
 /** What a view is given: the chosen model, the source that was typed, and how to tell the user that something failed. */
 const context = {
@@ -45,6 +45,7 @@ async function start() {
     const described = await get("models");
     page.models = described.models;
     page.doctor = described.doctor;
+    page.views = described.views; // a page without a service has fewer
   } catch (error) {
     if ([401, 403].includes(error.status)) askForKey();
     else context.fail(error);
@@ -67,7 +68,7 @@ async function start() {
   });
 }
 
-const available = () => Object.keys(VIEWS).filter((name) => name !== "doctor" || page.doctor);
+const available = () => page.views ?? Object.keys(VIEWS).filter((name) => name !== "doctor" || page.doctor);
 
 function drawModels() {
   const choice = document.getElementById("model");

@@ -32,7 +32,8 @@ export function compareView(panel, context) {
     const asked = source ? strategies() : [];
     about.hidden = Boolean(source);
     columns.replaceChildren(...asked.map(({title}) => html("section", {class: "card"}, html("h2", {}, title))));
-    tree.hidden = distribution.element.hidden = !source;
+    distribution.element.hidden = !source;
+    tree.hidden = !source || !tree.children.length;
     let failed = null;
     await Promise.all(asked.map(async ({options}, index) => {
       try {
@@ -41,7 +42,9 @@ export function compareView(panel, context) {
         if (!found) return;
         const facts = html("p", {class: "quiet"}, words("symbols", {count: found.symbols.length}), " · ", words("nats", {score: nats(found.score)}));
         columns.children[index]?.append(symbolLine(found, {looked: index === 0 ? 0 : null, chosen: (place) => distribution.show(found, place, question)}), facts);
-        if (found.tree) tree.replaceChildren(treeOf(found));
+        if (!found.tree) return; // a page without a service has none
+        tree.replaceChildren(treeOf(found));
+        tree.hidden = false;
       } catch (error) {
         failed = error;
       }

@@ -1,0 +1,1 @@
+"""A model folder -> files that other programs run: one module a format."""

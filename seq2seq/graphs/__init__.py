@@ -1,0 +1,1 @@
+"""Weights -> ONNX graphs: an encoder, and a decoder's step."""
