@@ -16,10 +16,7 @@ from seq2seq.search_config import DecodingConfig
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-    pytest.mark.xdist_group("page"),  # one worker, so that few browsers run at a time
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 TAGGED = [f"{one}{other}\t{other}{one}\tV;{'PST' if one < 'i' else 'PRS'}" for one in SYLLABLES for other in SYLLABLES]
 ACCENTS = [f"é{one}각{other}\tê{other}한{one}" for one in SYLLABLES for other in SYLLABLES]
 FORMS = {
