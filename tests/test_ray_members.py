@@ -121,9 +121,9 @@ def test_a_cluster_that_is_not_there_is_named(fake_ray, address, named):
 def test_an_address_where_nothing_listens_is_an_error_at_once(fake_ray):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-    with pytest.raises(OptionError, match=f"--address {address}: cannot be reached: .*Connection refused"):
-        with RayCluster(address).connected():
-            pass
+    refused = f"--address {address}: cannot be reached: .*Connection refused"
+    with pytest.raises(OptionError, match=refused), RayCluster(address).connected():
+        pass
 
 
 def test_without_ray_one_line_names_the_extra(monkeypatch):
