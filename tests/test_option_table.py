@@ -74,7 +74,7 @@ CONTRADICTIONS = {
     "doctor --explain D99": "expected a code from D01 to D16",
     "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'",
     "export --format onnx a --model b": "--model b: names the model, as a does; -o names the new folder",
-    "export --format keras --quantize int8 a": "--quantize int8: --format keras has no such form; leave it out, or use onnx",
+    "export --format keras --quantize int8 a": "--quantize int8: --format keras has no such form; leave it out",
     "export --format onnx --data x": "--data: is what the loss of --quantize is measured on",
     "serve --api-key=": "--api-key: expected a key, got an empty one",
 }
