@@ -24,6 +24,7 @@ decode --max-length             least least most  int     int   int    int    in
 decode --beam-size              least least most  int     int   int    int    int
 decode --n-best                 least least most  int     int   int    int    int
 decode --first-line             least least most  int     int   int    int    int
+decode --jobs                   least least most  int     int   int    int    int
 decode --batch-size             least least most  int     int   int    int    int
 decode --max-source-length      least least most  int     int   int    int    int
 decode --temperature            ok    least most  finite  float finite finite most

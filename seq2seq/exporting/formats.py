@@ -35,6 +35,7 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx_files", ("onnx", "onnxruntime"), "onnx", ("int8",)),
     "keras": Format("keras_files"),
+    "savedmodel": Format("saved_model"),
     "web": Format("web_files"),
 }
 

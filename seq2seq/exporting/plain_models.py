@@ -197,7 +197,7 @@ def action_decoder(config: ModelConfig, actions: int, tags: int, *, steps: int |
     combine = keras.layers.Dense(config.units, activation="tanh", name="combine")
     outputs = combine(ops.concatenate([outputs, *beside], axis=-1))
     logits = keras.layers.Dense(actions, name="logits")(outputs)
-    at_end = ops.cast(ops.equal(positions, last), "int32")
+    at_end = 1 - ops.minimum(last - positions, 1)  # numbers: LiteRT cannot look up a converted truth value
     logits = logits + keras.layers.Embedding(2, actions, name=IMPOSSIBLE)(at_end)
     inputs = [action_ids, position, *states, memory, memory_mask, *tag_inputs]
     return keras.Model(inputs, [logits, positions[:, -1], *last_states], name="decoder")

@@ -131,7 +131,7 @@ class EditDistance:
         return np.where(sources.lengths > 0, totals, 0.0) - (sources.lengths + 1) * np.log1p(-inserted)
 
     @functools.cached_property
-    def _grains(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def grains(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The log-probabilities of substitutions (S, T), deletions (S,) and insertions (T,), float64, in grains."""
         substitution, deletion, insertion = (
             np.rint(np.maximum(values, -LARGEST, dtype=np.float64) / GRAIN) for values in self.tensors().values()
@@ -146,7 +146,7 @@ class EditDistance:
             target_ids: int32 (B, M), without START and END, left-padded.
 
         """
-        substitution, deletion, insertion = self._grains
+        substitution, deletion, insertion = self.grains
         read = source_ids.T
         return most_probable_edits(substitution[read[:, :, None], target_ids], deletion[read], insertion[target_ids])
 
