@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -116,6 +117,22 @@ def test_killed_workers_are_replaced_and_end_with_their_parent(model, place, cap
         assert all(ends(worker) for worker in left)
     assert len(list((place / "out").glob("_seq2seq/parts/*.json"))) >= 1
     assert decode.main(arguments(model, "--jobs", "1")) == 0
+    assert contents(place / "out") == contents(place / "whole")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are not listed here")
+def test_ctrl_c_ends_all_processes_and_says_that_the_same_command_goes_on(model, place):
+    write_parts(place, 640)
+    command = [sys.executable, "-m", "seq2seq.decode", *arguments(model, "--jobs", "2")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        workers = new_workers(run, after=1)
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read().decode()
+        assert run.wait() == 130, said
+    assert re.fullmatch(r"seq2seq decode: interrupted; the same command goes on after \d+ of 640 lines\n", said)
+    assert all(ends(worker) for worker in workers)
+    assert decode.main(arguments(model, "--jobs", "1")) == 0
+    assert decode.main(arguments(model, "--jobs", "1", output="whole/")) == 0
     assert contents(place / "out") == contents(place / "whole")
 
 

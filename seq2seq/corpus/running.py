@@ -86,13 +86,17 @@ def run_corpus(
             steps = decode_on_ray(folder, left, job, translator.bundle.path, address=workers.address, jobs=workers.jobs)
         else:
             steps = decode_tasks(folder, left, job, lambda chunks: together(translator, chunks, jobs=workers.jobs))
-        for step in steps:
-            lines += step.lines
-            if step.unknown:
-                live.clear()
-            for replacement, line in step.unknown.values():
-                notice(replacement, line)
-            live.show(lines / max(all_lines, 1), f"{lines} lines")
+        try:
+            for step in steps:
+                lines += step.lines
+                if step.unknown:
+                    live.clear()
+                for replacement, line in step.unknown.values():
+                    notice(replacement, line)
+                live.show(lines / max(all_lines, 1), f"{lines} lines")
+        except KeyboardInterrupt as interrupt:
+            interrupt.add_note(f"the same command goes on after {lines} of {all_lines} lines")
+            raise
         write_errors(folder, corpus.parts, damages)
         return totals(folder, tasks, damages)
 
