@@ -21,6 +21,7 @@ from seq2seq.corpus.ahead import in_order
 from seq2seq.corpus.parts import find_parts
 from seq2seq.corpus.reading import read_part
 from seq2seq.corpus.unpacking import Unpacked
+from seq2seq.inference import processes
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 LINES = [f"{SYLLABLES[index % 8]}{SYLLABLES[index * 5 % 7]}{SYLLABLES[index // 9 % 8]}." for index in range(100)]
@@ -398,12 +399,12 @@ def test_several_processes_write_the_bytes_of_one(run, place):
 def test_processes_start_only_where_the_input_is_long(run, place, monkeypatch, few, started):
     counts = []
 
-    class Spy(decoding.ModelProcesses):
+    class Spy(processes.ModelProcesses):
         def __init__(self, load, count, **options):
             counts.append(count)
             super().__init__(load, count, **options)
 
-    monkeypatch.setattr(decoding, "ModelProcesses", Spy)
+    monkeypatch.setattr(processes, "ModelProcesses", Spy)
     monkeypatch.setattr(decoding, "FEW_LINES", few)
     monkeypatch.setattr(decoding, "core_count", lambda: 2)
     assert run(*SMALL)[0] == 0
@@ -420,6 +421,18 @@ def test_piped_lines_are_answered_when_they_pause(place, model):
         child.stdin.close()
         assert child.stdout.read() == b""
         assert child.wait() == 0
+
+
+def test_workers_and_short_inputs_import_no_more_than_they_need(place, model):
+    write(place / "in" / "one.txt", ["abcd."])
+    code = f"""
+import sys
+import seq2seq.corpus.ray_engine
+from seq2seq import decode
+assert decode.main(["--model", {str(model)!r}, "-i", "in/one.txt", "-o", "out/"]) == 0
+assert not {{"tensorflow", "keras", "ray", "pyarrow", "zstandard", "multiprocessing"}} & set(sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_items_are_read_only_a_few_ahead_and_their_results_come_in_order():

@@ -2,10 +2,9 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.cores import core_count
@@ -17,10 +16,12 @@ from seq2seq.corpus.rendering import form_of_rows
 from seq2seq.corpus.writing import PartWriter
 from seq2seq.errors import DataError
 from seq2seq.inference.capacity import chunk_lines
-from seq2seq.inference.processes import ModelProcesses
 from seq2seq.inference.translator import Translator
 from seq2seq.search_config import DecodingConfig
 from seq2seq.text.readings import Replacement
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 FEW_LINES = 16_384  # which one process decodes before others have started
 AHEAD = 2  # chunks for each process that are decoded or wait
@@ -78,6 +79,8 @@ def together(
         yield from alone(translator, [found])
         lines += len(found[1].lines)
     count = jobs or core_count()
+    from seq2seq.inference.processes import ModelProcesses  # takes time that a single line should not wait for
+
     with ModelProcesses(functools.partial(load_model, translator.bundle.path), count, tries=TRIES) as processes:
 
         def submit(item: tuple[Place, Chunk, How]) -> "Future[Decoded]":
