@@ -5,6 +5,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
 from seq2seq.errors import DataError, OptionError
+from seq2seq.scoring import comparison
 from seq2seq.scoring.comparison import compare
 from seq2seq.scoring.metrics import exact_match, score_all, transpose_references
 
@@ -159,6 +160,14 @@ def test_randomisation_makes_the_trials_of_sacrebleu():
     p_value = compare(one, other, [[line] for line in lines], test="ar").p_values["chrf"]
     assert p_value == pytest.approx(table["chrF2"][1].p_value, abs=2e-4)
     assert 0.02 < p_value < 0.98
+
+
+@pytest.mark.parametrize("test", ["bs", "ar"])
+def test_many_lines_get_fewer_trials_but_a_hundred_at_least(test, monkeypatch):
+    for lines, trials in ((1, 100), (550, 550)):  # all trials together may have so many times five lines
+        monkeypatch.setitem(comparison._LINES, test, lines * 5)
+        signatures = compare(["a"] * 5, ["b"] * 5, [["a"]] * 5, test=test).signatures
+        assert all(f"{test}:{trials}|" in f"{signature}|" for signature in signatures.values()), signatures
 
 
 @pytest.mark.parametrize("test", ["bs", "ar"])

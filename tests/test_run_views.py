@@ -121,6 +121,8 @@ def test_axes_have_round_numbers_and_labels_do_not_lie_on_each_other():
     assert ticks(3, 3, 5) == [3]
     low, high = limits([0.5, 3.0])
     assert low == 0 and 3.0 < high < 3.3
+    assert limits([0.0, 1.0])[0] == 0 and limits([0.4, 1.0])[0] == pytest.approx(0.364)
+    assert limits([-0.1, 1.0])[0] == pytest.approx(-0.166)
     assert spread_out([10.0, 40.0, 12.0], 15.0) == [10.0, 40.0, 25.0]
 
 
