@@ -7,7 +7,6 @@ import builtins
 import io
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -237,6 +236,8 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.campaign("cells of huge files", count=1, sample=1)
 @pytest.mark.parametrize(("row", "name"), HUGE_CELLS if TORTURE else ())
 def test_a_huge_file(campaign, row, name, models, tmp_path):
+    import resource  # Windows has none
+
     column, word = COLUMNS[name], HUGE_CELLS[row, name]
     file = tmp_path / f"file{column.ending}"
     place(row, column, file, models["tiny"].with_suffix(".tsv").read_bytes())
