@@ -46,6 +46,8 @@ def test_ragged_rows_are_padded_to_the_longest_that_is_asked_for():
     assert len(rows) == 4
     assert rows.padded(np.array([2, 3])).tolist() == [[7, PAD], [8, 9]]
     assert rows.padded(np.array([3, 0, 1])).tolist() == [[8, 9, PAD], [4, 5, 6], [PAD, PAD, PAD]]
+    assert rows.padded(np.array([3, 0, 1]), left=True).tolist() == [[PAD, 8, 9], [4, 5, 6], [PAD, PAD, PAD]]
+    assert rows.padded(np.array([3]), left=True).tolist() == rows.padded(np.array([3])).tolist() == [[8, 9]]
     assert rows.padded(np.array([1])).shape == (1, 0)
     assert rows.padded(np.array([], int)).shape == (0, 0)
     assert rows.padded(np.array([0])).dtype == np.int32

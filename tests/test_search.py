@@ -28,6 +28,20 @@ def test_greedy_takes_the_most_probable_symbol_until_end():
     assert only.rank_score == pytest.approx(only.score / 3)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shift", [0.0, 640.0, 660.0, 2000.0, -640.0, -660.0, -2000.0])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_number_added_to_all_logits_changes_no_log_probability(shift, count):
+    rows = np.array([[-3.0, -np.inf, 1.0, 0.5, 2.0, 1.5]], np.float32)
+    script = np.stack([rows, rows, rows]) + np.float32(shift)
+    model = ScriptedModel([script[:, 0]] * count)
+    found = decode(model, model.start(), strategy=Greedy(), line_numbers=range(count), max_length=2)
+    expected = 2.0 - np.log(np.exp(rows[0].astype(np.float64)).sum())
+    for (hypothesis,) in found:
+        assert hypothesis.token_ids == [A, A]
+        np.testing.assert_allclose(hypothesis.log_probs, [expected] * 2, rtol=1e-9)
+
+
 @each_strategy
 def test_pad_unk_and_start_are_never_emitted_but_keep_their_probability(strategy):
     rows = [logits(PAD=0.3, UNK=0.3, START=0.3, A=0.1), logits(PAD=0.9, END=0.1)]
