@@ -41,7 +41,7 @@ decode: $(STAMP)  ## translate standard input: ARGS='--temperature 0.7'
 	@$(PY) -m seq2seq.decode $${MODEL:+--model "$$MODEL"} $(ARGS)
 
 test: $(STAMP)  ## run the tests
-	@$(PY) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(STAMP)  ## run the campaigns in full and print their figures: hours; ARGS='-k kills --count 300 --seed 2'
 	@SEQ2SEQ_TORTURE=1 $(PY) -m pytest -q -m "campaign or hypothesis" $(ARGS)

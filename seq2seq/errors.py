@@ -26,6 +26,10 @@ class AdoptionError(Seq2SeqError):
     """A model that another program trained cannot be converted."""
 
 
+class WorkerError(Seq2SeqError):
+    """Another worker of a training on several machines never came, ended, or was started with something else."""
+
+
 def excerpt(line: str | bytes) -> str:
     """Quotes a line for a message; a long line is cut."""
     return repr(line) if len(line) <= QUOTED_CHARACTERS else repr(line[:QUOTED_CHARACTERS]) + "..."

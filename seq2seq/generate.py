@@ -21,8 +21,8 @@ from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.notices import UnknownCharacters
 from seq2seq.cli.options import add_config_option, add_options, configured
 from seq2seq.cli.shell import add_model_option, make_parser, model_folder, run_verb, say
-from seq2seq.cli.streams import line_bytes
 from seq2seq.errors import OptionError
+from seq2seq.files.lines import line_bytes
 from seq2seq.files.reading import read_small
 from seq2seq.inference.drafts import Opening
 from seq2seq.inference.language_model import LanguageModel, checked_stops

@@ -1,6 +1,7 @@
 """The `train` verb: turns a data set into a model folder."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -8,19 +9,29 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle.record import RUNS
-from seq2seq.cli.options import add_config_option, add_options, add_tensorboard_option, choices_of, tensorboard_folder
+from seq2seq.cli.options import (
+    add_config_option,
+    add_options,
+    add_tensorboard_option,
+    choices_of,
+    tensorboard_folder,
+    whole,
+)
 from seq2seq.cli.shell import make_parser, run_verb, say
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import flag_of, to_toml
 from seq2seq.presets import PRESETS
+from seq2seq.ray_cluster import RayCluster
 from seq2seq.training.assembly import assemble
 from seq2seq.training.run import describe_run, train_into
 from seq2seq.training.task import Run
+from seq2seq.training.workers import asked_workers
 
 EXAMPLE = (
     "  seq2seq train --data fra-eng --epochs 10\n  seq2seq train --data my-pairs.tsv --model runs/mine\n"
-    "  seq2seq train --data my-pairs.tsv --model runs/five --members 5"
+    "  seq2seq train --data my-pairs.tsv --model runs/five --members 5\n"
+    "  seq2seq train --data my-pairs.tsv --workers 10.0.0.1:7000,10.0.0.2:7000 --worker 0"
 )
 
 
@@ -42,6 +53,17 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--profile", action="store_true", help="print how long each part of a step takes, then train")
     add_tensorboard_option(parser)
+    parser.add_argument(
+        "--workers", metavar="HOST:PORT,HOST:PORT",
+        help="train on several machines: the same command on each, with its own --worker; the first, on whose address "
+        "the others call, has the model (default: the workers of the environment variable TF_CONFIG)",
+    )  # fmt: skip
+    parser.add_argument("--worker", metavar="I", type=whole, help="which of --workers this one is, counted from 0")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"),
+        help="what trains --members: local: one after the other (default), ray: side by side in a Ray cluster",
+    )  # fmt: skip
+    parser.add_argument("--address", metavar="HOST:PORT", help="a Ray cluster (default: one on this machine alone)")
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
@@ -59,7 +81,11 @@ def run(argv: Sequence[str]) -> int:
         overwrite=args.overwrite,
         profile=args.profile,
         tensorboard=tensorboard_folder(args),
+        workers=asked_workers(args.workers, args.worker, os.environ),
+        ray=ray_cluster(args),
     )
+    if asked.ray and asked.train.members == 1:
+        raise OptionError("--engine ray: trains the members of an ensemble side by side; give --members N too")
     if args.print_config:
         print(to_toml(asked.settings), end="")
     elif args.dry_run:
@@ -67,6 +93,25 @@ def run(argv: Sequence[str]) -> int:
     else:
         train_into(asked)
     return 0
+
+
+def ray_cluster(args: argparse.Namespace) -> RayCluster | None:
+    """Returns the cluster that --engine and --address name; None: this process trains.
+
+    Raises:
+        OptionError: the options do not fit together.
+
+    """
+    if args.engine != "ray":
+        if args.address is not None:
+            raise OptionError(f"--address {args.address}: is that of a Ray cluster; give --engine ray too")
+        return None
+    if args.overwrite:
+        raise OptionError(
+            "--overwrite: with --engine ray the members are trained side by side, so none can replace what is there; "
+            "give another --model"
+        )
+    return RayCluster(args.address)
 
 
 def join_finished(args: argparse.Namespace) -> None:

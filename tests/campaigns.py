@@ -36,7 +36,8 @@ class Campaign:
     def did(self, count: int = 1) -> None:
         """Counts examples that are finished."""
         self.row["done"] += count
-        if TORTURE and time.monotonic() - self.spoke > REPORT_SECONDS:
+        left = self.count - self.first - self.row["done"]
+        if TORTURE and left > 0 and time.monotonic() - self.spoke > REPORT_SECONDS:
             self.spoke = time.monotonic()
             number = self.first + self.row["done"]
             self.say(

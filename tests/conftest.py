@@ -38,11 +38,13 @@ from seq2seq.training import run_views
 from seq2seq.training.architecture import learn_edits
 
 pytest_addoption, pytest_configure = campaigns.pytest_addoption, campaigns.pytest_configure
-campaign = campaigns.campaign
+campaign, TORTURE = campaigns.campaign, campaigns.TORTURE
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
 # the files that take longest, which begin first, so that no process waits for the other at the end
-SLOW = ("doctor", "adopt", "test_notebooks", "test_run", "test_mutations", "test_serving_hostile", "test_doctor_causes")
+SLOW = (
+    "test_doctor_models", "test_adopt", "test_notebooks", "test_run", "test_adopt_evidence", "test_mutations",
+    "test_doctor_causes",
+)  # fmt: skip
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references
 ROWS = [f"{one}{other}.\t{other}{one}!" for one in SYLLABLES for other in SYLLABLES]
@@ -50,13 +52,9 @@ ROWS += [f"ab{other}.\t{other}ab." for other in SYLLABLES]
 
 
 def pytest_collection_modifyitems(items):
-    """Gives each file to one process, which makes its fixtures once, unless a group of files shares more."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    groups = [item.get_closest_marker("xdist_group").args[0] for item in items]
-    ranks = [SLOW.index(group) if group in SLOW else len(SLOW) for group in groups]
-    items[:] = [items[place] for place in sorted(range(len(items)), key=ranks.__getitem__)]
+    """Lets the slow files begin; `--dist loadfile` gives each file to one process, which makes its fixtures once."""
+    ranks = {name: rank for rank, name in enumerate(SLOW)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(SLOW)))
 
 
 def pytest_collection_finish():

@@ -30,10 +30,7 @@ from tests.defective.recipes import (
     tutorial_model,
 )
 
-pytestmark = [
-    pytest.mark.xdist_group("adopt"),  # one worker, so that each model is trained once
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 PAIRS = toy_pairs(200)
 SPACED = [(f"{source} {source[0]}", f"{target[0]} {target}") for source, target in PAIRS]
 SIZE = len(LETTERS) + 3

@@ -20,10 +20,7 @@ from tests.defective import others
 from tests.defective.recipes import LETTERS, embedding_models, fit, id_arrays, toy_pairs
 from tests.test_adopt import SIZE, agrees, text_model, written
 
-pytestmark = [
-    pytest.mark.xdist_group("adopt"),  # one worker, so that each model is trained once
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 PAIRS = toy_pairs(200)
 WIDTH = 17  # symbols that rows are padded to: far more than the longest source has
 TABLE = {"PAD": 0, "GO": 1, "EOS": 2} | {letter: number for number, letter in enumerate(LETTERS, 3)}

@@ -139,3 +139,9 @@ def test_configurations_do_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ModelConfig().layers = 2
     assert issubclass(ModelConfig, Config)
+
+
+@pytest.mark.parametrize("config", [DecodingConfig, GenerationConfig])
+def test_no_filter_is_on_unless_it_is_asked_for(config):
+    assert {config().top_k, config().top_p, config().min_p} == {None}
+    assert not [field.name for field in dataclasses.fields(config) if "ngram" in field.name or "repeat" in field.name]

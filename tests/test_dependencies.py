@@ -19,6 +19,9 @@ EXTRAS = {
     "fastapi": ("serve", ("serving/",)),
     "prometheus_client": ("serve", ("serving/",)),
     "uvicorn": ("serve", ("serving/",)),
+    "pyarrow": ("parquet", ("corpus/reading.py", "corpus/rendering.py")),
+    "ray": ("ray", ("ray_cluster.py", "corpus/ray_engine.py")),
+    "zstandard": ("zstd", ("corpus/unpacking.py",)),
 }
 OF_FASTAPI = {"pydantic", "starlette"}  # installed with it, since they are what its applications are made of
 

@@ -20,10 +20,7 @@ from tests.defective.recipes import (
     tutorial_model,
 )
 
-pytestmark = [
-    pytest.mark.xdist_group("doctor"),  # one worker, so that each model is trained once
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 PAIRS = toy_pairs()
 
 

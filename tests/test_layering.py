@@ -16,7 +16,7 @@ MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
 GROUND = [
-    *"version errors extras special cores memory terminal typed_json".split(),
+    *"version errors extras special cores memory terminal typed_json ray_cluster".split(),
     *"fields config search_config presets".split(),
 ]
 ROOMS = {
@@ -28,6 +28,7 @@ ROOMS = {
     "decoding": "ground files",
     "graphs": "ground files bundle text",
     "inference": "ground files bundle text models decoding graphs",
+    "corpus": "ground files bundle text models decoding inference",
     "drawing": "ground files inference",
     "scoring": "ground files bundle text inference drawing",
     "exporting": "ground files bundle text models decoding graphs inference scoring",
@@ -41,7 +42,7 @@ ROOMS = {
     "serving": "ground files bundle text models decoding inference scoring api foreign diagnosis adoption drawing",
     "verbs": (
         "ground files bundle text models decoding inference scoring training api foreign diagnosis adoption hub cli "
-        "drawing serving graphs exporting"
+        "drawing serving graphs exporting corpus"
     ),
 }
 VERBS = tuple(entry.VERBS)

@@ -444,6 +444,16 @@ def test_the_gradient_is_the_slope_of_the_mean_of_real_symbols(kind):
     assert all(np.abs(change).max() > 0 for change in changes.values()), "a weight gets no gradient"
 
 
+def test_one_compiled_step_takes_batches_of_any_width():
+    trainable, config = TrainableTranslator(make(attention="none", bidirectional=False)), TrainingConfig()
+    step = make_train_step(trainable, make_optimizer(config), config, shards=1)
+    for width in (3, 5, 9):  # a third one, after two decided how it is compiled
+        ids = [np.full(width, 4), np.full(1, 5)]
+        arrays = arrays_of(encode_pairs(ids, ids).batch(np.arange(2)))
+        assert arrays[0].shape == (2, width + 1)
+        assert float(step([tf.constant(array) for array in arrays], [], np.float32(0.1)).count) == width + 3
+
+
 @pytest.mark.usefixtures("eager")
 def test_gradients_are_clipped_by_their_common_norm():
     arrays = arrays_of(batch_of(4))

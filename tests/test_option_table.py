@@ -24,6 +24,7 @@ decode --max-length             least least most  int     int   int    int    in
 decode --beam-size              least least most  int     int   int    int    int
 decode --n-best                 least least most  int     int   int    int    int
 decode --first-line             least least most  int     int   int    int    int
+decode --jobs                   least least most  int     int   int    int    int
 decode --batch-size             least least most  int     int   int    int    int
 decode --max-source-length      least least most  int     int   int    int    int
 decode --temperature            ok    least most  finite  float finite finite most
@@ -74,6 +75,7 @@ CONTRADICTIONS = {
     "doctor --explain D99": "expected a code from D01 to D16",
     "verify --runtime torch": "--runtime: expected one of auto, numpy, keras, onnx, got 'torch'",
     "export --format onnx a --model b": "--model b: names the model, as a does; -o names the new folder",
+    "export --format keras --quantize int8 a": "--quantize int8: --format keras has no such form; leave it out",
     "export --format onnx --data x": "--data: is what the loss of --quantize is measured on",
     "serve --api-key=": "--api-key: expected a key, got an empty one",
 }

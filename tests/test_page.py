@@ -15,10 +15,7 @@ import seq2seq
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-    pytest.mark.xdist_group("page"),  # one worker, so that one browser serves all tests
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 SOURCE = "abcd."
 SOURCES = ["abcd.", "efgh.", "ijklmn.", "op.", "qrst.", "uvwx.", "yzab.", "cdef.", "ghij.", "klmn.", "opqr.", "stuv."]
 HEBREW = "שלום תודה בוקר ערב לילה טוב ספר בית ילד ילדה מים אור".split()

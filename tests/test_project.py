@@ -31,7 +31,7 @@ def checks():
 def test_the_projects_check_is_lint_and_test():
     assert checks() == ["lint", "test"]
     assert commands_of("lint") == ["-m ruff check .", "-m ruff format --check .", "-m mypy"]
-    assert commands_of("test") == ["-m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder"]
+    assert commands_of("test") == ["-m pytest -q -n 2 --dist loadfile --no-loadscope-reorder"]
 
 
 def test_pre_commit_runs_the_style_commands_of_the_projects_check():

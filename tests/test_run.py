@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from campaigns import TORTURE
 
 from seq2seq import train
 from seq2seq.bundle.folder import load_bundle
@@ -41,7 +42,6 @@ from seq2seq.training.task import Run, Start
 from tests.records import write_config
 from tests.test_checkpoints import PowerCut, Scissors, arrays
 
-TORTURE = bool(os.environ.get("SEQ2SEQ_TORTURE"))
 ROWS = [f"{one}{other}\t{other.upper()}{one}\n" for one in "abcdefgh" for other in "abcdefgh"]
 OPTIONS = [
     "--hidden-size", "4", "--embedding-size", "3", "--batch-size", "16", "--warmup-steps", "2",

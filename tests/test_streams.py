@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from seq2seq.cli.streams import chunks, decode_line, open_input
+from seq2seq.cli.streams import chunks, open_input
 from seq2seq.errors import DataError, OptionError
+from seq2seq.files.lines import decode_line
 
 
 def read(tmp_path, content, size=100):
@@ -85,7 +86,7 @@ def test_what_has_come_is_handed_on_when_the_writer_pauses():
 
 
 def test_a_line_without_end_is_refused_before_it_is_read_whole(monkeypatch):
-    monkeypatch.setattr("seq2seq.cli.streams.FEWEST_BYTES", 1 << 17)
+    monkeypatch.setattr("seq2seq.files.lines.FEWEST_BYTES", 1 << 17)
     taken = 0
 
     def endless(descriptor, size):
@@ -104,7 +105,7 @@ def test_a_line_without_end_is_refused_before_it_is_read_whole(monkeypatch):
 
 
 def test_a_line_has_room_for_long_words(tmp_path, monkeypatch):
-    monkeypatch.setattr("seq2seq.cli.streams.FEWEST_BYTES", 1)
+    monkeypatch.setattr("seq2seq.files.lines.FEWEST_BYTES", 1)
     assert lines(tmp_path, b"word" * 1000) == ["word" * 1000]
     with pytest.raises(DataError, match=r"in\.txt:1: expected a line of at most 100 symbols, got more than 6400 bytes"):
         lines(tmp_path, b"word" * 2000)

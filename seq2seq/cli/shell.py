@@ -151,12 +151,26 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_line_options(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """Adds the options of verbs that write a line for each line: --input, --output, --format and --resume."""
-    parser.add_argument("-i", "--input", metavar="FILE", help=f"lines to {purpose} (default: standard input)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where results go (default: standard output)")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="form of the results (default: text)")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted --output")
+def add_line_options(parser: argparse.ArgumentParser, purpose: str, *, corpus: bool = False) -> None:
+    """Adds the options of verbs that write a line for each line: --input, --output, --format and --resume.
+
+    Args:
+        parser: gets them.
+        purpose: what happens to the lines, for --help.
+        corpus: there may be several inputs, whose results go into a folder.
+
+    """
+    inputs, outputs, form = f"lines to {purpose} (default: standard input)", "where results go", "default: text"
+    if corpus:
+        inputs += "; several, or a pattern in quotes, with --output FOLDER/"
+        outputs += ": a file, or FOLDER/ for files of the inputs' names"
+        form += ", in a folder that of each part"
+    parser.add_argument("-i", "--input", metavar="FILE", action="append" if corpus else "store", help=inputs)
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"{outputs} (default: standard output)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default=None if corpus else "text", help=f"form of the results ({form})"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted --output; a folder always does")
 
 
 def add_foreign_options(parser: argparse.ArgumentParser) -> None:

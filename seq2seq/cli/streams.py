@@ -11,28 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from seq2seq.errors import DataError, OptionError
+from seq2seq.files.lines import decode_line, line_bytes
 
 READ_BYTES = 1 << 16
-SYMBOL_BYTES, FEWEST_BYTES = 64, 1 << 20  # of a line: a symbol may be a word, and a short limit is told in symbols
 PAUSE_SECONDS = 0.02
-
-
-def decode_line(line: bytes, number: int, name: str) -> str:
-    """Decodes the bytes of one line; its line end is left out.
-
-    Raises:
-        DataError: it is not UTF-8.
-
-    """
-    try:
-        return line.removesuffix(b"\r").decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        # error.object has no byte order mark: the decoder removed it
-        byte, before = error.object[error.start], error.object[: error.start].decode("utf-8")
-        raise DataError(
-            f"{name}:{number}: expected UTF-8 text, got byte 0x{byte:02x} at column {len(before) + 1}; "
-            "convert the file: iconv -f latin1 -t utf-8"
-        ) from None
 
 
 class ClosedOutput(io.RawIOBase):
@@ -64,11 +46,6 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # names of files may be other bytes
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
-
-
-def line_bytes(symbols: int) -> int:
-    """Returns the most bytes that a line of so many symbols may reasonably have."""
-    return max(FEWEST_BYTES, SYMBOL_BYTES * symbols)
 
 
 def chunks(file: BinaryIO, size: int, *, name: str, symbols: int) -> Iterator[list[str]]:

@@ -89,7 +89,7 @@ class ActionWriter:
         outputs: list[list[Written]] = [[] for _ in sources]
         for one, log_probs in zip(found, scored, strict=True):
             counted = log_probs[len(limits.prefix) :]
-            score = float(np.sum(counted))
+            score = sum(counted)
             rank = score / float(penalties(len(counted), strategy.length_penalty))
             if strategy.ranked and any(one.symbols == other.symbols for other in outputs[one.source]):
                 continue
@@ -207,6 +207,8 @@ class LimitedActions:
             )
         self.shortest, self.least = int(limits.max_lengths.min(initial=0)), max(limits.min_length, len(limits.prefix))
         self.ids = {names[token]: token for token in (*limits.prefix, *limits.not_after_prefix)}
+        if not self.ids:
+            return
         self.prefix, self.joining = (np.array(ids, np.int64) for ids in (limits.prefix, limits.not_after_prefix))
         # the substitution and the insertion that write each symbol
         self.prefix_writers, self.joining_writers = (

@@ -163,15 +163,15 @@ class NumpyEncoder:
 
     def __call__(self, source_ids: np.ndarray) -> Encoded:
         """Encodes sources: int32 (B, S), the symbols of each source and END, right-padded."""
-        lengths = (source_ids != PAD).sum(1)
-        source_ids = source_ids[:, : lengths.max()]
-        if (lengths[1:] > lengths[:-1]).any():
+        real = source_ids != PAD
+        lengths = real.sum(1)
+        source_ids, real = source_ids[:, : lengths.max()], real[:, : lengths.max()]
+        if len(lengths) > 1 and (lengths[1:] > lengths[:-1]).any():
             order = np.argsort(-lengths, kind="stable")
             memory, states, real = self(source_ids[order])
             back = np.argsort(order)
             return Encoded(memory[back], [state[back] for state in states], real[back])
         count, steps = source_ids.shape
-        real = source_ids != PAD
         live_counts = real.sum(0).tolist()
         ways, times, rows = np.arange(self.ways)[:, None], np.arange(steps)[:, None, None], np.arange(count)
         # int (T, W, B): the index, among all B * S symbols, that each direction reads at each time
@@ -188,14 +188,14 @@ class NumpyEncoder:
             places = symbols * self.ways + ways
             after = run_layer(cell, table, lookups, live_counts, places, memory.reshape(-1, cell.units))
             by_layer.append([self._bridge(index, *pair) for pair in enumerate(after)])
-        zeros = [np.zeros_like(state) for state in by_layer[0]]
-        chosen = [zeros if start is None else by_layer[start] for start in self.starts]
-        states = [state for several in chosen for state in several]
+        states = [
+            np.zeros_like(state) if start is None else state for start in self.starts for state in by_layer[start or 0]
+        ]
         return Encoded(memory.reshape(count, steps, -1), states, real)
 
     def _bridge(self, layer: int, position: int, states: np.ndarray) -> np.ndarray:
         """Turns the last states of all directions, (W, B, H / W), into a state of the decoder, (B, H)."""
-        both = np.concatenate(list(states), -1)
+        both = states.transpose(1, 0, 2).reshape(states.shape[1], -1)
         if self.config.bridge == "none" or not self.config.bidirectional or layer not in self.starts:
             return both
         name = f"bridge_{layer}_{'hc'[position]}"

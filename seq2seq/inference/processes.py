@@ -30,11 +30,12 @@ class ModelProcesses(Generic[Model]):
     Args:
         load: makes the models, in each process once, when they are first needed; it can be pickled.
         count: processes.
+        tries: how often a piece of work is begun whose process is ended from outside.
 
     """
 
-    def __init__(self, load: Callable[[], Model], count: int) -> None:
-        self.load, self.count = load, count
+    def __init__(self, load: Callable[[], Model], count: int, *, tries: int = MOST_TRIES) -> None:
+        self.load, self.count, self.tries = load, count, tries
         self.lock = threading.Lock()
         self.closed = False
         self.pool = self.new_pool()
@@ -65,7 +66,7 @@ class ModelProcesses(Generic[Model]):
         """
         outer: Future[Result] = Future()
         outer.set_running_or_notify_cancel()
-        self.attempt(outer, functools.partial(with_models, work, args, kwargs), MOST_TRIES)
+        self.attempt(outer, functools.partial(with_models, work, args, kwargs), self.tries)
         return outer
 
     def attempt(self, outer: "Future[Result]", task: Callable[[], Result], tries: int) -> None:
@@ -92,7 +93,7 @@ class ModelProcesses(Generic[Model]):
             self.attempt(outer, task, tries - 1)
         else:
             outer.set_exception(
-                Seq2SeqError(f"the process that worked on this was ended {MOST_TRIES} times; is there enough memory?")
+                Seq2SeqError(f"the process that worked on this was ended {self.tries} times; is there enough memory?")
             )
 
     def close(self) -> None:

@@ -1,8 +1,10 @@
 """One training step: forward pass, loss, gradients in parallel shards of the batch, and the update."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from seq2seq.config import TrainingConfig
 from seq2seq.cores import core_count
@@ -57,6 +59,14 @@ class StepResult(NamedTuple):
     carry: list[Any]
 
 
+class Shard(NamedTuple):
+    """What one shard of a batch gives."""
+
+    nats: Any  # float32 (): weighted nats of its targets
+    gradients: list[Any]  # float32, of the batch's loss: this shard's share, for each weight
+    carry: list[Any]  # (b, H) each: the states of its rows for the next batch
+
+
 class Validated(NamedTuple):
     """Sums over one batch of the validation part."""
 
@@ -95,6 +105,13 @@ def share_cores(shards: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(max(1, core_count() // shards))
     except RuntimeError:
         return
+
+
+def use_gpu(place: int) -> None:
+    """Leaves this process one of several GPUs: several workers of a machine have one each, by their place there."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) > 1:
+        tf.config.set_visible_devices(gpus[place % len(gpus)], "GPU")
 
 
 def training_record(config: TrainingConfig) -> dict[str, Any]:
@@ -158,17 +175,30 @@ def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     return kinds[config.optimizer](learning_rate=config.learning_rate or 0.0)
 
 
-def make_train_step(
-    model: Trainable, optimizer: keras.optimizers.Optimizer, config: TrainingConfig, *, shards: int
-) -> Callable[..., StepResult]:
-    """Compiles a step: (arrays, carry, learning_rate) -> StepResult, for batches of any length and row count.
+def seed_states(model: Trainable) -> list[keras.Variable]:
+    """Returns the state of each generator of dropout, int64 (2,): a seed, and how many shards have drawn from it.
 
-    The loss is the sum of weighted nats divided by the sum of weights of the whole batch, for any number of shards.
+    Recurrent layers have generators too, which draw nothing.
     """
-    variables = [variable for part in model.models for variable in part.trainable_variables]
-    optimizer.build(variables)
+    dropouts = [layer for part in model.models for layer in part.layers if isinstance(layer, keras.layers.Dropout)]
+    return [variable for layer in dropouts for variable in layer.non_trainable_variables]
 
-    def shard(arrays: Sequence[Any], carry: Sequence[Any], total: Any) -> tuple[Any, list[Any], list[Any]]:
+
+def trained_variables(model: Trainable) -> list[keras.Variable]:
+    """Returns the weights that are trained."""
+    return [variable for part in model.models for variable in part.trainable_variables]
+
+
+def make_shards(
+    model: Trainable, config: TrainingConfig, *, shards: int, own: Iterable[int]
+) -> Callable[..., list[Shard]]:
+    """Compiles a function: (arrays, carry) of a whole batch -> what each of `own` of its shards gives.
+
+    The random numbers of a shard are the same whether the shards before it are computed here or not.
+    """
+    variables, seeds, own = trained_variables(model), seed_states(model), frozenset(own)
+
+    def compute(arrays: Sequence[Any], carry: Sequence[Any], total: Any) -> Shard:
         with tf.GradientTape() as tape:
             result = model.forward(arrays, carry, training=True)
             nats = symbol_nats(result.logits, result.targets)
@@ -176,19 +206,62 @@ def make_train_step(
             loss = lowered / total + state_penalty(result.carry) / shards
         values = tape.gradient(loss, [variable.value for variable in variables])
         gradients = [tf.convert_to_tensor(value) for value in values]
-        return tf.reduce_sum(nats * result.weights), gradients, result.carry
+        return Shard(tf.reduce_sum(nats * result.weights), gradients, result.carry)
 
-    @tf.function(input_signature=[model.signature, model.carry_signature, tf.TensorSpec((), tf.float32)])
-    def step(arrays: list[Any], carry: list[Any], learning_rate: Any) -> StepResult:
-        count = tf.reduce_sum(arrays[-1])
-        parts = [shard(*part, tf.maximum(count, 1)) for part in split_rows(arrays, carry, shards)]
-        summed = [tf.add_n(list(shares)) for shares in zip(*(part[1] for part in parts), strict=True)]
+    def skip() -> None:
+        for seed in seeds:  # a forward pass draws once from each
+            seed.assign_add([0, 1])
+
+    @tf.function(input_signature=[model.signature, model.carry_signature])
+    def shards_of(arrays: list[Any], carry: list[Any]) -> list[Shard]:
+        total = tf.maximum(tf.reduce_sum(arrays[-1]), 1)
+        found = []
+        for index, part in enumerate(split_rows(arrays, carry, shards)):
+            if index in own:
+                found.append(compute(*part, total))
+            else:
+                skip()
+        return found
+
+    return shards_of
+
+
+def make_update(
+    model: Trainable, optimizer: keras.optimizers.Optimizer, config: TrainingConfig
+) -> Callable[..., StepResult]:
+    """Compiles a function: (all shards of a batch in their order, the batch's count, learning_rate) -> StepResult.
+
+    It sums the gradients in the order of the shards, and updates the weights. It is compiled apart from the shards,
+    since TensorFlow would change the order of sums that it sees together with what is summed.
+    """
+    variables = trained_variables(model)
+    optimizer.build(variables)
+
+    @tf.function
+    def update(parts: list[Shard], count: Any, learning_rate: Any) -> StepResult:
+        summed = [tf.add_n(list(shares)) for shares in zip(*(part.gradients for part in parts), strict=True)]
         if config.clip_norm is not None:
             summed, _ = tf.clip_by_global_norm(summed, config.clip_norm)
         optimizer.learning_rate.assign(learning_rate)
         optimizer.apply(summed, variables)
-        carried = [tf.concat(list(states), 0) for states in zip(*(part[2] for part in parts), strict=True)]
-        return StepResult(tf.add_n([part[0] for part in parts]), count, carried)
+        carried = [tf.concat(list(states), 0) for states in zip(*(part.carry for part in parts), strict=True)]
+        return StepResult(tf.add_n([part.nats for part in parts]), count, carried)
+
+    return update
+
+
+def make_train_step(
+    model: Trainable, optimizer: keras.optimizers.Optimizer, config: TrainingConfig, *, shards: int
+) -> Callable[..., StepResult]:
+    """Returns a step: (arrays, carry, learning_rate) -> StepResult, for batches of any length and row count.
+
+    The loss is the sum of weighted nats divided by the sum of weights of the whole batch, for any number of shards.
+    """
+    shards_of = make_shards(model, config, shards=shards, own=range(shards))
+    update = make_update(model, optimizer, config)
+
+    def step(arrays: list[Any], carry: list[Any], learning_rate: np.float32) -> StepResult:
+        return update(shards_of(arrays, carry), tf.reduce_sum(arrays[-1]), tf.constant(learning_rate))
 
     return step
 

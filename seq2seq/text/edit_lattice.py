@@ -143,7 +143,8 @@ def most_probable_edits(substitution: np.ndarray, deletion: np.ndarray, insertio
     """Returns the next edit of each cell on the most probable way from there to the end of its pair.
 
     Pairs are padded on the left, so that all end in the last cell. Between equal ways substitutions come first, then
-    deletions.
+    deletions. A way without substitutions deletes all and inserts all, in any order; each substitution then stands for
+    one deletion and one insertion, so that only what it gains decides.
 
     Args:
         substitution: float64 (N, B, M), log-probabilities as whole numbers, so that their sums are exact, and equal
@@ -156,19 +157,14 @@ def most_probable_edits(substitution: np.ndarray, deletion: np.ndarray, insertio
 
     """
     height, count, width = substitution.shape
-    inserted = np.zeros((count, width + 1))  # of all symbols from here on
-    inserted[:, :width] = np.cumsum(insertion[:, ::-1], 1)[:, ::-1]
-    best = np.empty((height + 1, count, width + 1))
-    best[height] = inserted
+    gain = substitution - insertion
+    gain -= deletion[:, :, None]
+    best = np.zeros((height + 1, count, width + 1))
     for i in reversed(range(height)):
-        # what is best if a symbol is read at once, and then, if others are inserted before
-        row, after = best[i], best[i + 1]
-        np.add(after, deletion[i, :, None], out=row)
-        np.maximum(row[:, :-1], after[:, 1:] + substitution[i], out=row[:, :-1])
-        row -= inserted
+        row, after = best[i, :, :-1], best[i + 1]
+        np.maximum(after[:, :-1], after[:, 1:] + gain[i], out=row)
         np.maximum.accumulate(row[:, ::-1], axis=1, out=row[:, ::-1])
-        row += inserted
     edits = np.full(best.shape, INSERTED, np.int8)
-    edits[:-1][best[:-1] == best[1:] + deletion[:, :, None]] = DELETED
-    edits[:-1, :, :-1][best[:-1, :, :-1] == best[1:, :, 1:] + substitution] = SUBSTITUTED
+    edits[:-1][best[:-1] == best[1:]] = DELETED
+    edits[:-1, :, :-1][best[:-1, :, :-1] == best[1:, :, 1:] + gain] = SUBSTITUTED
     return edits

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from seq2seq.scoring.evaluation import headline, metrics_of
 from seq2seq.scoring.text_evaluation import evaluate_text
 from seq2seq.text.datasets import load_pairs
 from seq2seq.text.splits import group_references
+from seq2seq.training.ray_members import train_side_by_side
 from seq2seq.training.run_folder import (
     is_member,
     is_single,
@@ -37,7 +38,7 @@ MOST_SYMBOLS = 100_000  # of a text's validation part are scored
 
 
 def train_members(run: Run, train_into: Callable[[Run], Path]) -> None:
-    """Trains the members of an ensemble one after the other, and makes one model of them.
+    """Trains the members of an ensemble one after the other, or on a Ray cluster, and makes one model of them.
 
     A member that is finished is passed over, so the same command continues an interrupted ensemble.
 
@@ -55,15 +56,25 @@ def train_members(run: Run, train_into: Callable[[Run], Path]) -> None:
         others = [held for held in member_folders(folder) if held != members[0].folder]
         replace = partial(remove_others, folder, others)
         members[0] = dataclasses.replace(members[0], overwrite=True, on_first_checkpoint=replace)
+    if run.ray:
+        trained = train_side_by_side(members, run.ray, train_into, run.report)
+    else:
+        trained = train_in_turn(members, run, train_into)
+    for _ in trained:
+        if not is_whole(folder):  # this member was trained for longer
+            remove_model(folder)
+    join(run, members)
+    run.report(f"finished: {folder}")
+
+
+def train_in_turn(members: Sequence[Run], run: Run, train_into: Callable[[Run], Path]) -> Iterator[None]:
+    """Trains members one after the other; yields after each."""
     started = run.started
     for number, member in enumerate(members, 1):
         run.report(f"member {number} of {len(members)}, seed {member.train.seed}")
         train_into(dataclasses.replace(member, started=started))
         started = time.monotonic()
-        if not is_whole(folder):  # this member was trained for longer
-            remove_model(folder)
-    join(run, members)
-    run.report(f"finished: {folder}")
+        yield
 
 
 def remove_others(folder: Path, others: Sequence[Path]) -> None:

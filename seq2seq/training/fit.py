@@ -88,7 +88,10 @@ def fit(task: Task, run: Run, start: Start) -> Progress:
     events = Events(run.tensorboard, continues=start.checkpoint is not None)
     optimizer = make_optimizer(config)
     average = WeightAverage(task.model.models, config.average) if config.average else None
-    step = make_train_step(task.model, optimizer, config, shards=config.shards)
+    if run.others:
+        step = run.others.make_step(task.model, optimizer, config)
+    else:
+        step = make_train_step(task.model, optimizer, config, shards=config.shards)
     progress = Progress()
     carry: list[np.ndarray] = []
     if start.checkpoint:

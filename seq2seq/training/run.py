@@ -1,16 +1,20 @@
 """Trains into a folder: starts a new run, continues an interrupted or a finished one. Imports no TensorFlow itself."""
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from seq2seq.errors import BundleError
+from seq2seq.errors import BundleError, OptionError, WorkerError
 from seq2seq.training.checkpoints import continues, current_checkpoint, load_progress, locked
 from seq2seq.training.ensemble import check_members, replacing_members, train_members
+from seq2seq.training.rendezvous import first_joined, others_joined
 from seq2seq.training.run_folder import check_folder, member_folders, report_foreign_names
 from seq2seq.training.run_record import FINISHED, finished_as_asked
 from seq2seq.training.task import Run
+from seq2seq.training.wire import Kind
+from seq2seq.training.workers import Workers
 
 
 def train_into(run: Run) -> Path:
@@ -22,11 +26,34 @@ def train_into(run: Run) -> Path:
         BundleError: the folder holds another run, or something that is not a run.
         DataError: the data cannot be used.
         OptionError: an option does not fit the data.
+        WorkerError: another worker never came, ended, or was started with something else.
         KeyboardInterrupt, OSError: Ctrl-C, or the system refuses; a note says what the same command does next.
 
     """
+    workers = run.workers
+    if run.train.members > 1 and workers:
+        raise OptionError(
+            f"--members {run.train.members}: with --workers or TF_CONFIG a run trains one model; train the members one "
+            "by one, or side by side with --engine ray"
+        )
+    if workers and workers.index:
+        follow(run, workers)
+        return run.folder
     if run.dataset.notice:
         run.report(run.dataset.notice)
+    if workers is None:
+        return train_here(run)
+    with others_joined(run, workers) as wires:
+        from seq2seq.training.shared_step import Others
+
+        others = Others(workers, wires)
+        train_here(dataclasses.replace(run, others=others))
+        others.end(f"finished: {workers.name(0)} has the model")
+    return run.folder
+
+
+def train_here(run: Run) -> Path:
+    """Trains into the run's folder on this machine, the only one or the first of several; returns the folder."""
     with made(run.folder), noting_what_remains(run.folder), locked(run.folder):
         check_folder(run.folder, overwrite=run.overwrite)
         check_members(run)
@@ -49,12 +76,34 @@ def train_alone(run: Run) -> None:
     train_in_folder(run)
 
 
+def follow(run: Run, workers: Workers) -> None:
+    """Computes shards for the first worker until it ends; writes nothing, and leaves the run's folder alone.
+
+    Raises:
+        DataError: the data cannot be used.
+        WorkerError: another worker never came, ended, or was started with something else.
+
+    """
+    with first_joined(run, workers) as wire, tempfile.TemporaryDirectory() as place:
+        from seq2seq.training.trainer import build_follower, prepare
+
+        quiet = dataclasses.replace(run, folder=Path(place), report=lambda line: None)
+        prepared = prepare(quiet)
+        kind, found = wire.receive(Kind.START, Kind.END)
+        if kind == Kind.START:
+            from seq2seq.training.shared_step import serve_shards
+
+            model, train = build_follower(quiet, prepared, found)
+            found = serve_shards(wire, workers, model, train)
+        run.report(str(found))
+
+
 @contextlib.contextmanager
 def noting_what_remains(folder: Path) -> Iterator[None]:
-    """Adds a note to Ctrl-C, and to an error of the system: whether the same command continues, and where."""
+    """Adds a note to Ctrl-C, to an error of the system or of another worker: whether and where the run continues."""
     try:
         yield
-    except (KeyboardInterrupt, OSError) as error:
+    except (KeyboardInterrupt, OSError, WorkerError) as error:
         if not getattr(error, "__notes__", None):  # otherwise a member of an ensemble has said it
             error.add_note(what_remains(folder))
         raise

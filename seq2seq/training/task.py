@@ -14,11 +14,14 @@ from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.fields import Config
 from seq2seq.presets import with_defaults
+from seq2seq.ray_cluster import RayCluster
 from seq2seq.text.datasets import Dataset, resolve
 from seq2seq.training.checkpoints import Progress
+from seq2seq.training.workers import Workers
 
-if TYPE_CHECKING:  # the first imports TensorFlow, which a finished run does not need; the second imports Run
+if TYPE_CHECKING:  # the first two import TensorFlow, which a finished run does not need; two import Run
     from seq2seq.models.step import Trainable
+    from seq2seq.training.shared_step import Others
     from seq2seq.training.teacher import Teacher
 
 Section = TypeVar("Section", bound=Config)
@@ -39,6 +42,9 @@ class Run:
         overwrite: start from the beginning, whatever run of this program the folder holds.
         profile: first report how long each part of a step takes.
         teacher: a finished model that the run learns from too; None: it learns from its data alone.
+        workers: of a training on several machines, and which of them this process is; None: it trains alone.
+        others: the connections to the other workers, where this is the first of several.
+        ray: the Ray cluster that trains the members of an ensemble side by side; None: this process, one by one.
         tensorboard: receives event files for TensorBoard; None: none are written.
         on_first_checkpoint: called once, when the first checkpoint that this process writes is whole.
         signature: the options as the user gave them, before any was resolved; recorded in the model folder.
@@ -55,6 +61,9 @@ class Run:
     overwrite: bool = False
     profile: bool = False
     teacher: "Teacher | None" = None
+    workers: Workers | None = None
+    others: "Others | None" = None
+    ray: RayCluster | None = None
     tensorboard: Path | None = None
     on_first_checkpoint: Callable[[], None] = lambda: None
     signature: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from seq2seq.bundle.folder import save_bundle
 from seq2seq.bundle.record import kind_in
-from seq2seq.config import ModelConfig
+from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import OptionError
 from seq2seq.memory import check_memory
 from seq2seq.models.backend import keras, tf
-from seq2seq.models.step import shard_count, share_cores, training_record
+from seq2seq.models.step import Trainable, shard_count, share_cores, training_record, use_gpu
 from seq2seq.models.weights import export_weights
 from seq2seq.text.datasets import Dataset
 from seq2seq.training.checkpoints import check_names_free, current_checkpoint, remove_checkpoints
@@ -35,6 +35,7 @@ from seq2seq.training.run_record import (
 from seq2seq.training.run_views import write_picture
 from seq2seq.training.student import prepare_student
 from seq2seq.training.task import Prepared, Run, Start, Task
+from seq2seq.typed_json import read_section
 from seq2seq.version import __version__
 
 FLOAT_BYTES, COPIES = 4, 4  # of float32; and a weight has a gradient and two moments beside it
@@ -58,6 +59,8 @@ def train_in_folder(run: Run) -> None:
         return
     run.report(f"model: {run.folder}")
     task = build_task(run, prepared)
+    if run.others:
+        run.others.start(run)
     if run.profile:
         report_all(run, preview(task, run.train, describe=False, profile=True))
     progress = fit(task, run, start)
@@ -120,17 +123,23 @@ def resolved(run: Run, prepared: Prepared, *, shards: int | None = None) -> Run:
         shards: of the run that it continues; None: the machine decides.
 
     Raises:
-        OptionError: more shards than rows in a batch, or more units than memory holds.
+        OptionError: more shards than rows in a batch, fewer than workers, or more units than memory holds.
 
     """
     model, train = prepared.resolved(run.model, run.train)
     assert train.batch_size is not None
-    if (train.shards or 1) > train.batch_size:
+    workers = len(run.workers) if run.workers else 1
+    chosen = train.shards or shards or max(workers, shard_count(train.batch_size))
+    if chosen > train.batch_size and (train.shards or not shards):
+        asked = f"--shards {train.shards}" if train.shards else f"--workers: {workers} of them"
+        raise OptionError(f"{asked}: expected at most one for each row of a batch; give {train.batch_size} or fewer")
+    if chosen < workers:
         raise OptionError(
-            f"--shards {train.shards}: expected at most one for each row of a batch; give {train.batch_size} or fewer"
+            f"--workers: {workers} of them, and a batch of this run has shards for {chosen}; name fewer workers, or "
+            f"give --shards {workers} to a run in another --model"
         )
     check_size(model)
-    train = dataclasses.replace(train, shards=train.shards or shards or shard_count(train.batch_size))
+    train = dataclasses.replace(train, shards=chosen)
     return dataclasses.replace(run, data=prepared.data, model=model, train=train)
 
 
@@ -146,6 +155,8 @@ def build_task(run: Run, prepared: Prepared) -> Task:
     """Builds the model of a resolved run, sets the random seeds, and reports what is trained on what."""
     assert run.train.shards is not None
     share_cores(run.train.shards)
+    if run.workers:
+        use_gpu(run.workers.place)
     keras.utils.set_random_seed(run.train.seed)
     record = {
         "trained_on": {**origin(run.dataset), **prepared.sizes()},
@@ -156,6 +167,26 @@ def build_task(run: Run, prepared: Prepared) -> Task:
     task = prepared.task(run, record)
     report_all(run, [*task.describe(), *size_chosen(run, prepared)])
     return task
+
+
+def build_follower(run: Run, prepared: Prepared, settings: Mapping[str, Any]) -> tuple[Trainable, TrainingConfig]:
+    """Builds the model that another worker trains, with that worker's resolved options.
+
+    Args:
+        run: as this worker was asked.
+        prepared: its data.
+        settings: the first worker's options, by section.
+
+    """
+    where = "the first worker's options"
+    train = read_section(TrainingConfig, settings.get("train"), where=where)
+    run = dataclasses.replace(
+        run,
+        data=read_section(DataConfig, settings.get("data"), where=where),
+        model=read_section(ModelConfig, settings.get("model"), where=where),
+        train=train,
+    )
+    return build_task(run, prepared).model, train
 
 
 def size_chosen(run: Run, prepared: Prepared) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import cmudict, decoding_rows, onnx_rows, service, tables, training_rows
+from tests.benchmarks import cmudict, corpus, decoding_rows, onnx_rows, service, tables, training_rows
 from tests.benchmarks.measure import Row, machine, table
 from tests.benchmarks.models import trained_model
 
@@ -31,6 +31,9 @@ ROWS = {
     "service": service.one_line,
     "service-lines": service.several_lines,
     "memory": decoding_rows.memory,
+    "corpus": corpus.processes,
+    "corpus-ray": corpus.ray,
+    "corpus-memory": corpus.memory,
     "tables": tables.row,
     "cmudict": cmudict.row,
 }
@@ -40,6 +43,9 @@ SLOW = {
     "onnx-command",
     "onnx-parity",
     "memory",
+    "corpus",
+    "corpus-ray",
+    "corpus-memory",
     "tables",
     "cmudict",
 }  # only where it is named

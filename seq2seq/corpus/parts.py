@@ -1,0 +1,106 @@
+"""The parts of a corpus: patterns of file names in; files out, in order, each with its form and how it is packed."""
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2seq.errors import OptionError
+
+TEXT, TSV, JSONL, PARQUET = "text", "tsv", "jsonl", "parquet"
+FORMS = {".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".parquet": PARQUET}  # by ending; any other is text
+PACKINGS = {".gz": "gzip", ".zst": "zstd"}
+USUAL_FIELD = "text"  # of jsonl and Parquet
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of the input, whose output has the same name."""
+
+    path: Path
+    form: str  # text, tsv, jsonl or parquet
+    packing: str  # gzip, zstd, or "" for none
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self.path.name
+
+
+def find_parts(patterns: Sequence[str]) -> list[Part]:
+    """Finds the files that patterns name: patterns in the order given, the files of each sorted by their names.
+
+    Raises:
+        OptionError: a pattern matches no file, two files have one name, or a form cannot be packed.
+
+    """
+    paths = [path for pattern in patterns for path in matching(pattern)]
+    named: dict[str, Path] = {}
+    for path in paths:
+        other = named.setdefault(path.name, path)
+        if other is not path:
+            raise OptionError(
+                f"--input: two parts have the name {path.name}: {other} and {path}; outputs have the names of their "
+                "inputs, so decode them into two folders"
+            )
+    return [part_of(path) for path in paths]
+
+
+def matching(pattern: str) -> list[Path]:
+    """Returns the files that a pattern names, sorted; a name that exists stands for itself.
+
+    Raises:
+        OptionError: there is none, or it is no ordinary file.
+
+    """
+    found = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
+    paths = [Path(name) for name in found if found == [pattern] or not os.path.isdir(name)]
+    if not paths:
+        raise OptionError(f"--input {pattern}: no such file; give a name, or a pattern in quotes such as 'part-*.txt'")
+    for path in paths:
+        if not path.is_file():
+            way_out = f"give '{path}/*'" if path.is_dir() else "write its content into a file first"
+            raise OptionError(f"--input {path}: expected a file, got something else; {way_out}")
+    return paths
+
+
+def part_of(path: Path) -> Part:
+    """Reads form and packing off a file's name.
+
+    Raises:
+        OptionError: it is a packed Parquet file, which is packed inside already.
+
+    """
+    *_, inner, last = ["", "", *path.suffixes]
+    packing = PACKINGS.get(last.lower(), "")
+    form = FORMS.get((inner if packing else last).lower(), TEXT)
+    if form == PARQUET and packing:
+        raise OptionError(f"--input {path}: Parquet is packed inside the file; unpack it: {packing} -d {path}")
+    return Part(path, form, packing)
+
+
+def fields_of_parts(field: str | None, parts: Iterable[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
+    """Returns for each form which fields of a record are the source, and behind it the tags.
+
+    Args:
+        field: what the user gave: names, or numbers of columns from 1, with commas between; None: the usual ones.
+        parts: whose forms it is for.
+        tagged: whether the model reads tags.
+
+    Raises:
+        OptionError: no part has fields, or the number of a column is none.
+
+    """
+    forms = {part.form for part in parts}
+    if field is None:
+        return {TSV: ("1", "2") if tagged else ("1",), JSONL: (USUAL_FIELD,), PARQUET: (USUAL_FIELD,)}
+    if forms <= {TEXT}:
+        raise OptionError("--field: is about parts of tsv, jsonl or Parquet, and all parts are text; leave it out")
+    names = tuple(name.strip() for name in field.split(","))
+    if not all(names):
+        raise OptionError(f"--field: expected a name or the number of a column, got {field!r}")
+    if TSV in forms and not all(re.fullmatch("[1-9][0-9]{0,5}", name) for name in names):
+        raise OptionError(f"--field {field}: expected the number of a column of tsv, such as 1, got {field!r}")
+    return dict.fromkeys((TSV, JSONL, PARQUET), names)

@@ -1,0 +1,113 @@
+"""Packed files: gzip or zstd in, their bytes out; a file that ends early or is damaged is an error, never an end."""
+
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seq2seq.errors import DataError, OptionError
+from seq2seq.extras import installing
+
+READ_BYTES = 1 << 17
+GZIP_LEVEL, ZSTD_LEVEL = 6, 3
+WAY_OUT = "restore the file, and give the same command again"
+
+
+class DamagedPartError(DataError):
+    """A part cannot be read to its end."""
+
+    lines = 0  # that could be read, where that was counted
+
+
+def zstandard(path: object) -> Any:
+    """Imports the library for zstd.
+
+    Raises:
+        OptionError: it is not installed.
+
+    """
+    try:
+        import zstandard as library
+    except ImportError:
+        raise OptionError(f"{path}: needs zstandard, which is not installed: {installing('zstd')}") from None
+    return library
+
+
+def decompressor(packing: str, path: Path) -> Any:
+    """Makes an object that unpacks one gzip member or zstd frame."""
+    return zstandard(path).ZstdDecompressor().decompressobj() if packing == "zstd" else zlib.decompressobj(wbits=31)
+
+
+class Unpacked(io.RawIOBase):
+    """The bytes of a packed file, which may have several members or frames.
+
+    Args:
+        file: the packed bytes.
+        packing: gzip or zstd.
+        path: of the file, for messages.
+
+    """
+
+    def __init__(self, file: BinaryIO, packing: str, path: Path) -> None:
+        self.file, self.packing, self.path = file, packing, path
+        self.member: Any = None  # that is being unpacked
+        self.packed = b""
+        self.ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Unpacks into a buffer; 0 is the end.
+
+        Raises:
+            DamagedPartError: the file is damaged or ends inside a member.
+
+        """
+        while not self.ready:
+            self.packed = self.packed or self.file.read(READ_BYTES)
+            if not self.packed:
+                if self.member is not None:
+                    raise EOFError("it ends early")
+                return 0
+            self.member = self.member or decompressor(self.packing, self.path)
+            self.ready = memoryview(self.member.decompress(self.packed))
+            self.packed = b""
+            if self.member.eof:
+                self.packed, self.member = self.member.unused_data, None
+        taken = min(len(buffer), len(self.ready))
+        buffer[:taken] = self.ready[:taken]
+        self.ready = self.ready[taken:]
+        return taken
+
+
+@contextlib.contextmanager
+def unpacked(path: Path, packing: str) -> Iterator[BinaryIO]:
+    """Opens a file and yields its unpacked bytes.
+
+    Raises:
+        DamagedPartError: what is packed ends early or is damaged, or the file cannot be read.
+
+    """
+    library = zstandard(path) if packing == "zstd" else None
+    damages = (EOFError, zlib.error) if library is None else (EOFError, library.ZstdError)
+    try:
+        with path.open("rb") as file:
+            yield file if not packing else io.BufferedReader(Unpacked(file, packing, path), READ_BYTES)
+    except damages as error:
+        raise DamagedPartError(f"{path}: is damaged: {error}; {WAY_OUT}") from error
+    except OSError as error:
+        raise DamagedPartError(f"{path}: cannot be read: {error.strerror or error}; {WAY_OUT}") from error
+
+
+def packed(content: bytes, packing: str, path: Path) -> bytes:
+    """Packs bytes as one member or frame; the same bytes give the same member, and members can be joined."""
+    if packing == "gzip":
+        return gzip.compress(content, GZIP_LEVEL, mtime=0)
+    if packing == "zstd":
+        return bytes(zstandard(path).ZstdCompressor(level=ZSTD_LEVEL).compress(content))
+    return content
