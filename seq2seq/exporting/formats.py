@@ -36,6 +36,7 @@ FORMATS: Mapping[str, Format] = {
     "onnx": Format("onnx_files", ("onnx", "onnxruntime"), "onnx", ("int8",)),
     "keras": Format("keras_files"),
     "savedmodel": Format("saved_model"),
+    "litert": Format("litert_files"),
     "web": Format("web_files"),
 }
 

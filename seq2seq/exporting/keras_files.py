@@ -28,7 +28,7 @@ MEANINGS = {
     "state": "the decoder's state: the encoder's at first, then the one of the step before",
     "memory": "the encoder's first output",
     "memory_mask": "`source_ids != 0`",
-    "tag_ids": "the known tags of each source, padded on the right with 0",
+    "tag_ids": "the known tags of each source, padded on the right with 0; F is at least 1",
 }
 
 
@@ -44,15 +44,25 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
         BundleError: the model is an ensemble, which is several pairs of files.
 
     """
-    if bundle.members:
-        raise BundleError(
-            f"{bundle.path}: is an ensemble of {len(bundle.members)} models, and --format keras writes one; export a "
-            f"member, such as --model {bundle.path / bundle.members[0].path.name}, or all with --format savedmodel"
-        )
+    refuse_members(bundle, "keras")
     models = plain_models(bundle)
     for name, model in parts_of(models).items():
         model.save(folder / f"{name}.keras")
     write_together(folder, {**other_files(bundle), "README.md": readme(bundle, models)})
+
+
+def refuse_members(bundle: Bundle, form: str) -> None:
+    """Refuses an ensemble for a format that has one model.
+
+    Raises:
+        BundleError: the bundle has members.
+
+    """
+    if bundle.members:
+        raise BundleError(
+            f"{bundle.path}: is an ensemble of {len(bundle.members)} models, and --format {form} writes one; export a "
+            f"member, such as --model {bundle.path / bundle.members[0].path.name}, or all with --format savedmodel"
+        )
 
 
 def parts_of(models: PlainModels) -> dict[str, Any]:
@@ -75,7 +85,12 @@ def readme(bundle: Bundle, models: PlainModels) -> str:
     for name, model in parts_of(models).items():
         lines += [f"`{name}.keras`, inputs in this order, B rows:", "", *table(model.inputs), ""]
         lines += [f"Outputs, in a list: {', '.join(outputs_of(bundle, name, len(model.outputs)))}.", ""]
-    lines += ["## Texts and ids", "", SPECIAL, ""]
+    return "\n".join([*lines, *texts_and_loop(bundle, loop_of(bundle, example_line(bundle)))])
+
+
+def texts_and_loop(bundle: Bundle, loop: str) -> list[str]:
+    """Returns the sections of a README on texts and ids, and on the loop of decoding."""
+    lines = ["## Texts and ids", "", SPECIAL, ""]
     if bundle.source_vocabulary is not None:
         lines += [*reading_text(bundle, bundle.source_vocabulary), "", symbols_text(bundle.target_vocabulary, "target")]
         lines += [limit_text(bundle), ""]
@@ -84,8 +99,7 @@ def readme(bundle: Bundle, models: PlainModels) -> str:
     if bundle.model.architecture == TRANSDUCER:
         lines += [*actions_text(bundle), ""]
     lines += ["## A loop", "", "Greedy decoding, for one line at a time; run it in this folder.", ""]
-    lines += ["```python", loop_of(bundle, example_line(bundle)).rstrip(), "```", ""]
-    return "\n".join(lines)
+    return [*lines, "```python", loop.rstrip(), "```", ""]
 
 
 def table(tensors: list[Any]) -> list[str]:

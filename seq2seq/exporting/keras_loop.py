@@ -1,13 +1,30 @@
-"""The loop of greedy decoding that the README of exported Keras models shows; it needs Keras alone."""
+"""The loop of greedy decoding that the README of exported models shows, with Keras or LiteRT and no other library."""
+
+from typing import NamedTuple
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.config import TRANSDUCER
+from seq2seq.models.decoder import state_count
 from seq2seq.text.edits import COPY, FIRST_SUB
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 
-LOAD = """tensor = keras.ops.convert_to_tensor
-{names} = (keras.saving.load_model(f"{{part}}.keras") for part in {parts})"""
+
+class Library(NamedTuple):
+    """How a script loads the models: what it imports, and lines that define tensor, argmax and `loaded(part)`."""
+
+    imports: tuple[str, ...]
+    prelude: str
+
+
+KERAS = Library(
+    ("keras",),
+    """tensor, argmax = keras.ops.convert_to_tensor, keras.ops.argmax
+
+
+def loaded(part):
+    return keras.saving.load_model(f"{part}.keras")""",
+)
 SYMBOLS = """{names} = (
     json.loads(pathlib.Path(f"{{side}}_vocabulary.json").read_text("utf-8"))["symbols"] for side in {sides}
 )
@@ -15,11 +32,12 @@ PAD, UNK, START, END = range(4)
 ids = {{symbol: number for number, symbol in enumerate({read}, 4)}}"""
 
 
-def loop_of(bundle: Bundle, example: str) -> str:
+def loop_of(bundle: Bundle, example: str, library: Library = KERAS) -> str:
     """Returns a script that reads the files of its folder and prints the output for one line or prompt."""
     body = text_body(bundle) if bundle.source_vocabulary is None else pair_body(bundle, bundle.source_vocabulary)
     modules = [name for name in ("json", "math", "pathlib", "unicodedata") if f"{name}." in body]
-    head = "\n".join([*(f"import {name}" for name in modules), "", "import keras"])
+    imports = "\n".join(f"import {name}" if name else "" for name in [*modules, "", *library.imports])
+    head = f"{imports}\n\n{library.prelude}\n\n"
     name = "continued" if bundle.source_vocabulary is None else "translated"
     if bundle.source_vocabulary is None and bundle.target_vocabulary.separator:
         return f"{head}\n\n{body}\n\n\nprint({name}({list(bundle.target_vocabulary.symbols[:3])!r}))\n"
@@ -57,7 +75,7 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
     form, lengths = SourceForm.from_record(bundle.record), bundle.record.get("lengths", {})
     longest_source, longest_target = (int(lengths.get(side, 100)) for side in ("source", "target"))
     lines = [
-        LOAD.format(names="encoder, decoder", parts='("encoder", "decoder")'),
+        'encoder, decoder = loaded("encoder"), loaded("decoder")',
         SYMBOLS.format(names="source, target", sides='("source", "target")', read="source"),
         "",
         "",
@@ -75,7 +93,7 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
         line = 'unicodedata.normalize("NFC", line).strip()'
     lines += [f"    symbols = {split_code(source, line)}", "    read = [ids.get(symbol, UNK) for symbol in symbols]"]
     if source.features_sep and transduces:
-        lines.append('    tag_ids = tensor([[ids[tag] for tag in tags if tag in ids]], "int32")')
+        lines.append('    tag_ids = tensor([[*(ids[tag] for tag in tags if tag in ids), PAD]], "int32")')
     elif source.features_sep:
         lines.append("    read = [ids.get(tag, UNK) for tag in tags] + read")
     tagged = source.features_sep and transduces
@@ -94,7 +112,7 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
             '    token, written, position = START, [], tensor([0], "int32")',
             "    while len(written) <= most:",
             f"        logits, position, *states = decoder([{fed}, position, *states{memory}{tags}])",
-            "        token = END + int(keras.ops.argmax(logits[0, 0, END:]))  # PAD, UNK and START are never taken",
+            "        token = END + int(argmax(logits[0, 0, END:]))  # PAD, UNK and START are never taken",
             "        if token == END:",
             "            break",
             f"        if token == {COPY}:",
@@ -108,7 +126,7 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
             "    token, written = START, []",
             "    while len(written) < most:",
             f"        logits, *states = decoder([{fed}, *states{memory}])",
-            "        token = END + int(keras.ops.argmax(logits[0, 0, END:]))  # PAD, UNK and START are never written",
+            "        token = END + int(argmax(logits[0, 0, END:]))  # PAD, UNK and START are never written",
             "        if token == END:",
             "            break",
             "        written.append(target[token - 4])",
@@ -120,11 +138,11 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
 def text_body(bundle: Bundle) -> str:
     """Returns the part of the script that loads a language model and defines `continued`."""
     vocabulary, window = bundle.target_vocabulary, int(bundle.record.get("restarts", 0))
-    zeros = "zeros = [keras.ops.zeros((1, state.shape[-1])) for state in decoder.inputs[1:]]"
+    zeros = f'zeros = [tensor([[0.0] * {bundle.model.units}], "float32")] * {state_count(bundle.model)}'
     fed = f"read[-{window}:]" if window else "read"
     words, lower = vocabulary.separator, ".lower()" if bundle.data.lowercase else ""
     lines = [
-        LOAD.format(names="(decoder,)", parts='("decoder",)'),
+        'decoder = loaded("decoder")',
         SYMBOLS.format(names="(target,)", sides='("target",)', read="target"),
         zeros,
         "",
@@ -133,8 +151,9 @@ def text_body(bundle: Bundle) -> str:
         "    written = list(symbols)" if words else f'    written = list(unicodedata.normalize("NFC", prompt{lower}))',
         "    read, states = [ids.get(symbol, UNK) for symbol in written], zeros",
         "    for _ in range(length):",
-        f'        logits, *states = decoder([tensor([{fed}], "int32"), *states])',
-        "        token = END + 1 + int(keras.ops.argmax(logits[0, -1, END + 1 :]))  # no special id",
+        f"        for token in {fed}:",
+        '            logits, *states = decoder([tensor([[token]], "int32"), *states])',
+        "        token = END + 1 + int(argmax(logits[0, 0, END + 1 :]))  # no special id",
         "        written.append(target[token - 4])",
         "        read, states = [*read, token], zeros" if window else "        read = [token]",
         "    return written" if words else '    return "".join(written)',

@@ -1,8 +1,5 @@
 """Exports a model as a TensorFlow SavedModel, whose functions take texts; TensorFlow Serving runs it as it is."""
 
-import contextlib
-import io
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from seq2seq.exporting.graph_language import GraphLanguageModel
 from seq2seq.exporting.graph_models import GraphModel, Tensors, is_shared, split_state, transduces
 from seq2seq.exporting.graph_translator import GraphTranslator
 from seq2seq.exporting.options import ExportOptions
+from seq2seq.exporting.quiet import quiet
 from seq2seq.exporting.saved_readme import readme
 from seq2seq.exporting.wording import other_files
 from seq2seq.files.writing import write_together
@@ -112,16 +110,3 @@ def concrete(function: Callable[..., Tensors], **inputs: Any) -> Function:
     """Returns a function of named tensors, traced once for all their sizes."""
     traced = tf.function(function, autograph=False)
     return traced.get_concrete_function(**inputs)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps TensorFlow's report of what it saves from the output."""
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(before)
