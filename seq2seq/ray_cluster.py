@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from seq2seq.errors import OptionError
 from seq2seq.extras import installing
 
 STORE_BYTES = 80 << 20  # what a task gets and returns is small
+CONNECT_SECONDS = 10
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing to anybody
     "RAY_DISABLE_IMPORT_WARNING": "1",
@@ -29,8 +31,11 @@ class RayCluster:
     address: str | None = None  # None: on this machine, for the time of the run
 
     @contextlib.contextmanager
-    def connected(self) -> Iterator[Any]:
+    def connected(self, *, cores: int | None = None) -> Iterator[Any]:
         """Gives the module `ray` while it is connected to the cluster.
+
+        Args:
+            cores: of a cluster that is started here; None: those of this machine.
 
         Raises:
             OptionError: Ray is not installed, or there is no such cluster.
@@ -42,20 +47,31 @@ class RayCluster:
         except ImportError:
             raise OptionError(f"--engine ray: needs Ray, which is not installed: {installing('ray')}") from None
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-        local = {"num_cpus": core_count(), "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        local = {"num_cpus": cores or core_count(), "object_store_memory": STORE_BYTES, "include_dashboard": False}
         try:
+            if self.address:
+                knock(self.address)
             with silent():
                 ray.init(self.address or "local", **quiet, **({} if self.address else local))
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            named = "--engine ray: no cluster could be started on this machine" if self.address is None else (
-                f"--address {self.address}: cannot be reached"
-            )  # fmt: skip
-            raise OptionError(f"{named}: {reason}") from error
+            raise OptionError(
+                f"--engine ray: no cluster could be started on this machine: {reason}"
+                if self.address is None
+                else f"--address {self.address}: cannot be reached: {reason}; check the address, and that the cluster "
+                "has this version of Ray, and its token where it asks for one"
+            ) from error
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def knock(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
 
 
 @contextlib.contextmanager

@@ -87,11 +87,11 @@ def digest(*paths):
 
 def map_of(forked, files, most_seconds):
     """Records which test runs which line, or takes it from the cache."""
-    package = digest(*sorted((ROOT / "seq2seq").rglob("*.py")))
+    package = digest(*sorted((forked.tree / "seq2seq").rglob("*.py")))
     seconds, lines = {}, {}
     for file in files:
         names = [name for name in forked.names if name.startswith(f"{file}::")]
-        cached = CACHE / f"{package}-{digest(ROOT / file)}.json"
+        cached = CACHE / f"{package}-{digest(forked.tree / file)}-{most_seconds:g}.json"
         if not cached.exists() and names:
             found = forked.map_lines(names, cpu_seconds=most_seconds)
             print(f"{file}: {len(found)} of {len(names)} tests mapped", file=sys.stderr, flush=True)

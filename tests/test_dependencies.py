@@ -20,7 +20,7 @@ EXTRAS = {
     "prometheus_client": ("serve", ("serving/",)),
     "uvicorn": ("serve", ("serving/",)),
     "pyarrow": ("parquet", ("corpus/reading.py", "corpus/rendering.py")),
-    "ray": ("ray", ("corpus/ray_engine.py", "training/ray_members.py")),
+    "ray": ("ray", ("ray_cluster.py", "corpus/ray_engine.py")),
     "zstandard": ("zstd", ("corpus/unpacking.py",)),
 }
 OF_FASTAPI = {"pydantic", "starlette"}  # installed with it, since they are what its applications are made of

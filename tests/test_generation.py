@@ -296,7 +296,7 @@ def test_load_gives_each_kind_its_class(model, tiny_bundle):
 
 
 def test_an_unknown_runtime_is_refused(model):
-    with pytest.raises(OptionError, match="--runtime: expected one of auto, numpy, keras, got 'torch'"):
+    with pytest.raises(OptionError, match="--runtime: expected one of auto, numpy, keras, onnx, got 'torch'"):
         seq2seq.load(model.bundle.path, runtime="torch")
 
 

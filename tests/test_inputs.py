@@ -114,7 +114,7 @@ COLUMNS = {
     "verify": Column("verify --model {file}", ""),
     "serve": Column("serve --port 0 --model {file}", ""),
     "shrink": Column("models shrink {file} {new}", ""),
-    "export": Column("export --format onnx {file} -o {new}", ""),
+    "export": Column("export --format keras {file} -o {new}", ""),
     "doctor": Column("doctor {file}", ".json"),
     "adopt": Column("adopt {file} --data {tiny}.tsv --model {new}", ".keras"),
 }  # fmt: skip

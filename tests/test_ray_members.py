@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import socket
 import sys
 import time
 import types
@@ -102,7 +103,7 @@ def test_a_member_whose_process_dies_again_and_again_is_named(members, fake_ray)
     ("address", "named"),
     [
         (None, "--engine ray: no cluster could be started on this machine"),
-        ("a:1", "--address a:1: cannot be reached"),
+        ("auto", "--address auto: cannot be reached"),
     ],
 )
 def test_a_cluster_that_is_not_there_is_named(fake_ray, address, named):
@@ -113,7 +114,16 @@ def test_a_cluster_that_is_not_there_is_named(fake_ray, address, named):
     fake_ray.init = refuse
     with pytest.raises(OptionError) as error, RayCluster(address).connected():
         pass
-    assert str(error.value) == f"{named}: Could not connect"
+    advice = "; check the address, and that the cluster has this version of Ray, and its token where it asks for one"
+    assert str(error.value) == f"{named}: Could not connect" + (advice if address else "")
+
+
+def test_an_address_where_nothing_listens_is_an_error_at_once(fake_ray):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+    refused = f"--address {address}: cannot be reached: .*Connection refused"
+    with pytest.raises(OptionError, match=refused), RayCluster(address).connected():
+        pass
 
 
 def test_without_ray_one_line_names_the_extra(monkeypatch):

@@ -150,7 +150,7 @@ def test_a_loaded_model_runs_on_either(tiny_bundle):
     assert texts[0] == texts[1] == texts[2]
     assert texts[0][1] == ""
     assert isinstance(make_runtime(bundle, "auto"), NumpyTranslator)
-    with pytest.raises(OptionError, match="--runtime: expected one of auto, numpy, keras, got 'torch'"):
+    with pytest.raises(OptionError, match="--runtime: expected one of auto, numpy, keras, onnx, got 'torch'"):
         make_runtime(bundle, "torch")
 
 

@@ -4,13 +4,10 @@ All machines see the model, the inputs and the output folder under the same path
 and its part goes on after its last chunk.
 """
 
-import contextlib
 import dataclasses
 import functools
 import json
 import logging
-import os
-import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,21 +15,10 @@ from typing import Any, cast
 from seq2seq.cores import core_count, use_cores
 from seq2seq.corpus.decoding import Job, Step, alone, decode_tasks, load_model
 from seq2seq.corpus.record import Folder, Task
-from seq2seq.errors import SHOWN_CHARACTERS, OptionError, Seq2SeqError
-from seq2seq.extras import installing
+from seq2seq.errors import SHOWN_CHARACTERS, Seq2SeqError
 from seq2seq.inference.translator import Translator
+from seq2seq.ray_cluster import RayCluster
 from seq2seq.text.readings import Replacement
-
-STORE_BYTES = 80 << 20  # the objects are names of parts
-CONNECT_SECONDS = 10
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing to anybody
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on every system: a cluster that is reached from here alone
 
 
 class PartDecoder:
@@ -80,74 +66,30 @@ def decode_on_ray(
         DataError: a line cannot be decoded, and the job does not keep going.
 
     """
-    os.environ.update({**QUIET, **(LOOPBACK if address is None else {}), **os.environ})
-    try:
-        import ray
+    # workers reserve a core each: without another one nothing could read what they wait for
+    local = None if address else jobs or core_count()
+    with RayCluster(address).connected(cores=local and local + 1) as ray:
         from ray.data import ActorPoolStrategy, DataContext
-    except ImportError:
-        raise OptionError(f"--engine ray: needs Ray, which is not installed: {installing('ray')}") from None
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    count = connect(ray, address, jobs)
-    try:
-        DataContext.get_current().enable_progress_bars = False
-        rows = ray.data.from_items([{"task": index} for index in range(len(tasks))], override_num_blocks=len(tasks))
-        decoded = rows.map(
-            cast(Any, PartDecoder),  # a class is a function of each worker
-            fn_constructor_args=(model.resolve(), absolute(folder), [here(task) for task in tasks], job),
-            compute=ActorPoolStrategy(size=min(count, len(tasks)), max_tasks_in_flight_per_actor=1),
-            num_cpus=1,
-        )
-        for row in decoded.iter_rows():
-            if row["error"]:
-                raise Seq2SeqError(row["error"])
-            found = [(Replacement(*replacement), line) for replacement, line in json.loads(row["unknown"])]
-            yield Step(row["lines"], {replacement.character: (replacement, line) for replacement, line in found})
-    except ray.exceptions.RayError as error:
-        reason = " ".join(str(error).split())[-SHOWN_CHARACTERS:]
-        raise Seq2SeqError(f"--engine ray: the workers were lost: {reason}; give the same command again") from error
-    finally:
-        ray.shutdown()
 
-
-def connect(ray: Any, address: str | None, jobs: int | None) -> int:
-    """Connects to a cluster, or starts one on this machine that nothing else reaches; returns the number of workers.
-
-    Raises:
-        OptionError: there is no such cluster.
-
-    """
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        count = jobs or core_count()
-        # workers reserve a core each: without another one nothing could read what they wait for
-        with silent():
-            ray.init("local", num_cpus=count + 1, object_store_memory=STORE_BYTES, include_dashboard=False, **quiet)
-        return count
-    try:
-        host, colon, port = address.rpartition(":")
-        if colon and port.isdecimal() and "/" not in host:  # Ray itself tries for minutes
-            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-        with silent():
-            ray.init(address, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise OptionError(
-            f"--address {address}: cannot be reached: {' '.join(str(error).split())}; check the address, and that the "
-            "cluster has this version of Ray, and its token where it asks for one"
-        ) from error
-    return jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Leads nowhere what Ray's own library prints on stderr when it starts; its errors are exceptions."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        count = local or jobs or max(1, int(ray.cluster_resources().get("CPU", 1)) - 1)
+        try:
+            DataContext.get_current().enable_progress_bars = False
+            rows = ray.data.from_items([{"task": index} for index in range(len(tasks))], override_num_blocks=len(tasks))
+            decoded = rows.map(
+                cast(Any, PartDecoder),  # a class is a function of each worker
+                fn_constructor_args=(model.resolve(), absolute(folder), [here(task) for task in tasks], job),
+                compute=ActorPoolStrategy(size=min(count, len(tasks)), max_tasks_in_flight_per_actor=1),
+                num_cpus=1,
+            )
+            for row in decoded.iter_rows():
+                if row["error"]:
+                    raise Seq2SeqError(row["error"])
+                found = [(Replacement(*replacement), line) for replacement, line in json.loads(row["unknown"])]
+                yield Step(row["lines"], {replacement.character: (replacement, line) for replacement, line in found})
+        except ray.exceptions.RayError as error:
+            reason = " ".join(str(error).split())[-SHOWN_CHARACTERS:]
+            raise Seq2SeqError(f"--engine ray: the workers were lost: {reason}; give the same command again") from error
 
 
 def absolute(folder: Folder) -> Folder:

@@ -9,6 +9,7 @@ from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.exporting.loops import LENGTHS
+from seq2seq.exporting.wording import SPECIAL, limit_text, reading_steps
 from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.lines import REPLACED
@@ -121,34 +122,13 @@ def text_rules(bundle: Bundle) -> dict[str, Any]:
     """Describes how a line becomes symbols, and symbols become text: as data, and in words, in their order."""
     if bundle.source_vocabulary is None:
         return prose_rules(bundle)
-    source, target, form = bundle.source_vocabulary, bundle.target_vocabulary, SourceForm.from_record(bundle.record)
-    rules = ["Remove the line's end."]
-    if form.clean:
-        rules = ["Replace the characters in `replace`.", "Bring the line to the Unicode form NFC."]
-    if source.features_sep:
-        rules += ["A tab separates the text from its tags; the rules for the text do not change the tags."]
-    if bundle.data.lowercase:
-        rules += ["Lower-case the text" + ", and bring it to NFC again." * form.clean + "." * (not form.clean)]
-    rules += ["Remove white space at both ends."] * form.clean
-    if source.separator:
-        rules += [f"Split the text at {source.separator!r}, and leave empty parts out: these are the symbols."]
-    else:
-        rules += ["Bring the text to NFD."] * source.decompose + ["Each character (code point) is a symbol."]
-    if source.features_sep:
-        where = "are the ids in `tag_ids`; leave unknown ones out" if bundle.edits else "stand before the symbols"
-        rules += [
-            f"Split the tags at {source.features_sep!r}, strip each; the tag X is the symbol `<X>`; they {where}."
-        ]
-    rules += [
-        "The id of a symbol is its index in `source_vocabulary.symbols` plus 4; UNK (1) where it is not there. (The "
-        "package itself first looks for a known form of an unknown symbol, see `seq2seq decode --oov`.)",
-        "The row is `source_form.before`, the ids (backwards where `source_form.reversed`), `source_form.after`; a row "
-        "shorter than `source_form.length` is filled with `source_form.fill`, on the left where `source_form.left`.",
-        "An empty line gets an empty output, without the model.",
-        f"Join the symbols of the output with {target.separator!r}"
-        + (", and bring the text to NFC." if target.decompose and not target.separator else "."),
-        "END ends the output. One that does not end is cut off after `max_length` symbols; for a source that has more "
-        "than L = `lengths.source` symbols, n, after ceil(1.5 * `lengths.target` * n / L) + 5.",
+    target, form = bundle.target_vocabulary, SourceForm.from_record(bundle.record)
+    composed = ", and convert the text to NFC" if target.decompose and not target.separator else ""
+    rules = [
+        SPECIAL,
+        *reading_steps(bundle, bundle.source_vocabulary),
+        f"Join the symbols of the output with {target.separator!r}{composed}.",
+        limit_text(bundle),
     ]
     return {"replace": REPLACED if form.clean else {}, "lowercase": bundle.data.lowercase, "rules": rules}
 
@@ -169,7 +149,7 @@ def prose_rules(bundle: Bundle) -> dict[str, Any]:
     else:
         rules += ["Each character (code point) is a symbol."]
     rules += [
-        "The id of a symbol is its index in `target_vocabulary.symbols` plus 4; UNK (1) where it is not there.",
+        SPECIAL,
         joined,
     ]
     found: dict[str, Any] = {"lowercase": form.lowercase, "rules": rules}

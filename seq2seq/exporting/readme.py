@@ -6,6 +6,7 @@ from typing import Any
 from seq2seq.bundle.exported import DESCRIPTION, Description
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.loops import program
+from seq2seq.exporting.wording import kind_of
 
 README = "README.md"
 
@@ -20,12 +21,13 @@ def readme(bundle: Bundle, found: Description, *, notes: Sequence[str] = ()) -> 
 
     """
     verb = "generate --model . --temperature 0" if bundle.source_vocabulary is None else "decode --model ."
+    members = f", an ensemble of {found.members}" if found.members > 1 else ""
     lines = [
         f"# {bundle.path.resolve().name} as ONNX",
         "",
-        f"A character-level {kind_of(found)} that {found.written_by} exported: ONNX files of opset {found.opset}, "
-        f"weights as {found.quantized or 'float32'}. `{DESCRIPTION}` says all of this for programs: vocabularies, "
-        "inputs and outputs, rules.",
+        f"A character-level {kind_of(bundle)}{members}, exported by {found.written_by}: ONNX files of opset "
+        f"{found.opset}, weights as {found.quantized or 'float32'}. `{DESCRIPTION}` says all of this for programs: "
+        "vocabularies, inputs and outputs, rules.",
         "",
         *(line for note in notes for line in (note, "")),
         "## Run it",
@@ -59,13 +61,6 @@ def readme(bundle: Bundle, found: Description, *, notes: Sequence[str] = ()) -> 
     if bundle.licence:
         lines += ["## Licence", "", bundle.licence.strip(), ""]
     return "\n".join(lines)
-
-
-def kind_of(found: Description) -> str:
-    """Returns what kind of model it is, in words."""
-    kind = "language model" if found.kind == "language-model" else "translator"
-    kind = "transducer" if found.writes == "actions" else kind
-    return f"{kind}, an ensemble of {found.members}," if found.members > 1 else kind
 
 
 def row(which: str, port: dict[str, Any]) -> str:

@@ -37,7 +37,7 @@ def other_files(bundle: Bundle) -> dict[str, str]:
 def symbols_text(vocabulary: Vocabulary, side: str) -> str:
     """Describes what a symbol of one side is."""
     if vocabulary.separator:
-        return f"A symbol of a {side} is what stands between two separators {vocabulary.separator!r}."
+        return f"A symbol of a {side} is what stands between separators {vocabulary.separator!r}, if it is not empty."
     if vocabulary.decompose:
         return (
             f"A symbol of a {side} is a code point of its canonical decomposition (NFD); a text of symbols is composed "
@@ -47,6 +47,11 @@ def symbols_text(vocabulary: Vocabulary, side: str) -> str:
 
 
 def reading_text(bundle: Bundle, source: Vocabulary) -> list[str]:
+    """Describes how a line becomes ids, in numbered steps."""
+    return [f"{number}. {step}" for number, step in enumerate(reading_steps(bundle, source), 1)]
+
+
+def reading_steps(bundle: Bundle, source: Vocabulary) -> list[str]:
     """Describes how a line becomes ids, in steps."""
     form = SourceForm.from_record(bundle.record)
     steps = ["Remove line ends."]
@@ -56,15 +61,15 @@ def reading_text(bundle: Bundle, source: Vocabulary) -> list[str]:
             "Remove white space at both ends.",
         ]
     if bundle.data.lowercase:
-        steps.append("Lower-case the text.")
+        steps.append(f"Lower-case the text{', and convert it to NFC again' * form.clean}; tags keep their case.")
     steps.append(f"{symbols_text(source, 'source')} An unknown symbol has the id 1 (UNK).")
     if source.features_sep:
         steps.append(
-            f"A line is `text<TAB>tags`; the tags are separated by {source.features_sep!r}, and the tag PST is the "
-            "symbol `<PST>` of the source's vocabulary. " + tags_text(bundle)
+            f"A line is `text<TAB>tags`; the tags are separated by {source.features_sep!r}, spaces around them are "
+            "left out, and the tag PST is the symbol `<PST>` of the source's vocabulary. " + tags_text(bundle)
         )
     steps.append(row_text(bundle, form))
-    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+    return steps
 
 
 def tags_text(bundle: Bundle) -> str:

@@ -73,7 +73,7 @@ class Translator:
             DataError: a line is no text, is too long or lacks tags; or, with oov="error", a character is unknown.
 
         """
-        config = DecodingConfig.from_dict(options, where="translate")
+        config = DecodingConfig.from_dict(options, where="translate") if options else DEFAULTS
         lines = listed(lines, "translate")
         self.check_lines(lines, most=config.max_source_length)
         return [outputs[0].text for outputs in self.outputs(lines, config)]

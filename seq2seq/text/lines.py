@@ -74,9 +74,10 @@ def read_lines(path: str | Path, content: bytes | None = None, *, encoding: str 
     text, undecodable = _decoded(data, path, encoding)
     spaces = sum(text.count(space) for space in _PLAIN_SPACES)
     apostrophes = text.count(_CURLY_APOSTROPHE)
+    text = clean(text)
     if "\r" in text:
         text = _LINE_END_RETURNS.sub("", text)
-    lines = clean(text).split("\n")
+    lines = text.split("\n")
     if not lines[-1] and len(lines) - 1 not in undecodable:
         lines.pop()
     return CleanedLines(lines, undecodable, spaces, apostrophes)
