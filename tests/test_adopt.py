@@ -291,8 +291,8 @@ def text_model(kind):
     }[kind]
     model = keras.Sequential([*first_layers, layers.Dense(size, activation="softmax")])
     sparse = "sparse_" if kind == "sequence" else ""
-    model.compile(keras.optimizers.Adam(0.01), f"{sparse}categorical_crossentropy")
-    model.fit(arrays["x"], arrays["y"], epochs={"scaled": 20, "sequence": 4}.get(kind, 8), batch_size=64, verbose=0)
+    model.compile(keras.optimizers.Adam(0.02), f"{sparse}categorical_crossentropy")
+    model.fit(arrays["x"], arrays["y"], epochs={"scaled": 10}.get(kind, 4), batch_size=64, verbose=0)
     return model, arrays, size
 
 
