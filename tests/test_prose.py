@@ -147,9 +147,10 @@ def test_an_empty_or_short_text_is_refused(tmp_path, text):
         encoded(tmp_path, text)
 
 
-def test_bytes_that_are_no_utf_8_are_named_with_their_line(tmp_path):
+@pytest.mark.parametrize("block_bytes", [5, 9, 1000])
+def test_bytes_that_are_no_utf_8_are_named_with_their_line(tmp_path, block_bytes):
     with pytest.raises(DataError, match=r"text\.txt:3: expected UTF-8 text, got byte 0xe9; it looks like cp1252"):
-        encoded(tmp_path, b"one\ntwo\ncaf\xe9\n" * 4, block_bytes=5)
+        encoded(tmp_path, b"one\ntwo\ncaf\xe9\n" * 4, block_bytes=block_bytes)
 
 
 def test_a_text_is_read_in_the_encoding_that_is_given(tmp_path):
