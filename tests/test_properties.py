@@ -21,7 +21,7 @@ from seq2seq.special import END, PAD, SPECIAL_COUNT, START, UNK
 from seq2seq.text import edit_distance
 from seq2seq.text.batches import Ragged, cut_batches, encode_pairs, shift, teacher_force
 from seq2seq.text.edit_distance import EditDistance, batches_of
-from seq2seq.text.edits import action_count, advances, apply, canonical_paths, check_paths, symbol_numbers
+from seq2seq.text.edits import action_count, advances, apply, canonical_paths, check_paths
 from seq2seq.text.lines import clean, read_lines
 from seq2seq.text.pairs import UNLIMITED, normalise, read_pairs
 from seq2seq.text.vocabulary import Vocabulary
@@ -144,22 +144,19 @@ def test_pairs_become_actions_and_actions_become_pairs(pairs, unseen):
     source, target, distance, _ = learnt(pairs)
     everything = [*pairs, unseen]
     read = [[vocabulary.read(pair[side]) for pair in everything] for side, vocabulary in ((0, source), (1, target))]
-    ids = [Ragged([one.ids for one in side]) for side in read]
     size = len(target)
-    paths = canonical_paths(distance, *ids, *symbol_numbers(*read), target_size=size)
+    paths = canonical_paths(distance, *read, target_size=size)
     names = [target.symbol(one) for one in range(size)]
-    for (text, wanted), row in zip(everything, paths.rows(), strict=True):
+    for (text, wanted), row in zip(everything, paths, strict=True):
         assert row[0] == START and row[-1] == END and PAD not in row
         for symbol, expected in zip(apply(row[1:-1], list(text), names), wanted, strict=True):
             assert symbol == expected or (symbol == "<UNK>" and expected not in target)
         assert advances(action_count(size))[row[1:-1]].sum() == len(text)
     rows = np.arange(len(everything))
-    sources = Ragged([[*one, END] for one in ids[0].rows()])
-    check_paths(sources.padded(rows), paths.padded(rows)[:, 1:], target_size=size)
+    sources = Ragged([[*one.ids, END] for one in read[0]])
+    check_paths(sources.padded(rows), Ragged(paths).padded(rows)[:, 1:], target_size=size)
     # a path is a function of its pair: alone it is the same
-    one_pair = [Ragged([side[0].ids]) for side in read], symbol_numbers([read[0][0]], [read[1][0]])
-    alone = canonical_paths(distance, *one_pair[0], *one_pair[1], target_size=size)
-    assert alone.rows()[0] == paths.rows()[0]
+    assert canonical_paths(distance, read[0][:1], read[1][:1], target_size=size) == paths[:1]
 
 
 @few
