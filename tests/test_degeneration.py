@@ -2,7 +2,7 @@
 
 import pytest
 
-from seq2seq.scoring.degeneration import best_accuracy, positional_accuracy, symptoms
+from seq2seq.scoring.degeneration import best_accuracy, loop_period, positional_accuracy, symptoms
 
 SOURCES = [f"{number:03}" for number in range(8)]
 REFERENCES = [[f"a{number}bcd"] for number in range(8)]
@@ -45,3 +45,8 @@ def test_free_running_may_be_as_bad_as_the_first_mistake_explains():
 def test_the_nearest_reference_counts():
     assert positional_accuracy(["abc", "x"], ["abd", "xyz"]) == pytest.approx(3 / 6)
     assert best_accuracy(["abc"], [["xyz", "abd"]]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("text", "period"), [("abababab", 2), ("xyzabab", 0), ("abcdef", 0), ("aaa", 0), ("aaaa", 1)])
+def test_a_loop_is_a_tail_of_three_periods_or_more(text, period):
+    assert loop_period(text) == period

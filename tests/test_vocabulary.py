@@ -171,8 +171,9 @@ def test_an_id_that_is_not_there_is_refused(token_id):
         Vocabulary.build(["ab"]).decode([token_id])
 
 
-def test_a_vocabulary_cannot_be_changed():
+def test_a_vocabulary_cannot_be_changed_and_shows_its_form_alone():
     vocabulary = Vocabulary(["a"])
+    assert "decompose=False" in repr(vocabulary) and "<PAD>" not in repr(vocabulary)
     with pytest.raises(AttributeError):
         vocabulary.separator = " "
     assert isinstance(vocabulary.symbols, tuple)
