@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle.record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.cli.help_text import HelpText
 from seq2seq.cli.streams import prepare_streams
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
@@ -60,7 +61,7 @@ def make_parser(verb: str, description: str, example: str) -> Parser:
         prog=f"seq2seq {verb}",
         description=description,
         epilog=f"example:\n{example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
         allow_abbrev=False,
     )
 
