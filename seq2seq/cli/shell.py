@@ -163,10 +163,11 @@ def add_line_options(parser: argparse.ArgumentParser, purpose: str, *, corpus: b
     """
     inputs, outputs, form = f"lines to {purpose} (default: standard input)", "where results go", "default: text"
     if corpus:
-        inputs += "; several, or a pattern in quotes, with --output FOLDER/"
+        inputs += "; several, or a pattern, with --output FOLDER/"
         outputs += ": a file, or FOLDER/ for files of the inputs' names"
         form += ", in a folder that of each part"
-    parser.add_argument("-i", "--input", metavar="FILE", action="append" if corpus else "store", help=inputs)
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"} if corpus else {}
+    parser.add_argument("-i", "--input", metavar="FILE", help=inputs, **several)
     parser.add_argument("-o", "--output", metavar="FILE", help=f"{outputs} (default: standard output)")
     parser.add_argument(
         "--format", choices=FORMATS, default=None if corpus else "text", help=f"form of the results ({form})"
