@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
 from seq2seq.exporting.graph_models import transduces
-from seq2seq.exporting.wording import SPECIAL, actions_text, kind_of, limit_text, reading_text, symbols_text
+from seq2seq.exporting.wording import CANONICAL, SPECIAL, actions_text, kind_of, limit_text, reading_text, symbols_text
 from seq2seq.models.backend import tf
 from seq2seq.search_config import LONGEST
 
@@ -174,8 +174,5 @@ def texts(bundle: Bundle) -> list[str]:
             "as they came, and a beam may hold the same text twice; `seq2seq decode` scores the text."
         )
     if transduces(bundle):
-        lines.append(
-            "- The score of an output is that of its canonical path, the most probable actions of the model's edit "
-            "distance; two paths to one text are one output of a beam."
-        )
+        lines.append(f"- {CANONICAL}")
     return lines
