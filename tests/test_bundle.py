@@ -56,7 +56,9 @@ def test_a_folder_can_be_moved(folder, tmp_path):
 
 
 def test_nothing_a_file_or_some_folder_is_no_model(tmp_path):
-    assert refusal(tmp_path / "none") == f"{tmp_path / 'none'}: expected a model folder, got nothing there"
+    assert refusal(tmp_path / "none") == (
+        f"{tmp_path / 'none'}: expected a model folder, got nothing there; `seq2seq models` lists those that there are"
+    )
     (tmp_path / "file").write_text("")
     assert refusal(tmp_path / "file") == f"{tmp_path / 'file'}: expected a model folder, got a file there"
     assert refusal(tmp_path) == (f"{tmp_path}: is not a model folder (no config.json); train one with `seq2seq train`")

@@ -163,7 +163,7 @@ def test_a_wrong_command_is_one_line_and_changes_nothing(talk, model):
         "with ::"
     )
     assert err[4] == "seq2seq decode: error: :model: expected a folder, or a name under runs/, got ''"
-    assert err[5] == "seq2seq decode: error: nowhere: expected a model folder, got nothing there"
+    assert err[5].startswith("seq2seq decode: error: nowhere: expected a model folder, got nothing there; `seq2seq m")
     assert len(err) == len(wrong) and all(line.startswith("seq2seq decode: error: ") for line in err[:6])
 
 

@@ -105,7 +105,7 @@ def read_record(path: Path) -> dict[str, Any]:
             if path.exists()
             else f"nothing there, but {describe_left(left)}"
             if left
-            else "nothing there"
+            else "nothing there; `seq2seq models` lists those that there are"
         )
         raise BundleError(f"{path}: expected a model folder, got {found}")
     where = str(path / CONFIG)
