@@ -144,7 +144,8 @@ def test_a_worker_with_other_options_ends_all_with_a_line_that_names_it(several,
     for code, _, said in results:
         assert code == 2
         assert error_of(said) == (
-            f"worker 1 ({addresses[1]}): was started with train.seed 4, here 3; start the same command on all workers"
+            f"worker 1 ({addresses[1]}): was started with train.seed 4, worker 0 with 3; "
+            "start the same command on all workers"
         )
     assert not (tmp_path / "model").exists()
 

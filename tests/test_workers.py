@@ -384,8 +384,11 @@ def test_a_second_process_with_the_same_number_is_sent_away(runs):
 @pytest.mark.parametrize(
     ("there", "message"),
     [
-        ({"seed": 4}, "was started with train.seed 4, here None; start the same command on all workers"),
-        ({"sha256": "cafe"}, "reads other data: its sha256 is {'all': 'cafe'}, here {'all': 'f00d'}; give all workers"),
+        ({"seed": 4}, "was started with train.seed 4, worker 0 with None; start the same command on all workers"),
+        (
+            {"sha256": "cafe"},
+            "reads other data: its sha256 is {'all': 'cafe'}, that of worker 0 {'all': 'f00d'}; give all workers",
+        ),
     ],
 )
 def test_a_worker_that_was_asked_something_else_is_named(runs, there, message):
@@ -405,7 +408,7 @@ def test_workers_of_other_versions_or_with_other_addresses_are_named(runs):
     ):
         with pytest.raises(WorkerError) as error:
             check_same(here, {**here, key: value}, "worker 1 (a:1)")
-        assert str(error.value) == f"worker 1 (a:1): has other {key}, {value!r}, here {here[key]!r}; {way_out}"
+        assert str(error.value) == f"worker 1 (a:1): has other {key}, {value!r}, worker 0 {here[key]!r}; {way_out}"
 
 
 def test_the_path_of_the_data_may_differ(runs):

@@ -177,16 +177,16 @@ def check_same(here: dict[str, Any], there: dict[str, Any], name: str) -> None:
     same = "start the same command on all workers"
     for key, way_out in {"version": "install the same version everywhere", "addresses": same}.items():
         if there.get(key) != here[key]:
-            raise WorkerError(f"{name}: has other {key}, {there.get(key)!r}, here {here[key]!r}; {way_out}")
+            raise WorkerError(f"{name}: has other {key}, {there.get(key)!r}, worker 0 {here[key]!r}; {way_out}")
     if there.get("sha256") != here["sha256"]:
         raise WorkerError(
-            f"{name}: reads other data: its sha256 is {there.get('sha256')!r}, here {here['sha256']!r}; give all "
-            "workers copies of the same files"
+            f"{name}: reads other data: its sha256 is {there.get('sha256')!r}, that of worker 0 "
+            f"{here['sha256']!r}; give all workers copies of the same files"
         )
     for key in sorted({*here["options"], *there["options"]}):
         values = there["options"].get(key), here["options"].get(key)
         if values[0] != values[1]:
-            raise WorkerError(f"{name}: was started with {key} {values[0]!r}, here {values[1]!r}; {same}")
+            raise WorkerError(f"{name}: was started with {key} {values[0]!r}, worker 0 with {values[1]!r}; {same}")
 
 
 @contextlib.contextmanager
