@@ -1,6 +1,7 @@
 """Models that run in a browser without a server, against the library; skipped where no Chromium is installed."""
 
 import functools
+import re
 import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -201,6 +202,13 @@ def test_the_readme_of_an_export_shows_code_that_runs(place, tab, address):
         with tab.expect_console_message(lambda said: said.type == "log") as said:
             tab.goto(f"{address}/{name}/own.html")
         assert said.value.text
+    said = (place / "out" / "plain" / "README.md").read_text(encoding="utf-8").split("`outputs` returns")[1]
+    keys = re.findall("`([a-zA-Z]+)`", said.split("`explain`")[0])
+    tab.goto(f"{address}/plain/index.html")
+    found = tab.evaluate(
+        "import('./static/seq2seq.js').then(async ({load}) => Object.keys((await load('./model/')).outputs('ab.')[0]))"
+    )
+    assert keys == ["text", "symbols", "logProbs", "score", "finished"] and set(keys) <= set(found)
 
 
 def test_what_the_scripts_cannot_run_is_refused(place, tmp_path, capsys):

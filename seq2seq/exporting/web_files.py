@@ -142,10 +142,11 @@ const model = await load("./model/");
 </script>
 ```
 
-`translate(line, options)` returns the best output; `outputs` all of them, with log-probabilities in nats; `explain`
-each symbol's probability and alternatives, and where the model looked. Options: `beamSize`, `lengthPenalty`,
-`temperature`, `topK`, `topP`, `minP`, `seed`, `prefix`, `minLength`, `maxLength`, and `number` (of the line, on which
-draws depend). A language model has `generate(prompt, options)` and `stream`, with `length`.
+`translate(line, options)` returns the text of the best output. `outputs` returns all of them, the best first, each with
+`text`, `symbols`, `logProbs` and `score` in nats, and `finished`. `explain` returns each symbol's probability and
+alternatives, and where the model looked. Options: `beamSize`, `lengthPenalty`, `temperature`, `topK`, `topP`, `minP`,
+`seed`, `prefix`, `minLength`, `maxLength`, and `number` (of the line, on which draws depend). A language model has
+`generate(prompt, options)` and `stream`, with `length`.
 
 Texts are those of `seq2seq decode` and `seq2seq generate` with the same options, sampled ones too, except where two
 candidates lie within the rounding of floating-point numbers. Three things are left out: the beam's tree, what a text
