@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from exportable import exportable, language_models, lines_for
+from exportable import KINDS, exportable, language_models, lines_for
 
 from seq2seq.bundle.folder import join_members
 from seq2seq.errors import BundleError
@@ -62,9 +62,7 @@ def outputs(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["luong", "lower", "bahdanau", "none", "words", "korean", "tags", "edits", "tagged", "adopted"]
-)
+@pytest.mark.parametrize("name", [*KINDS, "adopted"])
 def test_the_loop_of_the_readme_writes_what_translate_writes(outputs, name):
     bundle, script, printed, lines, written = outputs[name]
     assert written == Translator(bundle).translate(lines, oov="unk")
@@ -99,7 +97,7 @@ def test_the_files_are_those_that_the_readme_describes(outputs):
     text = (folder / "README.md").read_text(encoding="utf-8")
     for name in ("source_ids", "token_ids", "position", "state_0", "state_1", "memory", "memory_mask"):
         assert f"| `{name}` |" in text
-    assert "| 4 | writes the source symbol" in text
+    assert "| 4 | COPY: writes the source symbol" in text
 
 
 def test_the_files_have_no_objects_of_this_package(outputs):
