@@ -8,12 +8,13 @@ import sys
 import pytest
 from exportable import KINDS, exportable, language_models, lines_for
 
-from seq2seq.bundle.folder import join_members
 from seq2seq.errors import BundleError
 from seq2seq.exporting import keras_files
+from seq2seq.exporting.formats import export_model
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
+from seq2seq.training.assembly import assemble
 
 # runs the scripts of several folders in a process that has Keras and not this package
 DRIVER = """
@@ -111,12 +112,10 @@ def test_the_files_have_no_objects_of_this_package(outputs):
 
 
 def test_an_ensemble_is_refused_with_the_way_out(tiny_bundle, tmp_path):
-    (tmp_path / "both").mkdir()
-    for number in (1, 2):
-        tiny_bundle(f"both/member-{number}", seed=number)
-    bundle = join_members(tmp_path / "both", ["member-1", "member-2"])
+    assemble([tiny_bundle("one"), tiny_bundle("two", seed=2)], tmp_path / "both")
     with pytest.raises(BundleError) as refused:
-        keras_files.export(bundle, tmp_path, ExportOptions())
+        export_model(tmp_path / "both", "keras", tmp_path / "new", ExportOptions())
+    assert not (tmp_path / "new").exists()
     assert str(refused.value) == (
         f"{tmp_path / 'both'}: is an ensemble of 2 models, and --format keras writes one; export a member, such as "
         f"--model {tmp_path / 'both' / 'member-1'}, or all with --format savedmodel"

@@ -1,4 +1,4 @@
-"""The parts of a corpus: patterns of file names in; files out, in order, each with its form and how it is packed."""
+"""The parts of a corpus: patterns of file names in; files out, in order, each with its form and compression."""
 
 import glob
 import os
@@ -33,7 +33,7 @@ def find_parts(patterns: Sequence[str]) -> list[Part]:
     """Finds the files that patterns name: patterns in the order given, the files of each sorted by their names.
 
     Raises:
-        OptionError: a pattern matches no file, two files have one name, or a form cannot be packed.
+        OptionError: a pattern matches no file, two files have one name, or a Parquet file is compressed once more.
 
     """
     paths = [path for pattern in patterns for path in matching(pattern)]
@@ -67,17 +67,17 @@ def matching(pattern: str) -> list[Path]:
 
 
 def part_of(path: Path) -> Part:
-    """Reads form and packing off a file's name.
+    """Reads form and compression off a file's name.
 
     Raises:
-        OptionError: it is a packed Parquet file, which is packed inside already.
+        OptionError: it is a compressed Parquet file, which is compressed inside already.
 
     """
     *_, inner, last = ["", "", *path.suffixes]
     packing = PACKINGS.get(last.lower(), "")
     form = FORMS.get((inner if packing else last).lower(), TEXT)
     if form == PARQUET and packing:
-        raise OptionError(f"--input {path}: Parquet is packed inside the file; unpack it: {packing} -d {path}")
+        raise OptionError(f"--input {path}: Parquet is compressed inside the file; decompress it: {packing} -d {path}")
     return Part(path, form, packing)
 
 

@@ -1,4 +1,4 @@
-"""Packed files: gzip or zstd in, their bytes out; a file that ends early or is damaged is an error, never an end."""
+"""Compressed files: gzip or zstd in, their bytes out; one that ends early or is damaged is an error, never an end."""
 
 import contextlib
 import gzip
@@ -42,10 +42,10 @@ def decompressor(packing: str, path: Path) -> Any:
 
 
 class Unpacked(io.RawIOBase):
-    """The bytes of a packed file, which may have several members or frames.
+    """The bytes of a compressed file, which may have several members or frames.
 
     Args:
-        file: the packed bytes.
+        file: the compressed bytes.
         packing: gzip or zstd.
         path: of the file, for messages.
 
@@ -87,10 +87,10 @@ class Unpacked(io.RawIOBase):
 
 @contextlib.contextmanager
 def unpacked(path: Path, packing: str) -> Iterator[BinaryIO]:
-    """Opens a file and yields its unpacked bytes.
+    """Opens a file and yields its decompressed bytes.
 
     Raises:
-        DamagedPartError: what is packed ends early or is damaged, or the file cannot be read.
+        DamagedPartError: the compressed data ends early or is damaged, or the file cannot be read.
 
     """
     library = zstandard(path) if packing == "zstd" else None
