@@ -309,6 +309,25 @@ def test_other_options_and_other_inputs_are_refused_with_the_way_out(run, place)
     assert contents(place / "out") == before
 
 
+def test_a_run_that_was_refused_before_its_first_result_leaves_the_choice_of_options(run, place, model):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"english": LINES[:5], "french": LINES[5:10]}), place / "in" / "a.parquet")
+    said = refusal(run, inputs=["in/a.parquet"])
+    assert said == "in/a.parquet: has no column 'text'; its columns are english, french; name one with --field"
+    assert run("--field", "english", inputs=["in/a.parquet"])[0] == 0
+    found = parquet.read_table(place / "out" / "a.parquet").to_pydict()
+    assert found["text"] == expected(model, LINES[:5])
+    assert "has results of other options (field)" in refusal(run, "--field", "french", inputs=["in/a.parquet"])
+
+
+def test_a_pattern_that_the_shell_resolved_names_several_parts(run, place, model, capsys):
+    names = sorted(str(path) for path in (place / "in").iterdir())
+    assert decode.main(["--model", str(model), "-i", *names[:2], "-i", names[2], "-o", "out/"]) == 0
+    assert run(output="other/")[0] == 0
+    assert contents(place / "out") == contents(place / "other")
+
+
 def test_what_others_wrote_is_never_replaced(run, place):
     (place / "out").mkdir()
     (place / "out" / "part-2.txt").write_text("a thesis")
@@ -345,14 +364,14 @@ def test_a_damaged_record_is_named(run, place):
     ("options", "inputs", "output", "reason"),
     [
         ((), ["none-*.txt"], "out/", "--input none-*.txt: no such file; give a name, or a pattern in quotes such as"),
-        ((), ["in"], "out/", "--input in: expected a file, got something else; give 'in/*'"),
+        ((), ["in"], "out/", "--input in: expected a file, got a folder; give 'in/*' for the files in it"),
         ((), ["in/part-2.txt", "b/part-2.txt"], "out/", "--input: two parts have the name part-2.txt: in/part-2.txt"),
         ((), ["-"], "out/", "results in a folder have the names of the inputs, and standard input has none"),
         ((), ["in/part-*"], "out.txt", "the results of several inputs go into a folder; give --output FOLDER/"),
         ((), ["in/part-1.txt.gz"], "out.txt", "the results of a compressed input go into a folder; give --output"),
         ((), ["b/a.parquet.gz"], "out/", "--input b/a.parquet.gz: Parquet is compressed inside the file; decompress"),
         (("--field", "a"), ["in/part-2.txt"], "out/", "--field: is about parts of tsv, jsonl or Parquet, and"),
-        (("--field", "a"), ["b/a.tsv"], "out/", "--field a: expected the number of a column of tsv, such as 1"),
+        (("--field", "a"), ["b/a.tsv"], "out/", "--field a: a.tsv is tsv, whose columns have numbers; give a number"),
         (("--field", "1,"), ["b/a.tsv"], "out/", "--field: expected a name or the number of a column, got '1,'"),
         (("--field", "a"), ["in/part-2.txt"], "o", "--field: is about results in a folder; give --output FOLDER/ too"),
         (("--engine", "ray"), ["in/part-2.txt"], "o", "--engine: is about results in a folder; give --output FOLDER/"),

@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,11 @@ def matching(pattern: str) -> list[Path]:
         raise OptionError(f"--input {pattern}: no such file; give a name, or a pattern in quotes such as 'part-*.txt'")
     for path in paths:
         if not path.is_file():
-            way_out = f"give '{path}/*'" if path.is_dir() else "write its content into a file first"
-            raise OptionError(f"--input {path}: expected a file, got something else; {way_out}")
+            if path.is_dir():
+                raise OptionError(f"--input {path}: expected a file, got a folder; give '{path}/*' for the files in it")
+            raise OptionError(
+                f"--input {path}: expected a file, got something else; write its content into a file first"
+            )
     return paths
 
 
@@ -81,7 +84,7 @@ def part_of(path: Path) -> Part:
     return Part(path, form, packing)
 
 
-def fields_of_parts(field: str | None, parts: Iterable[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
+def fields_of_parts(field: str | None, parts: Sequence[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
     """Returns for each form which fields of a record are the source, and behind it the tags.
 
     Args:
@@ -102,5 +105,9 @@ def fields_of_parts(field: str | None, parts: Iterable[Part], *, tagged: bool) -
     if not all(names):
         raise OptionError(f"--field: expected a name or the number of a column, got {field!r}")
     if TSV in forms and not all(re.fullmatch("[1-9][0-9]{0,5}", name) for name in names):
-        raise OptionError(f"--field {field}: expected the number of a column of tsv, such as 1, got {field!r}")
+        tsv = next(part.name for part in parts if part.form == TSV)
+        raise OptionError(
+            f"--field {field}: {tsv} is tsv, whose columns have numbers; give a number such as 1, and decode parts of "
+            "other forms in a run of their own"
+        )
     return dict.fromkeys((TSV, JSONL, PARQUET), names)

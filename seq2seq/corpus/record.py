@@ -193,11 +193,11 @@ def opened(folder: Folder, settings: Mapping[str, Any], parts: Sequence[Part]) -
         ) from error
     busy = f"--output {folder.path}: another process is writing there; wait for it, or give another folder"
     with exclusive_lock(folder.record, OptionError(busy)):
-        path = folder.record / "run.json"
+        path, notes = folder.record / "run.json", sorted((folder.record / "parts").glob("*.json"))
         known = recorded_settings(folder)
-        if known is None:
-            if folder.all_errors.exists():
-                raise OptionError(foreign(folder, folder.all_errors))
+        if known is None and folder.all_errors.exists():
+            raise OptionError(foreign(folder, folder.all_errors))
+        if known is None or not (notes or folder.all_errors.exists()):  # a run that was refused left no results
             write_json(path, {"settings": settings})
         elif changed := [key for key in {**settings, **known} if known.get(key) != settings.get(key)]:
             raise OptionError(
@@ -205,7 +205,7 @@ def opened(folder: Folder, settings: Mapping[str, Any], parts: Sequence[Part]) -
                 "another folder"
             )
         names = {part.name for part in parts}
-        for note in sorted((folder.record / "parts").glob("*.json")):
+        for note in notes:
             if note.stem not in names:
                 raise OptionError(
                     f"--output {folder.path}: has results of {note.stem}, which is not among the inputs; give the same "
