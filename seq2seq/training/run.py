@@ -67,7 +67,7 @@ def train_here(run: Run) -> Path:
 def train_alone(run: Run) -> None:
     """Trains one model into a folder that may be used."""
     if not run.overwrite and finished_as_asked(run):
-        remove_left_checkpoints(run)
+        remove_left_checkpoints(run.folder)
         run.report(f"{run.folder}: {FINISHED}")
         return
     check_writable(run.folder)

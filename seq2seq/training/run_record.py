@@ -58,11 +58,7 @@ def finished_as_asked(run: Run) -> bool:
     """Returns whether the folder holds this same run, finished; compares options and hashes, and reads no data."""
     if kind_in(run.folder) is None:
         return False
-    return is_signature(run, read_record(run.folder).get("signature"))
-
-
-def is_signature(run: Run, record: Any) -> bool:
-    """Returns whether a record of options and hashes is this run's."""
+    record = read_record(run.folder).get("signature")
     if not isinstance(record, dict) or record.get("sha256") != run.signature["sha256"]:
         return False
     kinds = (DataConfig, ModelConfig, TrainingConfig)
@@ -72,12 +68,6 @@ def is_signature(run: Run, record: Any) -> bool:
         isinstance(values, dict) and {**defaults[name], **values} == {**defaults[name], **run.signature[name]}
         for name, values in sections.items()
     )
-
-
-def remove_left_checkpoints(run: Run) -> None:
-    """Removes the checkpoints that a finished run needs no more, where it was killed before it did so itself."""
-    if (run.folder / RUN).is_file() and is_signature(run, read_json(run.folder / RUN)):
-        keep_last(run.folder)
 
 
 def unfinished_run(folder: Path) -> Recorded | None:
@@ -102,6 +92,15 @@ def unfinished_run(folder: Path) -> Recorded | None:
         if name not in record:
             raise damaged(where, f"no {name!r}")
     return recorded(record, where=where)
+
+
+def remove_left_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints that a finished run needs no more, where it was killed before it did so itself.
+
+    Those of a longer run, which is to go on, stay.
+    """
+    if unfinished_run(folder) == finished_run(folder):
+        keep_last(folder)
 
 
 def finished_run(folder: Path) -> Recorded | None:

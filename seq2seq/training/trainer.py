@@ -28,6 +28,7 @@ from seq2seq.training.run_record import (
     continued,
     default_sizes,
     finished_run,
+    remove_left_checkpoints,
     start_of,
     unfinished_run,
     with_recorded_pairs,
@@ -55,6 +56,7 @@ def train_in_folder(run: Run) -> None:
     prepared = prepare(run)
     run, start = begin(run, prepared)
     if start is None:
+        remove_left_checkpoints(run.folder)
         run.report(f"{run.folder}: {FINISHED}")
         return
     run.report(f"model: {run.folder}")
