@@ -11,6 +11,7 @@ from typing import Any
 from seq2seq.cores import core_count
 from seq2seq.errors import OptionError
 from seq2seq.extras import installing
+from seq2seq.native_output import native_stderr_closed
 
 STORE_BYTES = 80 << 20  # what a task gets and returns is small
 CONNECT_SECONDS = 10
@@ -50,8 +51,8 @@ class RayCluster:
         local = {"num_cpus": cores or core_count(), "object_store_memory": STORE_BYTES, "include_dashboard": False}
         try:
             if self.address:
-                knock(self.address)
-            with silent():
+                check_listening(self.address)
+            with native_stderr_closed():
                 ray.init(self.address or "local", **quiet, **({} if self.address else local))
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -67,21 +68,8 @@ class RayCluster:
             ray.shutdown()
 
 
-def knock(address: str) -> None:
-    """Raises OSError where nothing listens at HOST:PORT; Ray itself would try for minutes."""
+def check_listening(address: str) -> None:
+    """Raises OSError where nothing listens at HOST:PORT, for which Ray itself would wait for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal() and "/" not in host:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Leads nowhere what Ray's own library prints on stderr when it starts; its errors are exceptions."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -15,24 +15,24 @@ ADOPTED = {"before": [2], "after": [], "length": 6, "fill": 1, "left": True, "re
 
 # the fields of ModelConfig, the rows and the options of the data, and the record of each model
 KINDS = {
-    "luong": {},
     "lower": {"layers": 2, "rnn": "gru", "data": {"lowercase": True}},
-    "bahdanau": {"attention": "bahdanau", "gates": "hard_sigmoid"},
-    "none": {"attention": "none", "bidirectional": False, "layers": 2},
-    "words": {"rows": WORDS, "data": {"source_sep": " ", "target_sep": " "}},
+    "bahdanau": {"rows": TAGGED, "data": {"features_col": 3}, "attention": "bahdanau", "gates": "hard_sigmoid"},
+    "none": {
+        "rows": WORDS, "data": {"source_sep": " ", "target_sep": " "}, "attention": "none", "bidirectional": False,
+        "layers": 2,
+    },
     "korean": {"rows": KOREAN, "data": {"decompose": True}},
-    "tags": {"rows": TAGGED, "data": {"features_col": 3}},
     "edits": {"architecture": "transducer"},
     "tagged": {"rows": TAGGED, "data": {"features_col": 3}, "architecture": "transducer", "layers": 2},
-}
+}  # fmt: skip
 
 
 def exportable(folder):
     """Makes the translators of KINDS in a folder, and one with an adopted model's rows; returns them by name."""
     make = bundle_maker(folder)
     found = {name: load_bundle(make(name, **options)) for name, options in KINDS.items()}
-    record = {**found["luong"].record, "source_form": ADOPTED}
-    return {**found, "adopted": dataclasses.replace(found["luong"], record=record)}
+    plain = load_bundle(make("plain"))
+    return {**found, "adopted": dataclasses.replace(plain, record={**plain.record, "source_form": ADOPTED})}
 
 
 def language_models(folder):

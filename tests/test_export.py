@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROWS
+from records import read_config, write_config
 from tiny_language import make_model
 
 import seq2seq
@@ -17,7 +18,6 @@ from seq2seq.bundle.exported import DESCRIPTION
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import PRETRAINED
 from seq2seq.errors import BundleError
-from seq2seq.exporting.formats import FORMATS
 from seq2seq.files.reading import sha256_of
 from seq2seq.special import END, START
 from seq2seq.training.assembly import assemble
@@ -161,8 +161,6 @@ def test_the_readme_s_program_continues_a_text(exported, tmp_path, data):
 
 def changed_record(folder, **keys):
     """Changes config.json as its writer could."""
-    from records import read_config, write_config
-
     write_config(folder, {**read_config(folder), **keys})
 
 
@@ -383,10 +381,3 @@ def test_members_that_read_other_windows_are_refused(tmp_path, capsys):
 def test_a_model_that_is_absent_says_which_argument_is_the_output(tmp_path, capsys):
     said = run(capsys, tmp_path / "none")[2]
     assert "expected a model folder, got nothing there" in said and "-o names the folder to write" in said
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_the_table_of_formats_names_modules(name):
-    from importlib import import_module
-
-    assert callable(import_module(f"seq2seq.exporting.{FORMATS[name].module}").export)

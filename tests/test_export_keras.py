@@ -6,14 +6,15 @@ import subprocess
 import sys
 
 import pytest
-from exportable import exportable, language_models, lines_for
+from exportable import KINDS, exportable, language_models, lines_for
 
-from seq2seq.bundle.folder import join_members
 from seq2seq.errors import BundleError
 from seq2seq.exporting import keras_files
+from seq2seq.exporting.formats import export_model
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
+from seq2seq.training.assembly import assemble
 
 # runs the scripts of several folders in a process that has Keras and not this package
 DRIVER = """
@@ -62,9 +63,7 @@ def outputs(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["luong", "lower", "bahdanau", "none", "words", "korean", "tags", "edits", "tagged", "adopted"]
-)
+@pytest.mark.parametrize("name", [*KINDS, "adopted"])
 def test_the_loop_of_the_readme_writes_what_translate_writes(outputs, name):
     bundle, script, printed, lines, written = outputs[name]
     assert written == Translator(bundle).translate(lines, oov="unk")
@@ -99,7 +98,7 @@ def test_the_files_are_those_that_the_readme_describes(outputs):
     text = (folder / "README.md").read_text(encoding="utf-8")
     for name in ("source_ids", "token_ids", "position", "state_0", "state_1", "memory", "memory_mask"):
         assert f"| `{name}` |" in text
-    assert "| 4 | writes the source symbol" in text
+    assert "| 4 | COPY: writes the source symbol" in text
 
 
 def test_the_files_have_no_objects_of_this_package(outputs):
@@ -113,12 +112,10 @@ def test_the_files_have_no_objects_of_this_package(outputs):
 
 
 def test_an_ensemble_is_refused_with_the_way_out(tiny_bundle, tmp_path):
-    (tmp_path / "both").mkdir()
-    for number in (1, 2):
-        tiny_bundle(f"both/member-{number}", seed=number)
-    bundle = join_members(tmp_path / "both", ["member-1", "member-2"])
+    assemble([tiny_bundle("one"), tiny_bundle("two", seed=2)], tmp_path / "both")
     with pytest.raises(BundleError) as refused:
-        keras_files.export(bundle, tmp_path, ExportOptions())
+        export_model(tmp_path / "both", "keras", tmp_path / "new", ExportOptions())
+    assert not (tmp_path / "new").exists()
     assert str(refused.value) == (
         f"{tmp_path / 'both'}: is an ensemble of 2 models, and --format keras writes one; export a member, such as "
         f"--model {tmp_path / 'both' / 'member-1'}, or all with --format savedmodel"

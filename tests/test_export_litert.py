@@ -10,13 +10,15 @@ from exportable import KINDS, lines_for
 from test_export_keras import DRIVER, script_of
 from tiny_language import make_model
 
-from seq2seq.bundle.folder import join_members, load_bundle
+from seq2seq.bundle.folder import load_bundle
 from seq2seq.errors import BundleError
 from seq2seq.exporting import litert_files
+from seq2seq.exporting.formats import export_model
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
 from seq2seq.models.backend import tf
+from seq2seq.training.assembly import assemble
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +69,8 @@ def test_no_operation_is_one_of_tensorflow(outputs):
 
 
 def test_an_ensemble_is_refused_with_the_way_out(tiny_bundle, tmp_path):
-    (tmp_path / "both").mkdir()
-    for number in (1, 2):
-        tiny_bundle(f"both/member-{number}", seed=number)
-    bundle = join_members(tmp_path / "both", ["member-1", "member-2"])
+    assemble([tiny_bundle("one"), tiny_bundle("two", seed=2)], tmp_path / "both")
     with pytest.raises(
         BundleError, match="is an ensemble of 2 models, and --format litert writes one; export a member"
     ):
-        litert_files.export(bundle, tmp_path, ExportOptions())
+        export_model(tmp_path / "both", "litert", tmp_path / "new", ExportOptions())

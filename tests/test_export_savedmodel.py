@@ -8,11 +8,13 @@ import sys
 import pytest
 from conftest import bundle_maker
 from exportable import KINDS, lines_for
+from records import read_config, write_config
 from tiny_language import make_model
 
 from seq2seq.bundle.folder import join_members, load_bundle
 from seq2seq.errors import BundleError
 from seq2seq.exporting import saved_model
+from seq2seq.exporting.formats import export_model
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
@@ -186,10 +188,10 @@ def test_the_readme_describes_each_signature_and_its_example_runs(answers):
 
 
 def test_a_model_that_reads_a_window_again_is_refused_with_the_way_out(tmp_path):
-    bundle = make_model(tmp_path / "text").bundle
-    bundle.record["restarts"] = 5
+    make_model(tmp_path / "text")
+    write_config(tmp_path / "text", {**read_config(tmp_path / "text"), "restarts": 5})
     with pytest.raises(BundleError) as refused:
-        saved_model.export(bundle, tmp_path, ExportOptions())
+        export_model(tmp_path / "text", "savedmodel", tmp_path / "new", ExportOptions())
     assert str(refused.value) == (
         f"{tmp_path / 'text'}: reads its last 5 symbols again at each step, and --format savedmodel writes models that "
         "carry a state; use --format keras"

@@ -16,7 +16,7 @@ MOST_LINES = 300
 
 # Each room with the rooms that its files may import, besides their own. A verb may import everything but a verb.
 GROUND = [
-    *"version errors extras special cores memory terminal typed_json ray_cluster".split(),
+    *"version errors extras special cores memory terminal native_output typed_json ray_cluster".split(),
     *"fields config search_config presets".split(),
 ]
 ROOMS = {

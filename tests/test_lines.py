@@ -51,6 +51,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
     def refuse(self):
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "x.tsv").write_text("a\tb\n")
     monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
     with pytest.raises(DataError, match=r"cannot read '.*x\.tsv': Permission denied"):
         read_pairs(tmp_path / "x.tsv", EVERY_ROW)

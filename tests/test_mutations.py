@@ -41,7 +41,7 @@ MUTATIONS = {
         "text.shift_check.check_shift", "best == 0 and shares[0] > shares[1]", "best == 9", "refused_by_name"
     ),
     "b: nothing is learnt": Mutation(
-        "models.step.make_train_step", "optimizer.apply(summed, variables)", "None", "learns_to_translate"
+        "models.step.make_update", "optimizer.apply(summed, variables)", "None", "learns_to_translate"
     ),
     "c: wrong shift let through": Mutation(
         "text.shift_check.check_shift", "best != 1 and shares[best] > shares[1]", "best == 9", "two_steps_ahead"

@@ -118,6 +118,15 @@ def test_a_cluster_that_is_not_there_is_named(fake_ray, address, named):
     assert str(error.value) == f"{named}: Could not connect" + (advice if address else "")
 
 
+def test_a_process_without_stderr_connects(fake_ray, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(f"bad file descriptor {descriptor}")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    with RayCluster().connected() as ray:
+        assert ray is fake_ray
+
+
 def test_an_address_where_nothing_listens_is_an_error_at_once(fake_ray):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"

@@ -377,6 +377,21 @@ def test_fewer_epochs_than_done_are_refused_and_the_limit_is_named(command, fold
     )
 
 
+def test_a_checkpoint_that_a_killed_run_left_is_removed_by_the_same_command(command, folder):
+    shutil.copytree(folder / "checkpoint-2", folder / "checkpoint-1")
+    code, said = command("--epochs", "2")
+    assert code == 0 and said.endswith("--overwrite starts from the beginning\n")
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-2"]
+
+
+def test_the_checkpoints_of_a_longer_run_stay_where_the_shorter_one_is_finished(command, interrupted, folder):
+    interrupted(2, "--epochs", "5")
+    before = sorted(path.name for path in folder.glob("checkpoint-*"))
+    shutil.copytree(folder / before[-1], folder / "checkpoint-1")
+    assert command("--epochs", "2")[0] == 0
+    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-1", *before]
+
+
 def test_a_finished_model_without_its_checkpoint_says_why_it_cannot_continue(command, folder):
     shutil.rmtree(folder / "checkpoint-2")
     for name in (RUN, CURRENT):

@@ -29,7 +29,9 @@ from seq2seq.bundle.record import (
     SOURCE_VOCABULARY,
     TARGET_VOCABULARY,
     TRANSLATOR,
+    UNKNOWN_LENGTHS,
     WEIGHTS,
+    Lengths,
     check_part,
     check_seal,
     part_names,
@@ -72,6 +74,11 @@ class Bundle:
     licence: str = ""  # text that goes with the model wherever it goes
     graphs: Mapping[str, bytes] = field(default_factory=dict)  # of an export, in place of weights: ONNX files by name
     members: tuple["Bundle", ...] = ()  # of an ensemble; its other fields are those of its first member
+
+    @property
+    def lengths(self) -> Lengths:
+        """The longest lines of a translator's training data."""
+        return Lengths(**self.record["lengths"]) if "lengths" in self.record else UNKNOWN_LENGTHS
 
 
 def check_weights(bundle: Bundle) -> None:
@@ -218,12 +225,12 @@ def join_recorded(path: Path, record: Mapping[str, Any]) -> Bundle:
         "kind": record["kind"],
         "data": read_section(DataConfig, record["data"], where=where),
         "model": read_section(ModelConfig, record["model"], where=where),
-        **{key: record.get(key) for key in ("lengths", "source_form", "restarts")},
     }
-    for key, value in recorded.items():
-        expected = getattr(bundle, key) if hasattr(bundle, key) else bundle.record.get(key)
-        if value != expected:
-            raise damaged(where, f"{key} is not that of the members")
+    differing = [key for key, value in recorded.items() if value != getattr(bundle, key)]
+    kept = ("lengths", "source_form", "restarts")
+    differing += [key for key in kept if record.get(key) != bundle.record.get(key)]
+    if differing:
+        raise damaged(where, f"{differing[0]} is not that of the members")
     return dataclasses.replace(bundle, record=record)
 
 

@@ -51,6 +51,9 @@ class Lengths:
         return dataclasses.asdict(cls(*(min(max(length, 1), LONGEST_LINE) for length in (source, target))))
 
 
+UNKNOWN_LENGTHS = Lengths(100, 100)  # of a translator whose record has none
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainedOn:
     """The data of a model."""
@@ -78,7 +81,7 @@ class Configuration:
     config_sha256: str = ""  # of this file; empty: an early version wrote it
     weights: Literal["float32", "float16"] = "float32"
     members: list[str] = field(default_factory=list)  # of an ensemble
-    lengths: Lengths = Lengths(100, 100)  # of a translator
+    lengths: Lengths = UNKNOWN_LENGTHS  # of a translator
     source_form: SourceForm = field(default_factory=SourceForm)  # of an adopted translator
     restarts: int = option(0, "symbols that a step reads again", at_least=0, at_most=LONGEST_LINE)  # of an adopted text
     trained_on: TrainedOn = field(default_factory=TrainedOn)

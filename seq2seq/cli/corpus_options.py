@@ -9,7 +9,7 @@ from seq2seq.errors import OptionError
 
 LOCAL, RAY = "local", "ray"
 SKIP, ERROR = "skip", "error"
-PACKED = (".gz", ".zst", ".parquet")
+COMPRESSED = (".gz", ".zst", ".parquet")
 MOST_JOBS = 1024
 
 
@@ -64,8 +64,8 @@ def check_corpus_options(args: argparse.Namespace) -> None:
             raise OptionError(f"--{name.replace('_', '-')}: is about results in a folder; give --output FOLDER/ too")
     for name in inputs:
         pattern = not os.path.exists(name) and glob.has_magic(name)
-        if pattern or len(inputs) > 1 or name.lower().endswith(PACKED):
-            what = "several inputs" if pattern or len(inputs) > 1 else "a packed input"
+        if pattern or len(inputs) > 1 or name.lower().endswith(COMPRESSED):
+            what = "several inputs" if pattern or len(inputs) > 1 else "a compressed input"
             raise OptionError(f"--input {name}: the results of {what} go into a folder; give --output FOLDER/")
 
 

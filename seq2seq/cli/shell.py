@@ -22,6 +22,7 @@ WAYS_OUT = {  # of errors of the system
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or write elsewhere"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change the permissions, or give another place"),
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "check the name, and whether something else removed or moved it"),
+    errno.ENAMETOOLONG: "give a shorter name",
     errno.EROFS: "mount it for writing, or write elsewhere",
     errno.EBADF: "it is closed; open it, or write elsewhere",
     errno.EIO: "check the disk, or write elsewhere",

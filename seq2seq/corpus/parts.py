@@ -1,4 +1,4 @@
-"""The parts of a corpus: patterns of file names in; files out, in order, each with its form and how it is packed."""
+"""The parts of a corpus: patterns of file names in; files out, in order, each with its form and compression."""
 
 import glob
 import os
@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq.errors import OptionError
+from seq2seq.files.writing import PARTIAL
 
 TEXT, TSV, JSONL, PARQUET = "text", "tsv", "jsonl", "parquet"
 FORMS = {".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".parquet": PARQUET}  # by ending; any other is text
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 USUAL_FIELD = "text"  # of jsonl and Parquet
+# in the folder of the outputs; names that begin with an underscore are no data for Spark, Arrow and Ray
+RECORD, ERRORS = "_seq2seq", "_errors.jsonl"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def find_parts(patterns: Sequence[str]) -> list[Part]:
     """Finds the files that patterns name: patterns in the order given, the files of each sorted by their names.
 
     Raises:
-        OptionError: a pattern matches no file, two files have one name, or a form cannot be packed.
+        OptionError: a pattern matches no file, outputs would have the same name, or a form cannot be compressed.
 
     """
     paths = [path for pattern in patterns for path in matching(pattern)]
@@ -44,6 +47,12 @@ def find_parts(patterns: Sequence[str]) -> list[Part]:
             raise OptionError(
                 f"--input: two parts have the name {path.name}: {other} and {path}; outputs have the names of their "
                 "inputs, so decode them into two folders"
+            )
+    for name, path in named.items():
+        if name in (RECORD, ERRORS) or (name.endswith(PARTIAL) and name.removesuffix(PARTIAL) in named):
+            raise OptionError(
+                f"--input {path}: its output would have the name of a file that this program itself writes there; "
+                "rename it, or leave it out"
             )
     return [part_of(path) for path in paths]
 
@@ -70,18 +79,32 @@ def matching(pattern: str) -> list[Path]:
 
 
 def part_of(path: Path) -> Part:
-    """Reads form and packing off a file's name.
+    """Reads form and compression off a file's name.
 
     Raises:
-        OptionError: it is a packed Parquet file, which is packed inside already.
+        OptionError: it is a compressed Parquet file, which is compressed inside already.
 
     """
     *_, inner, last = ["", "", *path.suffixes]
     packing = PACKINGS.get(last.lower(), "")
     form = FORMS.get((inner if packing else last).lower(), TEXT)
     if form == PARQUET and packing:
-        raise OptionError(f"--input {path}: Parquet is packed inside the file; unpack it: {packing} -d {path}")
+        raise OptionError(f"--input {path}: Parquet is compressed inside the file; decompress it: {packing} -d {path}")
     return Part(path, form, packing)
+
+
+def check_rows(form: str | None, parts: Sequence[Part]) -> None:
+    """Refuses a form of the results that the outputs of Parquet parts, which are Parquet, cannot have.
+
+    Raises:
+        OptionError: it does.
+
+    """
+    found = next((part for part in parts if part.form == PARQUET), None)
+    if found and form not in (None, JSONL):
+        raise OptionError(
+            f"--format {form}: the output of {found.path} has its name, so it is Parquet; leave --format out"
+        )
 
 
 def fields_of_parts(field: str | None, parts: Sequence[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
@@ -102,7 +125,7 @@ def fields_of_parts(field: str | None, parts: Sequence[Part], *, tagged: bool) -
     if forms <= {TEXT}:
         raise OptionError("--field: is about parts of tsv, jsonl or Parquet, and all parts are text; leave it out")
     names = tuple(name.strip() for name in field.split(","))
-    if not all(names):
+    if not all(names) or re.search("[\ud800-\udfff]", field):  # which stand for bytes that are no UTF-8
         raise OptionError(f"--field: expected a name or the number of a column, got {field!r}")
     if TSV in forms and not all(re.fullmatch("[1-9][0-9]{0,5}", name) for name in names):
         tsv = next(part.name for part in parts if part.form == TSV)

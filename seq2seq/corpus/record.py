@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seq2seq.corpus.parts import PARQUET, Part
+from seq2seq.corpus.parts import ERRORS, PARQUET, RECORD, Part
 from seq2seq.corpus.reading import count_lines
+from seq2seq.corpus.rendering import SURROGATES
 from seq2seq.corpus.unpacking import WAY_OUT, DamagedPartError
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files.lock import exclusive_lock
@@ -16,8 +17,6 @@ from seq2seq.files.reading import read_json, sha256_of
 from seq2seq.files.writing import PARTIAL, write_json
 from seq2seq.typed_json import from_json
 
-# names that begin with an underscore are no data for Spark, Arrow and Ray
-RECORD, ERRORS = "_seq2seq", "_errors.jsonl"
 Record = TypeVar("Record")
 
 
@@ -160,7 +159,7 @@ class Folder:
         if progress and found.damage is None and progress.sha256 != found.sha256:
             raise OptionError(
                 f"--output {self.path}: has results of another {part.name}: {part.path} has changed since; give "
-                f"another folder, or remove {self.note(part)} and {output} to decode it anew"
+                f"another folder, or remove {self.note(part)} and {output if whole else partial} to decode it anew"
             )
 
 
@@ -250,6 +249,11 @@ def surveyed(part: Part, fields: Mapping[str, tuple[str, ...]], size: int, mtime
     try:
         return Survey(size, mtime_ns, sha256_of(part.path), count_lines(part, fields))
     except DamagedPartError as error:
-        return Survey(size, mtime_ns, "", error.lines, str(error))
+        return Survey(size, mtime_ns, "", error.lines, one_line(str(error)))
     except OSError as error:
-        return Survey(size, mtime_ns, "", 0, f"{part.path}: cannot be read: {error.strerror}; {WAY_OUT}")
+        return Survey(size, mtime_ns, "", 0, one_line(f"{part.path}: cannot be read: {error.strerror}; {WAY_OUT}"))
+
+
+def one_line(text: str) -> str:
+    """Returns a text without what a file's name may have, but no line of UTF-8: line ends, and surrogates."""
+    return " ".join(text.split()).encode(errors=SURROGATES).decode()

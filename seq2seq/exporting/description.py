@@ -1,5 +1,6 @@
 """Describes an exported model for programs that know only the description: `model.json`."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,7 @@ from typing import Any
 from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import EDITS, TRANSLATOR
-from seq2seq.exporting.loops import LENGTHS
-from seq2seq.exporting.wording import CANONICAL, SPECIAL, limit_text, reading_steps
+from seq2seq.exporting.wording import CANONICAL, SPECIAL, action_effects, limit_text, reading_steps
 from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.lines import REPLACED
@@ -36,7 +36,7 @@ def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) 
 
     """
     record, translates = bundle.record, bundle.kind == TRANSLATOR
-    lengths = record.get("lengths", LENGTHS) if translates else None
+    lengths = dataclasses.asdict(bundle.lengths) if translates else None
     source = bundle.source_vocabulary
     axes = {
         letter for graph in graphs.values() for port in graph["inputs"] + graph["outputs"] for letter in port["shape"]
@@ -99,21 +99,14 @@ def loop_rules(bundle: Bundle) -> list[str]:
 def actions_of(bundle: Bundle) -> dict[str, Any]:
     """Describes what each action of a transducer does."""
     count = action_count(len(bundle.target_vocabulary))
-    insertion = first_insertion(count)
     return {
         "count": count,
         "END": END,
         "COPY": COPY,
         "DELETE": DELETE,
         "first_SUB": FIRST_SUB,
-        "first_INS": insertion,
-        "meaning": [
-            f"{COPY} COPY: write the source symbol at the position, then move to the next position",
-            f"{DELETE} DELETE: write nothing, and move to the next position",
-            f"{FIRST_SUB} to {insertion - 1} SUB: write target id (action - {FIRST_SUB - 4}), and move",
-            f"{insertion} to {count - 1} INS: write target id (action - {insertion - 4}), and stay",
-            f"{END} END: the output is complete",
-        ],
+        "first_INS": first_insertion(count),
+        "meaning": [f"{ids} {effect}" for ids, effect in action_effects(bundle).items()],
         "positions": "The step moves `positions` as the action in `token_ids` says, never beyond the place of END, and "
         "gives the result out as `next_positions`: the action that is chosen from its logits is about that symbol.",
         "impossible": "Their logits are minus infinity: END before the place of END, and COPY, DELETE and SUB at it.",

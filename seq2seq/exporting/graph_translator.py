@@ -41,8 +41,7 @@ class GraphTranslator:
         self.reader = Reader(self.vocabulary, clean=self.form.clean, lowercase=bundle.data.lowercase)
         self.writer = TextWriter(bundle.target_vocabulary)
         self.symbols = tf.constant(written_symbols(bundle.target_vocabulary))
-        lengths = bundle.record.get("lengths", {})
-        self.longest_source, self.longest_target = (int(lengths.get(side, 100)) for side in ("source", "target"))
+        self.longest = bundle.lengths
         self.tables = [*self.reader.tables, *self.writer.tables]
         self.edits: GraphEdits | None = None
         if bundle.edits is not None and transduces(bundle):
@@ -102,8 +101,8 @@ class GraphTranslator:
 
     def limits(self, lengths: Any) -> Any:
         """Returns the most symbols of each output, int32 (B,), for int32 (B,) symbols read, as `length_limit` does."""
-        scale = tf.maximum(tf.constant(1, tf.float64), tf.cast(lengths, tf.float64) / max(self.longest_source, 1))
-        return tf.cast(tf.math.ceil(1.5 * self.longest_target * scale), tf.int32) + 5
+        scale = tf.maximum(tf.constant(1, tf.float64), tf.cast(lengths, tf.float64) / self.longest.source)
+        return tf.cast(tf.math.ceil(1.5 * self.longest.target * scale), tf.int32) + 5
 
     def rows(self, ids: Any) -> Any:
         """Returns the encoder's rows, int32 (B, S), for ragged ids (B, None), as `SourceForm.row` does."""

@@ -11,6 +11,7 @@ from seq2seq.exporting.keras_loop import loop_of
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.plain_models import PlainModels, plain_models
 from seq2seq.exporting.wording import (
+    INPUTS,
     SPECIAL,
     actions_text,
     kind_of,
@@ -22,13 +23,11 @@ from seq2seq.exporting.wording import (
 from seq2seq.files.writing import write_together
 
 MEANINGS = {
-    "source_ids": "symbols of the sources, padded on the right with 0",
-    "token_ids": "what to feed: START (2) first, then each id that was chosen",
+    **INPUTS,
     "position": "source symbols that were read before; 0 at first",
     "state": "the decoder's state: the encoder's at first, then the one of the step before",
     "memory": "the encoder's first output",
-    "memory_mask": "`source_ids != 0`",
-    "tag_ids": "the known tags of each source, padded on the right with 0; F is at least 1",
+    "tag_ids": f"{INPUTS['tag_ids']}; F is at least 1",
 }
 
 

@@ -72,8 +72,7 @@ def row_code(form: SourceForm) -> str:
 def pair_body(bundle: Bundle, source: Vocabulary) -> str:
     """Returns the part of the script that loads a translator and defines `translated`."""
     transduces, target = bundle.model.architecture == TRANSDUCER, bundle.target_vocabulary
-    form, lengths = SourceForm.from_record(bundle.record), bundle.record.get("lengths", {})
-    longest_source, longest_target = (int(lengths.get(side, 100)) for side in ("source", "target"))
+    form, longest = SourceForm.from_record(bundle.record), bundle.lengths
     lines = [
         'encoder, decoder = loaded("encoder"), loaded("decoder")',
         SYMBOLS.format(names="source, target", sides='("source", "target")', read="source"),
@@ -99,8 +98,8 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
     tagged = source.features_sep and transduces
     lines += [f"    if not {'(read or tags)' if tagged else 'read'}:", '        return ""']
     size = "(len(read) + len(tags))" if tagged else "len(read)"
-    scale = f"max(1, {size} / {max(longest_source, 1)})"
-    lines.append(f"    most = math.ceil({1.5 * longest_target} * {scale}) + 5  # symbols of the output")
+    scale = f"max(1, {size} / {longest.source})"
+    lines.append(f"    most = math.ceil({1.5 * longest.target} * {scale}) + 5  # symbols of the output")
     lines.append(f'    source_ids = tensor([{"[*read, END]" if transduces else row_code(form)}], "int32")')
     lines.append("    memory, *states = encoder(source_ids)")
     attends = transduces or bundle.model.attention != "none"

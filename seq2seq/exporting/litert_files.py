@@ -13,7 +13,8 @@ from seq2seq.exporting.plain_models import PlainModels, plain_models
 from seq2seq.exporting.quiet import quiet
 from seq2seq.exporting.wording import kind_of, other_files
 from seq2seq.files.writing import write_together
-from seq2seq.models.backend import keras, native_stderr_closed, tf
+from seq2seq.models.backend import keras, tf
+from seq2seq.native_output import native_stderr_closed
 
 
 def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:

@@ -4,7 +4,6 @@ from seq2seq.bundle.folder import Bundle
 from seq2seq.text.prose import TextForm
 from seq2seq.text.source_layout import SourceForm
 
-LENGTHS = {"source": 100, "target": 100}  # of a model that records none
 GENERATED = 100  # symbols that the program of a language model writes
 LIBRARIES = "numpy as np, onnxruntime"
 READ = ['model = json.load(open("model.json", encoding="utf-8"))']
@@ -32,7 +31,7 @@ def line_program(bundle: Bundle) -> list[str]:
         copied = 'symbols[found["next_positions"][0]]'
         written = f"if token != 5: text.append({copied} if token == 4 else target[token])  # 5 DELETE, 4 COPY"
         actions = 6  # target symbols by the actions that write them: first SUB of each, then INS of each
-    longest = bundle.record.get("lengths", LENGTHS)
+    longest = bundle.lengths
     tagged = bundle.source_vocabulary is not None and bundle.source_vocabulary.features_sep
     length = "len(tags + symbols)" if tagged else "len(symbols)"
     joined = f"{target.separator!r}.join(text)"
@@ -49,7 +48,7 @@ def line_program(bundle: Bundle) -> list[str]:
         "feed.update(zip([port.name for port in encoder.get_outputs()], encoder.run(None, feed)))",
         'feed["token_ids"], text = np.array([2]), []  # START',
         "feed = {port.name: feed[port.name] for port in step.get_inputs()}",
-        f"limit = int(np.ceil(1.5 * {longest['target']} * max(1, {length} / {longest['source']}))) + 5",
+        f"limit = int(np.ceil(1.5 * {longest.target} * max(1, {length} / {longest.source}))) + 5",
         "while len(text) < limit:",
         f"    found = {OUTPUTS}",
         '    token = 3 + int(found["logits"][0, 3:].argmax())  # never PAD, UNK or START',

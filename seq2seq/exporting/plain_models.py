@@ -14,8 +14,8 @@ from seq2seq.config import TRANSDUCER, ModelConfig, decoder_starts
 from seq2seq.models.backend import keras, ops
 from seq2seq.models.decoder import state_count
 from seq2seq.models.weights import import_weights
-from seq2seq.special import END, PAD
-from seq2seq.text.edits import COPY, SUB_UNKNOWN, action_count, advances, first_insertion
+from seq2seq.special import PAD
+from seq2seq.text.edits import COPY, SUB_UNKNOWN, action_count, first_insertion, impossible
 
 # clip(0.2 x + 0.5, 0, 1), the gates of early Keras, is today's hard_sigmoid of 1.2 x, which is clip(x / 6 + 0.5, 0, 1)
 HARD_SCALE = 1.2
@@ -75,13 +75,8 @@ def plain_weights(bundle: Bundle) -> Iterator[tuple[str, np.ndarray]]:
             values = np.where(np.arange(len(values))[:, None] == PAD, np.float32(0), values)
         yield renamed.get(name, name), values
     if bundle.model.architecture == TRANSDUCER and bundle.source_vocabulary is not None:
-        yield f"{IMPOSSIBLE}.embeddings", impossible_actions(action_count(len(bundle.target_vocabulary)))
-
-
-def impossible_actions(actions: int) -> np.ndarray:
-    """Returns float32 (2, actions), minus infinity for what cannot follow before the end of the source, and at it."""
-    ids, moves = np.arange(actions), advances(actions)
-    return np.where([(ids == PAD) | (ids == END), (ids == PAD) | moves], -np.inf, 0).astype(np.float32)
+        table = impossible(action_count(len(bundle.target_vocabulary)))
+        yield f"{IMPOSSIBLE}.embeddings", np.where(table, -np.inf, 0).astype(np.float32)
 
 
 def recurrent(config: ModelConfig, units: int, name: str, *, unroll: bool, backwards: bool = False) -> Any:

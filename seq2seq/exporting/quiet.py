@@ -1,4 +1,4 @@
-"""Keeps what TensorFlow reports while it saves and converts from the output."""
+"""Keeps TensorFlow's reports out of the output while it saves or converts a model."""
 
 import contextlib
 import io

@@ -7,14 +7,16 @@ from typing import Any
 from seq2seq.bundle.folder import Bundle
 from seq2seq.errors import BundleError
 from seq2seq.exporting.graph_language import GraphLanguageModel
-from seq2seq.exporting.graph_models import GraphModel, Tensors, is_shared, split_state, transduces
+from seq2seq.exporting.graph_models import GraphModel, Tensors, is_shared, transduces
 from seq2seq.exporting.graph_translator import GraphTranslator
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.quiet import quiet
 from seq2seq.exporting.saved_readme import readme
 from seq2seq.exporting.wording import other_files
 from seq2seq.files.writing import write_together
-from seq2seq.models.backend import native_stderr_closed, tf
+from seq2seq.models.backend import tf
+from seq2seq.native_output import native_stderr_closed
+from seq2seq.special import END
 
 Function = Callable[..., Any]  # a tf.function with one signature
 
@@ -76,7 +78,7 @@ def functions_of(bundle: Bundle, graph: GraphTranslator | GraphLanguageModel) ->
         ),
     )
     ids = tf.TensorSpec([None, None], tf.int32, "source_ids")
-    state = graph.model.start(tf.constant([[3]]), tf.zeros([1, 0], tf.int32))
+    state = graph.model.start(tf.constant([[END]]), tf.zeros([1, 0], tf.int32))
     assert bundle.source_vocabulary is not None
     if transduces(bundle) and bundle.source_vocabulary.features_sep:
         tags = tf.TensorSpec([None, None], tf.int32, "tag_ids")
@@ -100,10 +102,7 @@ def step_function(model: GraphModel, state: Tensors) -> Function:
 
 def open_shape(name: str, tensor: Any) -> list[int | None]:
     """Returns the shape of a tensor of a state for any number of rows, and of source symbols."""
-    rows, shared = split_state({name: tensor})
-    sizes = [None, *tensor.shape[1:]] if rows else [None, None, *tensor.shape[2:]]
-    assert bool(shared) == is_shared(name)
-    return sizes
+    return [None, None, *tensor.shape[2:]] if is_shared(name) else [None, *tensor.shape[1:]]
 
 
 def concrete(function: Callable[..., Tensors], **inputs: Any) -> Function:

@@ -6,7 +6,16 @@ from typing import Any
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
 from seq2seq.exporting.graph_models import transduces
-from seq2seq.exporting.wording import CANONICAL, SPECIAL, actions_text, kind_of, limit_text, reading_text, symbols_text
+from seq2seq.exporting.wording import (
+    CANONICAL,
+    INPUTS,
+    SPECIAL,
+    actions_text,
+    kind_of,
+    limit_text,
+    reading_text,
+    symbols_text,
+)
 from seq2seq.models.backend import tf
 from seq2seq.search_config import LONGEST
 
@@ -30,11 +39,9 @@ MEANINGS = {
     "length": "symbols to add",
     "temperature": "0: the most probable symbol; above 0: draws from p^(1/T)",
     "seed": "of the draws",
-    "token_ids": "what to feed: START (2) first, then each id that was chosen",
-    "source_ids": "symbols of the sources, padded on the right with 0",
-    "tag_ids": "the known tags of each source, padded on the right with 0",
+    **INPUTS,
     "memory": "the encoder's output; the same at each step",
-    "memory_mask": "`source_ids != 0`; the same at each step",
+    "memory_mask": f"{INPUTS['memory_mask']}; the same at each step",
     "position": "source symbols that were read",
     "state": "the decoder's state; after a step the next one",
     "logits": "of the next id; log-probabilities are their log-softmax over all ids",

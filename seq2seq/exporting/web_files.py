@@ -1,5 +1,6 @@
 """Exports a model for any static host: the page of `serve`, and JavaScript that runs the model in a browser."""
 
+import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,7 +82,6 @@ def described(bundle: Bundle) -> dict[str, Any]:
     """Returns what model.json holds: the layers, the vocabularies, the limits, and where each tensor is."""
     form, source = bundle.model, bundle.source_vocabulary
     kind = "language model" if source is None else "transducer" if form.architecture == TRANSDUCER else "translator"
-    lengths: Mapping[str, Any] = bundle.record.get("lengths", {})
     return {
         "format": 1,
         "name": bundle.path.resolve().name,
@@ -99,7 +99,7 @@ def described(bundle: Bundle) -> dict[str, Any]:
         },
         "lowercase": bundle.data.lowercase,
         "source_form": SourceForm.from_record(bundle.record).to_dict(),
-        "lengths": {side: int(lengths.get(side, 100)) for side in ("source", "target")},
+        "lengths": dataclasses.asdict(bundle.lengths),
         "source_vocabulary": source and source.to_json(),
         "target_vocabulary": bundle.target_vocabulary.to_json(),
         "examples": example_lines(bundle)[:EXAMPLES] or [example_line(bundle)],

@@ -1,10 +1,10 @@
-"""What the README of an exported model says about texts and ids, in words for programs in any language."""
+"""What a README or a model.json says of a model: its kind, its texts, ids and actions, in words."""
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import LICENCE, SOURCE_VOCABULARY, TARGET_VOCABULARY
 from seq2seq.config import TRANSDUCER
 from seq2seq.files.writing import json_text
-from seq2seq.special import SPECIAL_COUNT
+from seq2seq.special import END, SPECIAL_COUNT
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
@@ -14,6 +14,12 @@ SPECIAL = (
     f"Symbol number n of a vocabulary's list `symbols`, counted from 0, has the id n + {SPECIAL_COUNT}."
 )
 
+INPUTS = {  # of models in TensorFlow's and Keras's forms, by name
+    "source_ids": "symbols of the sources, padded on the right with 0",
+    "token_ids": "what to feed: START (2) first, then each id that was chosen",
+    "tag_ids": "the known tags of each source, padded on the right with 0",
+    "memory_mask": "`source_ids != 0`",
+}
 UNKNOWN = "An unknown symbol has the id 1 (UNK); `seq2seq decode` reads it as its nearest known form if there is one."
 CANONICAL = (
     "The score of an output is that of its canonical path, the most probable actions of the model's edit distance; two "
@@ -100,30 +106,35 @@ def row_text(bundle: Bundle, form: SourceForm) -> str:
 
 def limit_text(bundle: Bundle) -> str:
     """Describes the most symbols of an output."""
-    lengths = bundle.record.get("lengths", {})
-    source, target = (int(lengths.get(side, 100)) for side in ("source", "target"))
+    longest = bundle.lengths
     return (
-        f"An output has at most ceil({1.5 * target} * max(1, n / {max(source, 1)})) + 5 symbols, where n is the number "
-        "of symbols of the line, tags included; a longer one is cut off there. For a line "
-        "without symbols the output is empty, and the model is not asked."
+        f"An output has at most ceil({1.5 * longest.target} * max(1, n / {longest.source})) + 5 symbols, where n is "
+        "the number of symbols of the line, tags included; a longer one is cut off there. For a line without symbols "
+        "the output is empty, and the model is not asked."
     )
 
 
-def actions_text(bundle: Bundle) -> list[str]:
-    """Describes the action ids of a transducer, as lines of a list."""
-    size = len(bundle.target_vocabulary)
-    actions = action_count(size)
+def action_effects(bundle: Bundle) -> dict[str, str]:
+    """Returns what each action of a transducer does, by its id or the range of its ids."""
+    actions = action_count(len(bundle.target_vocabulary))
     first = first_insertion(actions)
+    return {
+        f"{END}": "END: the output is complete; possible only at the end of the source",
+        f"{COPY}": "COPY: writes the source symbol at the position, as it is in the line, and goes one symbol on",
+        f"{DELETE}": "DELETE: writes nothing, and goes one symbol on",
+        f"{FIRST_SUB} to {first - 1}": f"SUB: writes the target symbol number id - {FIRST_SUB}, and goes one symbol on",
+        f"{first} to {actions - 1}": f"INS: writes the target symbol number id - {first}, and stays",
+    }
+
+
+def actions_text(bundle: Bundle) -> list[str]:
+    """Describes the action ids of a transducer, as lines of a README."""
     return [
-        f"The model writes actions; there are {actions}. `position` counts the source symbols that were read.",
+        "The model writes actions. `position` counts the source symbols that were read.",
         "",
         "| action id | effect |",
         "|---|---|",
-        "| 3 | END: the output is complete; possible only at the end of the source |",
-        f"| {COPY} | writes the source symbol at `position`, as it is in the line, and goes one symbol on |",
-        f"| {DELETE} | writes nothing and goes one symbol on |",
-        f"| {FIRST_SUB} to {first - 1} | writes the target symbol number id - {FIRST_SUB}, and goes one symbol on |",
-        f"| {first} to {actions - 1} | writes the target symbol number id - {first}, and stays |",
+        *(f"| {ids} | {effect} |" for ids, effect in action_effects(bundle).items()),
         "",
         "Ids 0, 1 and 2 are never taken. What is impossible has the logit minus infinity.",
     ]

@@ -17,8 +17,7 @@ from seq2seq.graphs.encoder import (
     positions_port,
     state_port,
 )
-from seq2seq.special import END, PAD
-from seq2seq.text.edits import advances
+from seq2seq.text.edits import advances, impossible
 
 TOKEN_IDS = Port(
     names.TOKEN_IDS,
@@ -152,16 +151,15 @@ class Position:
     def __init__(self, builder: Builder, part: Part, tokens: str) -> None:
         mask = builder.input(SOURCE_MASK)
         before = builder.input(positions_port("N", names.POSITIONS, "before the action in `token_ids`"))
-        ids, moves = np.arange(size_of(part)), advances(size_of(part))
         lengths = builder.add("ReduceSum", builder.add("Cast", mask, to=TensorProto.INT64), builder.ints(1), keepdims=0)
         rows, sources = builder.add("Size", tokens), builder.add("Size", lengths)
         each = builder.add("Range", builder.whole(0), rows, builder.whole(1))
         self.source = builder.add("Div", each, builder.add("Div", rows, sources))  # int (N,)
         last = builder.add("Sub", builder.add("Gather", lengths, self.source), builder.whole(1))
-        moved = builder.add("Gather", builder.constant(moves.astype(np.int64), "advances"), tokens)
+        moves = builder.constant(advances(size_of(part)).astype(np.int64), "advances")
+        moved = builder.add("Gather", moves, tokens)
         self.next = builder.add("Min", builder.add("Add", before, moved), last)
-        forbidden = [(ids == PAD) | (ids == END), (ids == PAD) | moves]  # before the end of the source, and at it
-        table = builder.constant(np.where(forbidden, -np.inf, 0).astype(np.float32), "impossible")
+        table = builder.constant(np.where(impossible(size_of(part)), -np.inf, 0).astype(np.float32), "impossible")
         at_end = builder.add("Cast", builder.add("Equal", self.next, last), to=TensorProto.INT64)
         self.impossible = builder.add("Gather", table, at_end)  # (N, A)
 

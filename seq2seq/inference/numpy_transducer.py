@@ -8,8 +8,8 @@ from seq2seq.config import ModelConfig
 from seq2seq.decoding import State
 from seq2seq.inference.numpy_cells import Weights, cell_of
 from seq2seq.inference.numpy_runtime import NumpyEncoder, product
-from seq2seq.special import END, PAD
-from seq2seq.text.edits import advances
+from seq2seq.special import PAD
+from seq2seq.text.edits import advances, impossible
 
 
 class _Source(NamedTuple):
@@ -38,10 +38,8 @@ class NumpyTransducer:
         self.combine_bias = weights["combine.bias"]
         self.beside_kernel = np.concatenate([*kernel[:, table.shape[1] :], beside_combine], -1)
         self.output_kernel = weights["logits.kernel"]
-        ids, moves = np.arange(len(table)), advances(len(table))
-        self.moves = moves.astype(np.int64)
-        forbidden = [(ids == PAD) | (ids == END), (ids == PAD) | moves]  # before the end of the source, and at it
-        self.output_biases = np.where(forbidden, -np.inf, weights["logits.bias"]).astype(np.float32)
+        self.moves = advances(len(table)).astype(np.int64)
+        self.output_biases = np.where(impossible(len(table)), -np.inf, weights["logits.bias"]).astype(np.float32)
 
     def start(self, source_ids: np.ndarray, tag_ids: np.ndarray) -> State:
         """Encodes sources.

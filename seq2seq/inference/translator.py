@@ -54,9 +54,7 @@ class Translator:
         self.writer = make_writer(bundle, runtime, step_model)
         self.runtime = self.writer.runtime
         self.source_form = SourceForm.from_record(bundle.record)
-        lengths = bundle.record.get("lengths", {})
-        self.longest_source = int(lengths.get("source", 100))
-        self.longest_target = int(lengths.get("target", 100))
+        self.longest = bundle.lengths
 
     def translate(self, lines: Iterable[str], **options: Any) -> list[str]:
         """Translates lines; the results have the same order.
@@ -240,8 +238,8 @@ class Translator:
         """Returns the most symbols of an output: max_length, else 1.5 times the longest target of the training part."""
         if config.max_length is not None:
             return config.max_length
-        scale = max(1.0, source_length / max(self.longest_source, 1))
-        return prefix_length + max(config.min_length, math.ceil(1.5 * self.longest_target * scale) + 5)
+        scale = max(1.0, source_length / self.longest.source)
+        return prefix_length + max(config.min_length, math.ceil(1.5 * self.longest.target * scale) + 5)
 
     def output(self, line: str, number: int, written: Written, config: DecodingConfig) -> Output:
         """Turns what the model wrote into an output."""

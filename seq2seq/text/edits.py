@@ -42,6 +42,13 @@ def advances(actions: int) -> np.ndarray:
 
 
 @functools.lru_cache
+def impossible(actions: int) -> np.ndarray:
+    """Returns bool (2, actions), not to be changed: what cannot be chosen before the end of the source, and at it."""
+    ids, moves = np.arange(actions), advances(actions)
+    return np.stack([(ids == PAD) | (ids == END), (ids == PAD) | moves])
+
+
+@functools.lru_cache
 def writes(actions: int) -> np.ndarray:
     """Returns bool (actions,), not to be changed: whether a search's action writes a symbol."""
     ids = np.arange(actions)

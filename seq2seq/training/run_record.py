@@ -10,7 +10,7 @@ from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
 from seq2seq.files.reading import read_json
-from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
+from seq2seq.training.checkpoints import CURRENT, current_checkpoint, keep_last, load_progress
 from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
 from seq2seq.training.task import Prepared, Run, Start
 from seq2seq.typed_json import damaged, read_section
@@ -92,6 +92,15 @@ def unfinished_run(folder: Path) -> Recorded | None:
         if name not in record:
             raise damaged(where, f"no {name!r}")
     return recorded(record, where=where)
+
+
+def remove_left_checkpoints(folder: Path) -> None:
+    """Removes the checkpoints that a finished run needs no more, where it was killed before it did so itself.
+
+    Those of a longer run, which is to go on, stay.
+    """
+    if unfinished_run(folder) == finished_run(folder):
+        keep_last(folder)
 
 
 def finished_run(folder: Path) -> Recorded | None:
