@@ -29,7 +29,7 @@ from seq2seq.cli.shell import add_line_options, add_model_option, make_parser, m
 from seq2seq.cli.streams import chunks, open_input
 from seq2seq.corpus.chunks import Chunk, How
 from seq2seq.corpus.decoding import Job, together
-from seq2seq.corpus.parts import TEXT, fields_of_parts, find_parts
+from seq2seq.corpus.parts import TEXT, check_rows, fields_of_parts, find_parts
 from seq2seq.corpus.record import Folder, recorded_settings
 from seq2seq.corpus.rendering import render
 from seq2seq.corpus.running import Corpus, Workers, run_corpus
@@ -148,6 +148,7 @@ def say_totals(config: DecodingConfig, *, looked_up: int, cut: int) -> None:
 def decode_parts(args: argparse.Namespace, config: DecodingConfig, translator: Translator) -> int:
     """Translates the parts of a corpus into a folder; returns 1 where a part is damaged, which has no output."""
     parts = find_parts(args.input)
+    check_rows(args.format, parts)
     fields = fields_of_parts(args.field, parts, tagged=bool(translator.source_vocabulary.features_sep))
     forms = {args.format or part.form for part in parts}
     folder = Folder(Path(args.output), numbered=bool(config.temperature) or forms != {TEXT})

@@ -12,8 +12,13 @@ from seq2seq.exporting.options import ExportOptions
 
 EXAMPLE = (
     "  seq2seq export --format onnx runs/mine -o mine-onnx\n"
-    "  seq2seq export --format onnx --quantize int8 fra-eng       writes fra-eng-onnx, and what int8 loses\n\n"
+    "  seq2seq export --format onnx --quantize int8 fra-eng   # fra-eng-onnx, and what int8 loses\n\n"
     "The folder's README.md shows how a program runs the model, and its model.json describes every input and output."
+)
+
+MEANINGS = (
+    "onnx: for onnxruntime; keras: models that Keras alone loads; savedmodel: lines in, texts out, for TensorFlow; "
+    "litert: for LiteRT on small devices; web: a page for any static host"
 )
 
 
@@ -24,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
         "folder", metavar="DIR", nargs="?", help="the model: a folder, or a model of the package (default: the newest)"
     )
     parser.add_argument("--model", metavar="DIR|NAME", help="the same, as other verbs name it")
-    parser.add_argument("--format", required=True, choices=tuple(FORMATS), help="what to write")
+    parser.add_argument("--format", required=True, choices=tuple(FORMATS), help=MEANINGS)
     parser.add_argument("-o", "--output", metavar="DIR", help="the new folder (default: NAME-FORMAT)")
     parser.add_argument("--quantize", choices=("int8",), help="store weights as integers of 8 bits; prints the loss")
     parser.add_argument(

@@ -19,8 +19,8 @@ from seq2seq.api import load
 from seq2seq.corpus import decoding
 from seq2seq.corpus.ahead import in_order
 from seq2seq.corpus.parts import find_parts
-from seq2seq.corpus.reading import read_part
-from seq2seq.corpus.unpacking import Unpacked
+from seq2seq.corpus.reading import count_lines, read_part
+from seq2seq.corpus.unpacking import DamagedPartError, Unpacked
 from seq2seq.inference import processes
 
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
@@ -309,6 +309,25 @@ def test_other_options_and_other_inputs_are_refused_with_the_way_out(run, place)
     assert contents(place / "out") == before
 
 
+def test_a_run_that_was_refused_before_its_first_result_leaves_the_choice_of_options(run, place, model):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"english": LINES[:5], "french": LINES[5:10]}), place / "in" / "a.parquet")
+    said = refusal(run, inputs=["in/a.parquet"])
+    assert said == "in/a.parquet: has no column 'text'; its columns are english, french; name one with --field"
+    assert run("--field", "english", inputs=["in/a.parquet"])[0] == 0
+    found = parquet.read_table(place / "out" / "a.parquet").to_pydict()
+    assert found["text"] == expected(model, LINES[:5])
+    assert "has results of other options (field)" in refusal(run, "--field", "french", inputs=["in/a.parquet"])
+
+
+def test_a_pattern_that_the_shell_resolved_names_several_parts(run, place, model, capsys):
+    names = sorted(str(path) for path in (place / "in").iterdir())
+    assert decode.main(["--model", str(model), "-i", *names[:2], "-i", names[2], "-o", "out/"]) == 0
+    assert run(output="other/")[0] == 0
+    assert contents(place / "out") == contents(place / "other")
+
+
 def test_what_others_wrote_is_never_replaced(run, place):
     (place / "out").mkdir()
     (place / "out" / "part-2.txt").write_text("a thesis")
@@ -345,14 +364,14 @@ def test_a_damaged_record_is_named(run, place):
     ("options", "inputs", "output", "reason"),
     [
         ((), ["none-*.txt"], "out/", "--input none-*.txt: no such file; give a name, or a pattern in quotes such as"),
-        ((), ["in"], "out/", "--input in: expected a file, got something else; give 'in/*'"),
+        ((), ["in"], "out/", "--input in: expected a file, got a folder; give 'in/*' for the files in it"),
         ((), ["in/part-2.txt", "b/part-2.txt"], "out/", "--input: two parts have the name part-2.txt: in/part-2.txt"),
         ((), ["-"], "out/", "results in a folder have the names of the inputs, and standard input has none"),
         ((), ["in/part-*"], "out.txt", "the results of several inputs go into a folder; give --output FOLDER/"),
         ((), ["in/part-1.txt.gz"], "out.txt", "the results of a compressed input go into a folder; give --output"),
         ((), ["b/a.parquet.gz"], "out/", "--input b/a.parquet.gz: Parquet is compressed inside the file; decompress"),
         (("--field", "a"), ["in/part-2.txt"], "out/", "--field: is about parts of tsv, jsonl or Parquet, and"),
-        (("--field", "a"), ["b/a.tsv"], "out/", "--field a: expected the number of a column of tsv, such as 1"),
+        (("--field", "a"), ["b/a.tsv"], "out/", "--field a: a.tsv is tsv, whose columns have numbers; give a number"),
         (("--field", "1,"), ["b/a.tsv"], "out/", "--field: expected a name or the number of a column, got '1,'"),
         (("--field", "a"), ["in/part-2.txt"], "o", "--field: is about results in a folder; give --output FOLDER/ too"),
         (("--engine", "ray"), ["in/part-2.txt"], "o", "--engine: is about results in a folder; give --output FOLDER/"),
@@ -476,3 +495,115 @@ def test_an_error_comes_after_the_results_before_it_and_the_reader_ends():
         if thread.daemon and thread is not threading.current_thread() and "read" in thread.name:
             thread.join(10)
             assert not thread.is_alive()
+
+
+# what a folder of files may hold
+
+
+@pytest.mark.parametrize("name", ["_seq2seq", "_errors.jsonl", "part-2.txt.partial"])
+def test_a_part_whose_output_would_be_a_file_of_the_run_itself_is_refused(run, place, name):
+    (place / "in" / name).write_text('{"text":"abcd."}\n')
+    said = refusal(run, inputs=("in/*",))
+    assert said == (
+        f"--input in/{name}: its output would have the name of a file that this program itself writes there; rename "
+        "it, or leave it out"
+    )
+    assert not (place / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names of files are Unicode there")
+def test_names_that_are_no_utf_8_are_escaped_in_records(run, place):
+    for name, content in ((b"a\xff.txt", b"abcd.\n\xff\n"), (b"b\xff.txt.gz", b"no gzip")):
+        with open(os.path.join(b"in", name), "wb") as file:
+            file.write(content)
+    code, said = run(inputs=("in/?\udcff*",))
+    assert code == 1 and "1 of 2 lines were not decoded" in said and "1 of 2 parts are damaged" in said
+    assert said.startswith("in/b\\udcff.txt.gz: is damaged: ")
+    rows = [json.loads(row) for row in (place / "out" / "_errors.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["part"] for row in rows] == ["a\udcff.txt", "b\udcff.txt.gz"]
+    assert run(inputs=("in/?\udcff*",))[0] == 1
+
+
+def test_a_field_that_is_no_utf_8_is_refused(run, place):
+    write(place / "in" / "a.jsonl", ['{"text": "abcd."}'])
+    said = refusal(run, "--field", "te\udcff", inputs=("in/a.jsonl",))
+    assert said == "--field: expected a name or the number of a column, got 'te\\udcff'"
+
+
+def test_a_name_that_is_too_long_for_its_record_is_named(run, place):
+    write(place / "in" / ("a" * 250), LINES[:1])
+    assert refusal(run, inputs=("in/aa*",)).endswith("aaa.input: File name too long; give a shorter name")
+
+
+def test_a_damaged_part_whose_name_has_a_line_end_is_said_in_one_line(run, place):
+    (place / "in" / "a\nb.txt.gz").write_bytes(b"no gzip")
+    code, said = run(inputs=("in/a*",))
+    assert code == 1 and "in/a b.txt.gz: is damaged" in said.splitlines()[0]
+
+
+def test_a_reason_with_a_surrogate_is_written_as_an_escape(run, place):
+    (place / "in" / "a.jsonl").write_text('{"\\ud800": 1}\n{"text": "abcd."}\n')
+    assert run(inputs=("in/a.jsonl",))[0] == 0
+    first, second = map(json.loads, (place / "out" / "a.jsonl").read_text(encoding="utf-8").splitlines())
+    assert "got the fields \ud800;" in first["error"] and second["source"] == "abcd."
+
+
+def test_the_output_of_parquet_is_parquet_and_no_text(run, place):
+    write_parquet(place / "in" / "a.parquet", text=["abcd."])
+    for form in ("text", "tsv"):
+        said = refusal(run, "--format", form, inputs=("in/a.parquet",))
+        assert said == (
+            f"--format {form}: the output of in/a.parquet has its name, so it is Parquet; leave --format out"
+        )
+    assert run("--format", "jsonl", inputs=("in/a.parquet",))[0] == 0
+
+
+def test_text_of_parquet_that_is_no_utf_8_is_refused_line_by_line(run, place):
+    pyarrow = pytest.importorskip("pyarrow")
+    places = pyarrow.py_buffer(b"".join(number.to_bytes(4, "little") for number in (0, 5, 7)))
+    texts = pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, places, pyarrow.py_buffer(b"abcd.\xff\xfe")])
+    write_parquet(place / "in" / "a.parquet", text=texts)
+    code, said = run(inputs=("in/a.parquet",))
+    assert code == 0 and "1 of 2 lines were not decoded" in said
+    reason = json.loads((place / "out" / "_errors.jsonl").read_text())["error"]
+    assert reason.startswith("a.parquet:2: expected text in the field 'text', got ")
+
+
+def test_a_column_that_a_parquet_file_has_twice_is_refused(run, place):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["ab"])] * 2, names=["text", "text"])
+    parquet.write_table(table, place / "in" / "a.parquet")
+    said = refusal(run, inputs=("in/a.parquet",))
+    assert said == "in/a.parquet: has several columns 'text'; name another with --field"
+
+
+def write_parquet(path, **columns):
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(columns), path)
+
+
+def test_zeros_behind_a_gzip_member_are_padding_and_before_it_damage(place):
+    member = gzip.compress(b"ab\ncd\n")
+    for content, lines in ((member + bytes(1000), 2), (member + bytes(9) + member, 4)):
+        (place / "in" / "a.txt.gz").write_bytes(content)
+        (part,) = find_parts(["in/a.txt.gz"])
+        assert count_lines(part, FIELDS) == lines
+    (place / "in" / "a.txt.gz").write_bytes(bytes(1000))
+    with pytest.raises(DamagedPartError, match="in/a.txt.gz: is damaged"):
+        count_lines(part, FIELDS)
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_what_unpacks_to_a_thousand_times_its_size_takes_no_more_memory(place, ending):
+    path = place / "in" / f"a.txt.{ending}"
+    path.write_bytes(packing(path.name)[0](b"a" * (1 << 28)))
+    largest = 0
+    with path.open("rb") as file:
+        unpacked = Unpacked(file, {"gz": "gzip", "zst": "zstd"}[ending], path)
+        buffer, size = bytearray(1 << 20), 0
+        while count := unpacked.readinto(buffer):
+            size += count
+            largest = max(largest, len(unpacked.ready))
+    assert size == 1 << 28
+    assert largest < 1 << 25

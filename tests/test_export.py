@@ -87,6 +87,18 @@ def test_the_folder_has_graphs_a_description_and_a_readme(exported, tiny_bundle,
             assert all(port["meaning"] for port in graph[which])
 
 
+@pytest.mark.parametrize("architecture", ["attention", "transducer"])
+def test_the_readme_says_where_decode_does_more_than_the_loop(exported, tiny_bundle, architecture):
+    folder = exported(tiny_bundle(architecture=architecture))
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    unknown = (
+        "An unknown symbol has the id 1 (UNK); `seq2seq decode` reads it as its nearest known form if there is one."
+    )
+    canonical = "For `seq2seq decode`: The score of an output is that of its canonical path, the most probable actions"
+    assert unknown in readme and any(rule.endswith(unknown) for rule in description(folder)["text"]["rules"])
+    assert (canonical in readme) == (folder / "edits.safetensors").exists() == (architecture == "transducer")
+
+
 def test_a_place_of_this_computer_is_not_in_the_description(exported, tiny_bundle, tmp_path):
     folder = exported(tiny_bundle())
     assert str(tmp_path) not in (folder / DESCRIPTION).read_text() + (folder / "README.md").read_text()

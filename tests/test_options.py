@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from seq2seq import decode, distill, generate, train
+from seq2seq import decode, distill, export, generate, serve, train
 from seq2seq.cli.options import add_options, configured, read_config_file
 from seq2seq.cli.shell import make_parser
 from seq2seq.config import DataConfig, ModelConfig, TrainingConfig
@@ -217,3 +217,15 @@ def test_help_names_each_option_with_its_default_once(verb, sections, absent, ca
             if field.default not in (None, "") and field.default is not False:
                 assert f"(default: {field.default})" in entry
             assert entry.count("default: ") <= 1
+
+
+def test_help_wraps_prose_to_the_terminal_and_leaves_commands_and_names_whole(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    for verb in (train, decode, export, serve):
+        with pytest.raises(SystemExit):
+            verb.main(["--help"])
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 98
+        assert not [line for line in lines if re.search(r"-(fra|max)-$", line)], "a name is cut at its hyphen"
+        for command in (verb.EXAMPLE).splitlines():
+            assert not command.startswith("  ") or command in lines

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle.record import DEFAULT_MODELS, RUNS, named_bundle, newest_bundle, pretrained_bundle
+from seq2seq.cli.help_text import HelpText
 from seq2seq.cli.streams import prepare_streams
 from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 
@@ -21,6 +22,7 @@ WAYS_OUT = {  # of errors of the system
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, or write elsewhere"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "change the permissions, or give another place"),
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "check the name, and whether something else removed or moved it"),
+    errno.ENAMETOOLONG: "give a shorter name",
     errno.EROFS: "mount it for writing, or write elsewhere",
     errno.EBADF: "it is closed; open it, or write elsewhere",
     errno.EIO: "check the disk, or write elsewhere",
@@ -60,7 +62,7 @@ def make_parser(verb: str, description: str, example: str) -> Parser:
         prog=f"seq2seq {verb}",
         description=description,
         epilog=f"example:\n{example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpText,
         allow_abbrev=False,
     )
 
@@ -162,10 +164,11 @@ def add_line_options(parser: argparse.ArgumentParser, purpose: str, *, corpus: b
     """
     inputs, outputs, form = f"lines to {purpose} (default: standard input)", "where results go", "default: text"
     if corpus:
-        inputs += "; several, or a pattern in quotes, with --output FOLDER/"
+        inputs += "; several, or a pattern, with --output FOLDER/"
         outputs += ": a file, or FOLDER/ for files of the inputs' names"
         form += ", in a folder that of each part"
-    parser.add_argument("-i", "--input", metavar="FILE", action="append" if corpus else "store", help=inputs)
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"} if corpus else {}
+    parser.add_argument("-i", "--input", metavar="FILE", help=inputs, **several)
     parser.add_argument("-o", "--output", metavar="FILE", help=f"{outputs} (default: standard output)")
     parser.add_argument(
         "--format", choices=FORMATS, default=None if corpus else "text", help=f"form of the results ({form})"

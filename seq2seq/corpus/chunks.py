@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq.corpus.reading import Refused
-from seq2seq.corpus.rendering import render, render_refused
+from seq2seq.corpus.rendering import SURROGATES, render, render_refused
 from seq2seq.corpus.unpacking import packed
 from seq2seq.errors import DataError
 from seq2seq.inference.translator import Translator
@@ -90,7 +90,7 @@ def decode(translator: Translator, chunk: Chunk, how: How) -> Decoded:
         else:
             rows.append(render_refused(outputs[0].line, reason, how.form))
     return Decoded(
-        packed("".join(rows).encode(), how.packing, Path(how.name)),
+        packed("".join(rows).encode(errors=SURROGATES), how.packing, Path(how.name)),
         refused,
         sum(not output.finished for outputs in found for output in outputs),
         sum(output.looked_up for outputs in found for output in outputs),

@@ -3,16 +3,19 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seq2seq.errors import OptionError
+from seq2seq.files.writing import PARTIAL
 
 TEXT, TSV, JSONL, PARQUET = "text", "tsv", "jsonl", "parquet"
 FORMS = {".tsv": TSV, ".jsonl": JSONL, ".ndjson": JSONL, ".parquet": PARQUET}  # by ending; any other is text
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 USUAL_FIELD = "text"  # of jsonl and Parquet
+# in the folder of the outputs; names that begin with an underscore are no data for Spark, Arrow and Ray
+RECORD, ERRORS = "_seq2seq", "_errors.jsonl"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def find_parts(patterns: Sequence[str]) -> list[Part]:
     """Finds the files that patterns name: patterns in the order given, the files of each sorted by their names.
 
     Raises:
-        OptionError: a pattern matches no file, two files have one name, or a Parquet file is compressed once more.
+        OptionError: a pattern matches no file, outputs would have the same name, or a form cannot be compressed.
 
     """
     paths = [path for pattern in patterns for path in matching(pattern)]
@@ -44,6 +47,12 @@ def find_parts(patterns: Sequence[str]) -> list[Part]:
             raise OptionError(
                 f"--input: two parts have the name {path.name}: {other} and {path}; outputs have the names of their "
                 "inputs, so decode them into two folders"
+            )
+    for name, path in named.items():
+        if name in (RECORD, ERRORS) or (name.endswith(PARTIAL) and name.removesuffix(PARTIAL) in named):
+            raise OptionError(
+                f"--input {path}: its output would have the name of a file that this program itself writes there; "
+                "rename it, or leave it out"
             )
     return [part_of(path) for path in paths]
 
@@ -61,8 +70,11 @@ def matching(pattern: str) -> list[Path]:
         raise OptionError(f"--input {pattern}: no such file; give a name, or a pattern in quotes such as 'part-*.txt'")
     for path in paths:
         if not path.is_file():
-            way_out = f"give '{path}/*'" if path.is_dir() else "write its content into a file first"
-            raise OptionError(f"--input {path}: expected a file, got something else; {way_out}")
+            if path.is_dir():
+                raise OptionError(f"--input {path}: expected a file, got a folder; give '{path}/*' for the files in it")
+            raise OptionError(
+                f"--input {path}: expected a file, got something else; write its content into a file first"
+            )
     return paths
 
 
@@ -81,7 +93,21 @@ def part_of(path: Path) -> Part:
     return Part(path, form, packing)
 
 
-def fields_of_parts(field: str | None, parts: Iterable[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
+def check_rows(form: str | None, parts: Sequence[Part]) -> None:
+    """Refuses a form of the results that the outputs of Parquet parts, which are Parquet, cannot have.
+
+    Raises:
+        OptionError: it does.
+
+    """
+    found = next((part for part in parts if part.form == PARQUET), None)
+    if found and form not in (None, JSONL):
+        raise OptionError(
+            f"--format {form}: the output of {found.path} has its name, so it is Parquet; leave --format out"
+        )
+
+
+def fields_of_parts(field: str | None, parts: Sequence[Part], *, tagged: bool) -> dict[str, tuple[str, ...]]:
     """Returns for each form which fields of a record are the source, and behind it the tags.
 
     Args:
@@ -99,8 +125,12 @@ def fields_of_parts(field: str | None, parts: Iterable[Part], *, tagged: bool) -
     if forms <= {TEXT}:
         raise OptionError("--field: is about parts of tsv, jsonl or Parquet, and all parts are text; leave it out")
     names = tuple(name.strip() for name in field.split(","))
-    if not all(names):
+    if not all(names) or re.search("[\ud800-\udfff]", field):  # which stand for bytes that are no UTF-8
         raise OptionError(f"--field: expected a name or the number of a column, got {field!r}")
     if TSV in forms and not all(re.fullmatch("[1-9][0-9]{0,5}", name) for name in names):
-        raise OptionError(f"--field {field}: expected the number of a column of tsv, such as 1, got {field!r}")
+        tsv = next(part.name for part in parts if part.form == TSV)
+        raise OptionError(
+            f"--field {field}: {tsv} is tsv, whose columns have numbers; give a number such as 1, and decode parts of "
+            "other forms in a run of their own"
+        )
     return dict.fromkeys((TSV, JSONL, PARQUET), names)

@@ -136,7 +136,15 @@ def count_lines(part: Part, fields: Mapping[str, tuple[str, ...]]) -> int:
 def parquet_rows(part: Part, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """Yields the values of some columns, row by row."""
     for batch in parquet_batches(part, columns):
-        yield from zip(*(batch.column(column).to_pylist() for column in columns), strict=True)
+        yield from zip(*(map(value_of, batch.column(column)) for column in columns), strict=True)
+
+
+def value_of(scalar: Any) -> Any:
+    """Returns a value of a Parquet file; an error in its place where it is text that is no UTF-8, for example."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError) as error:
+        return error
 
 
 def parquet_batches(part: Part, columns: tuple[str, ...]) -> Iterator[Any]:
@@ -144,7 +152,7 @@ def parquet_batches(part: Part, columns: tuple[str, ...]) -> Iterator[Any]:
 
     Raises:
         DamagedPartError: it is no Parquet file, or damaged.
-        OptionError: it has no such column, or pyarrow is not installed.
+        OptionError: it has no such column or several, or pyarrow is not installed.
 
     """
     parquet = pyarrow_parquet(part.path)
@@ -152,6 +160,8 @@ def parquet_batches(part: Part, columns: tuple[str, ...]) -> Iterator[Any]:
         with parquet.ParquetFile(part.path) as file:
             known = file.schema_arrow.names
             for column in columns:
+                if known.count(column) > 1:
+                    raise OptionError(f"{part.path}: has several columns {column!r}; name another with --field")
                 if column not in known:
                     raise OptionError(
                         f"{part.path}: has no column {column!r}; its columns are {', '.join(known)}; name one with "

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seq2seq.corpus.parts import PARQUET, Part
+from seq2seq.corpus.parts import ERRORS, PARQUET, RECORD, Part
 from seq2seq.corpus.reading import count_lines
+from seq2seq.corpus.rendering import SURROGATES
 from seq2seq.corpus.unpacking import WAY_OUT, DamagedPartError
 from seq2seq.errors import BundleError, OptionError
 from seq2seq.files.lock import exclusive_lock
@@ -16,8 +17,6 @@ from seq2seq.files.reading import read_json, sha256_of
 from seq2seq.files.writing import PARTIAL, write_json
 from seq2seq.typed_json import from_json
 
-# names that begin with an underscore are no data for Spark, Arrow and Ray
-RECORD, ERRORS = "_seq2seq", "_errors.jsonl"
 Record = TypeVar("Record")
 
 
@@ -160,7 +159,7 @@ class Folder:
         if progress and found.damage is None and progress.sha256 != found.sha256:
             raise OptionError(
                 f"--output {self.path}: has results of another {part.name}: {part.path} has changed since; give "
-                f"another folder, or remove {self.note(part)} and {output} to decode it anew"
+                f"another folder, or remove {self.note(part)} and {output if whole else partial} to decode it anew"
             )
 
 
@@ -193,11 +192,11 @@ def opened(folder: Folder, settings: Mapping[str, Any], parts: Sequence[Part]) -
         ) from error
     busy = f"--output {folder.path}: another process is writing there; wait for it, or give another folder"
     with exclusive_lock(folder.record, OptionError(busy)):
-        path = folder.record / "run.json"
+        path, notes = folder.record / "run.json", sorted((folder.record / "parts").glob("*.json"))
         known = recorded_settings(folder)
-        if known is None:
-            if folder.all_errors.exists():
-                raise OptionError(foreign(folder, folder.all_errors))
+        if known is None and folder.all_errors.exists():
+            raise OptionError(foreign(folder, folder.all_errors))
+        if known is None or not (notes or folder.all_errors.exists()):  # a run that was refused left no results
             write_json(path, {"settings": settings})
         elif changed := [key for key in {**settings, **known} if known.get(key) != settings.get(key)]:
             raise OptionError(
@@ -205,7 +204,7 @@ def opened(folder: Folder, settings: Mapping[str, Any], parts: Sequence[Part]) -
                 "another folder"
             )
         names = {part.name for part in parts}
-        for note in sorted((folder.record / "parts").glob("*.json")):
+        for note in notes:
             if note.stem not in names:
                 raise OptionError(
                     f"--output {folder.path}: has results of {note.stem}, which is not among the inputs; give the same "
@@ -250,6 +249,11 @@ def surveyed(part: Part, fields: Mapping[str, tuple[str, ...]], size: int, mtime
     try:
         return Survey(size, mtime_ns, sha256_of(part.path), count_lines(part, fields))
     except DamagedPartError as error:
-        return Survey(size, mtime_ns, "", error.lines, str(error))
+        return Survey(size, mtime_ns, "", error.lines, one_line(str(error)))
     except OSError as error:
-        return Survey(size, mtime_ns, "", 0, f"{part.path}: cannot be read: {error.strerror}; {WAY_OUT}")
+        return Survey(size, mtime_ns, "", 0, one_line(f"{part.path}: cannot be read: {error.strerror}; {WAY_OUT}"))
+
+
+def one_line(text: str) -> str:
+    """Returns a text without what a file's name may have, but no line of UTF-8: line ends, and surrogates."""
+    return " ".join(text.split()).encode(errors=SURROGATES).decode()

@@ -11,6 +11,7 @@ from seq2seq.corpus.reading import pyarrow_parquet
 from seq2seq.inference.results import Output, fields_of
 
 ROWS = 1024  # of a group in a Parquet file
+SURROGATES = "backslashreplace"  # of reasons and of names of files, which no UTF-8 has: in JSON they are escapes
 
 
 def render(output: Output, form: str) -> str:

@@ -12,6 +12,9 @@ from seq2seq.errors import DataError, OptionError
 from seq2seq.extras import installing
 
 READ_BYTES = 1 << 17
+# zstd makes up to 128 KiB of 4 bytes and knows no limit, so it gets few bytes at a time; gzip gets a limit instead
+PACKED_BYTES = {"gzip": 1 << 17, "zstd": 1 << 10}
+GZIP_BYTES = 1 << 20  # most that are unpacked at a time
 GZIP_LEVEL, ZSTD_LEVEL = 6, 3
 WAY_OUT = "restore the file, and give the same command again"
 
@@ -55,6 +58,7 @@ class Unpacked(io.RawIOBase):
         self.file, self.packing, self.path = file, packing, path
         self.member: Any = None  # that is being unpacked
         self.packed = b""
+        self.padded = False  # what comes may be padding of zeros, which gzip allows behind a member
         self.ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -69,20 +73,33 @@ class Unpacked(io.RawIOBase):
 
         """
         while not self.ready:
-            self.packed = self.packed or self.file.read(READ_BYTES)
+            self.packed = self.packed or self.file.read(PACKED_BYTES[self.packing])
             if not self.packed:
                 if self.member is not None:
                     raise EOFError("it ends early")
                 return 0
-            self.member = self.member or decompressor(self.packing, self.path)
-            self.ready = memoryview(self.member.decompress(self.packed))
-            self.packed = b""
-            if self.member.eof:
-                self.packed, self.member = self.member.unused_data, None
+            if self.padded:
+                self.packed = self.packed.lstrip(b"\0")
+                if not self.packed:
+                    continue
+            self.ready = memoryview(self.unpack())
         taken = min(len(buffer), len(self.ready))
         buffer[:taken] = self.ready[:taken]
         self.ready = self.ready[taken:]
         return taken
+
+    def unpack(self) -> bytes:
+        """Unpacks some of the packed bytes."""
+        self.member = self.member or decompressor(self.packing, self.path)
+        if self.packing == "zstd":
+            ready, self.packed = self.member.decompress(self.packed), b""
+        else:
+            ready = self.member.decompress(self.packed, GZIP_BYTES)
+            self.packed = self.member.unconsumed_tail
+        self.padded = bool(self.member.eof) and self.packing == "gzip"
+        if self.member.eof:
+            self.packed, self.member = self.member.unused_data, None
+        return bytes(ready)
 
 
 @contextlib.contextmanager

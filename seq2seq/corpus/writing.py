@@ -11,7 +11,7 @@ from pathlib import Path
 from seq2seq.corpus.chunks import Chunk, Decoded
 from seq2seq.corpus.parts import Part
 from seq2seq.corpus.record import Folder, Progress, Task
-from seq2seq.corpus.rendering import write_parquet
+from seq2seq.corpus.rendering import SURROGATES, write_parquet
 from seq2seq.errors import OptionError
 from seq2seq.files.lock import exclusive_lock
 from seq2seq.files.writing import PARTIAL, write_json
@@ -135,7 +135,9 @@ def refusals(folder: Folder, path: Path) -> Iterator[None]:
 
 def error_row(name: str, line: int | None, reason: str) -> bytes:
     """Formats a refused line, or with line None a damaged part."""
-    return json.dumps({"part": name, "line": line, "error": reason}, ensure_ascii=False).encode() + b"\n"
+    return (
+        json.dumps({"part": name, "line": line, "error": reason}, ensure_ascii=False).encode(errors=SURROGATES) + b"\n"
+    )
 
 
 def write_errors(folder: Folder, parts: Sequence[Part], damages: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
-from seq2seq.bundle.record import TRANSLATOR
-from seq2seq.exporting.wording import SPECIAL, action_effects, limit_text, reading_steps
+from seq2seq.bundle.record import EDITS, TRANSLATOR
+from seq2seq.exporting.wording import CANONICAL, SPECIAL, action_effects, limit_text, reading_steps
 from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.lines import REPLACED
@@ -83,6 +83,7 @@ def loop_rules(bundle: Bundle) -> list[str]:
             begin = f"For each new symbol begin with states of zeros, and feed the last {window} symbols of the text"
         return [f"{begin}; the logits after the last of them are those of the next symbol.", *step]
     chosen = "action" if bundle.edits else "id"
+    scored = [f"For `seq2seq decode`: {CANONICAL} `{EDITS}` holds that distance."] if bundle.edits else []
     return [
         "Run `encoder` once. Each of its outputs is the input of `step` with the same name; if `step` has an input "
         "`source_mask`, it is that of the encoder.",
@@ -91,6 +92,7 @@ def loop_rules(bundle: Bundle) -> list[str]:
         f"`token_ids` has START (2) at the first step, then the {chosen} that was chosen from the last logits.",
         *step,
         "A hypothesis is complete when END (3) is chosen.",
+        *scored,
     ]
 
 

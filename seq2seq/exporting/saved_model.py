@@ -39,11 +39,11 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
             f"{bundle.path}: reads its last {window} symbols again at each step, and --format savedmodel writes models "
             "that carry a state; use --format keras"
         )
-    graph = GraphLanguageModel(bundle) if bundle.source_vocabulary is None else GraphTranslator(bundle)
-    module = tf.Module()
-    module.weights, module.tables = graph.model.variables, graph.tables
-    signatures = dict(functions_of(bundle, graph))
     with native_stderr_closed(), quiet():
+        graph = GraphLanguageModel(bundle) if bundle.source_vocabulary is None else GraphTranslator(bundle)
+        module = tf.Module()
+        module.weights, module.tables = graph.model.variables, graph.tables
+        signatures = dict(functions_of(bundle, graph))
         tf.saved_model.save(module, str(folder), signatures=signatures)
     write_together(folder, {**other_files(bundle), "README.md": readme(bundle, signatures)})
 

@@ -7,6 +7,7 @@ from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
 from seq2seq.exporting.graph_models import transduces
 from seq2seq.exporting.wording import (
+    CANONICAL,
     INPUTS,
     SPECIAL,
     actions_text,
@@ -180,8 +181,5 @@ def texts(bundle: Bundle) -> list[str]:
             "as they came, and a beam may hold the same text twice; `seq2seq decode` scores the text."
         )
     if transduces(bundle):
-        lines.append(
-            "- The score of an output is that of its canonical path, the most probable actions of the model's edit "
-            "distance; two paths to one text are one output of a beam."
-        )
+        lines.append(f"- {CANONICAL}")
     return lines

@@ -20,6 +20,11 @@ INPUTS = {  # of models in TensorFlow's and Keras's forms, by name
     "tag_ids": "the known tags of each source, padded on the right with 0",
     "memory_mask": "`source_ids != 0`",
 }
+UNKNOWN = "An unknown symbol has the id 1 (UNK); `seq2seq decode` reads it as its nearest known form if there is one."
+CANONICAL = (
+    "The score of an output is that of its canonical path, the most probable actions of the model's edit distance; two "
+    "paths to one text are one output of a beam."
+)
 
 
 def kind_of(bundle: Bundle) -> str:
@@ -69,7 +74,7 @@ def reading_steps(bundle: Bundle, source: Vocabulary) -> list[str]:
         ]
     if bundle.data.lowercase:
         steps.append(f"Lower-case the text{', and convert it to NFC again' * form.clean}; tags keep their case.")
-    steps.append(f"{symbols_text(source, 'source')} An unknown symbol has the id 1 (UNK).")
+    steps.append(f"{symbols_text(source, 'source')} {UNKNOWN}")
     if source.features_sep:
         steps.append(
             f"A line is `text<TAB>tags`; the tags are separated by {source.features_sep!r}, spaces around them are "

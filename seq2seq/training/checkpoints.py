@@ -170,6 +170,12 @@ def remove_checkpoints(folder: Path, *, keep: Collection[str]) -> None:
             partial.rmdir()
 
 
+def keep_last(folder: Path) -> None:
+    """Removes the checkpoints of a finished run but the last, from which it can be trained for longer."""
+    last = current_checkpoint(folder)
+    remove_checkpoints(folder, keep={last.name} if last else set())
+
+
 def remove_files(checkpoint: Path) -> None:
     """Removes the files of a checkpoint; `progress.json` goes last, since it shows that this program wrote them."""
     for name in (WEIGHTS, STATE, PROGRESS):

@@ -11,7 +11,7 @@ from seq2seq.training.checkpoints import continues, current_checkpoint, load_pro
 from seq2seq.training.ensemble import check_members, replacing_members, train_members
 from seq2seq.training.rendezvous import first_joined, others_joined
 from seq2seq.training.run_folder import check_folder, member_folders, report_foreign_names
-from seq2seq.training.run_record import FINISHED, finished_as_asked
+from seq2seq.training.run_record import FINISHED, finished_as_asked, remove_left_checkpoints
 from seq2seq.training.task import Run
 from seq2seq.training.wire import Kind
 from seq2seq.training.workers import Workers
@@ -67,6 +67,7 @@ def train_here(run: Run) -> Path:
 def train_alone(run: Run) -> None:
     """Trains one model into a folder that may be used."""
     if not run.overwrite and finished_as_asked(run):
+        remove_left_checkpoints(run)
         run.report(f"{run.folder}: {FINISHED}")
         return
     check_writable(run.folder)

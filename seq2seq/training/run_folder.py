@@ -19,8 +19,8 @@ last checkpoint. Each file is written under a `.partial` name, flushed to disk a
 8. At the end the finished model is written: its parts under `.partial` names; then an older `config.json` is removed,
    and the parts get their names, `config.json` last. The checkpoints are still there, so a killed process continues
    from the last one and writes the model again.
-9. All checkpoints but the last are removed. The last one lets the run be trained for longer; the weights of the best
-   epoch are those of the model.
+9. All checkpoints but the last are removed, by the same command again if the process is killed before. The last one
+   lets the run be trained for longer; the weights of the best epoch are those of the model.
 
 `samples.txt`, `curves.svg` and `curves.png` show people how the run goes (`run_views`). They are written after each
 checkpoint, from what it holds, and are no parts of the model: a finished model must stay whole while the same run is

@@ -10,7 +10,7 @@ from seq2seq.config import ATTENTION, DataConfig, ModelConfig, TrainingConfig
 from seq2seq.errors import BundleError
 from seq2seq.fields import flag_of
 from seq2seq.files.reading import read_json
-from seq2seq.training.checkpoints import CURRENT, current_checkpoint, load_progress
+from seq2seq.training.checkpoints import CURRENT, current_checkpoint, keep_last, load_progress
 from seq2seq.training.run_folder import FORMAT, RUN, SECTIONS, is_run
 from seq2seq.training.task import Prepared, Run, Start
 from seq2seq.typed_json import damaged, read_section
@@ -58,7 +58,11 @@ def finished_as_asked(run: Run) -> bool:
     """Returns whether the folder holds this same run, finished; compares options and hashes, and reads no data."""
     if kind_in(run.folder) is None:
         return False
-    record = read_record(run.folder).get("signature")
+    return is_signature(run, read_record(run.folder).get("signature"))
+
+
+def is_signature(run: Run, record: Any) -> bool:
+    """Returns whether a record of options and hashes is this run's."""
     if not isinstance(record, dict) or record.get("sha256") != run.signature["sha256"]:
         return False
     kinds = (DataConfig, ModelConfig, TrainingConfig)
@@ -68,6 +72,12 @@ def finished_as_asked(run: Run) -> bool:
         isinstance(values, dict) and {**defaults[name], **values} == {**defaults[name], **run.signature[name]}
         for name, values in sections.items()
     )
+
+
+def remove_left_checkpoints(run: Run) -> None:
+    """Removes the checkpoints that a finished run needs no more, where it was killed before it did so itself."""
+    if (run.folder / RUN).is_file() and is_signature(run, read_json(run.folder / RUN)):
+        keep_last(run.folder)
 
 
 def unfinished_run(folder: Path) -> Recorded | None:

@@ -18,7 +18,7 @@ from seq2seq.models.backend import keras, tf
 from seq2seq.models.step import Trainable, shard_count, share_cores, training_record, use_gpu
 from seq2seq.models.weights import export_weights
 from seq2seq.text.datasets import Dataset
-from seq2seq.training.checkpoints import check_names_free, current_checkpoint, remove_checkpoints
+from seq2seq.training.checkpoints import check_names_free, keep_last
 from seq2seq.training.fit import fit
 from seq2seq.training.language_model import prepare_text
 from seq2seq.training.prepared_pairs import prepare_pairs
@@ -68,8 +68,7 @@ def train_in_folder(run: Run) -> None:
     outcome = task.outcome(bundle, progress)
     save_bundle(bundle, metrics=outcome.metrics, history=progress.history, canary=outcome.canary)
     report_all(run, outcome.lines)
-    last = current_checkpoint(run.folder)  # kept, so that the run can be trained for longer
-    remove_checkpoints(run.folder, keep={last.name} if last else set())
+    keep_last(run.folder)
     write_picture(run.folder, progress)
     run.report(f"finished: {run.folder}")
 
