@@ -13,13 +13,13 @@ from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import TRANSLATOR
 from seq2seq.cli.commands import MODEL, Command, changed, converse, described, settings_of, typed_folder
 from seq2seq.cli.corpus_options import (
-    RAY,
     SKIP,
     add_corpus_options,
     check_alone,
     check_corpus_options,
     goes_into_folder,
 )
+from seq2seq.cli.engine_options import RAY
 from seq2seq.cli.line_editing import typed_lines
 from seq2seq.cli.line_progress import LineProgress
 from seq2seq.cli.notices import UnknownCharacters

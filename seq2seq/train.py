@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq.bundle.record import RUNS
+from seq2seq.cli.engine_options import RAY, add_engine_options, check_address
 from seq2seq.cli.options import (
     add_config_option,
     add_options,
@@ -59,11 +60,9 @@ def run(argv: Sequence[str]) -> int:
         "the others call, has the model (default: the workers of the environment variable TF_CONFIG)",
     )  # fmt: skip
     parser.add_argument("--worker", metavar="I", type=whole, help="which of --workers this one is, counted from 0")
-    parser.add_argument(
-        "--engine", choices=("local", "ray"),
-        help="what trains --members: local: one after the other (default), ray: side by side in a Ray cluster",
-    )  # fmt: skip
-    parser.add_argument("--address", metavar="HOST:PORT", help="a Ray cluster (default: one on this machine alone)")
+    add_engine_options(
+        parser, "what trains --members: local: one after the other (default), ray: side by side in a Ray cluster"
+    )
     for config in (DataConfig, ModelConfig, TrainingConfig):
         add_options(parser, config, leave_out=("teacher_share",))
     args = parser.parse_args(argv)
@@ -102,9 +101,8 @@ def ray_cluster(args: argparse.Namespace) -> RayCluster | None:
         OptionError: the options do not fit together.
 
     """
-    if args.engine != "ray":
-        if args.address is not None:
-            raise OptionError(f"--address {args.address}: is that of a Ray cluster; give --engine ray too")
+    check_address(args)
+    if args.engine != RAY:
         return None
     if args.overwrite:
         raise OptionError(

@@ -53,4 +53,4 @@ def lines_for(bundle):
         return ["ab ij", "gh  kl", "zz ab", "", "cd op " * 9]
     if bundle.source_vocabulary.decompose:
         return ["가어.", "힣말", "z국", "", "각값" * 9]
-    return ["abcd.", "efgh", " opab. ", "xé’\u00a0z", "", "abcdefgh" * 5]
+    return ["abcd.", "Efgh", " opab. ", "xé’\u00a0z", "", "abcdefgh" * 5]

@@ -4,10 +4,10 @@ import argparse
 import glob
 import os
 
+from seq2seq.cli.engine_options import RAY, add_engine_options, check_address
 from seq2seq.cli.options import in_range, whole
 from seq2seq.errors import OptionError
 
-LOCAL, RAY = "local", "ray"
 SKIP, ERROR = "skip", "error"
 COMPRESSED = (".gz", ".zst", ".parquet")
 MOST_JOBS = 1024
@@ -29,8 +29,7 @@ def add_corpus_options(parser: argparse.ArgumentParser) -> None:
         "--on-bad-line", choices=(SKIP, ERROR),
         help="a line that cannot be translated: record it and go on (default), or stop",
     )  # fmt: skip
-    group.add_argument("--engine", choices=(LOCAL, RAY), help="what distributes the work (default: local)")
-    group.add_argument("--address", metavar="HOST:PORT", help="a Ray cluster (default: one on this machine alone)")
+    add_engine_options(group, "what distributes the work (default: local)")
 
 
 def goes_into_folder(args: argparse.Namespace) -> bool:
@@ -49,8 +48,7 @@ def check_corpus_options(args: argparse.Namespace) -> None:
         in_range("--jobs", args.jobs, at_least=1, at_most=MOST_JOBS)
     if args.runtime not in ("auto", "numpy"):
         check_alone(args, f"leave --runtime {args.runtime} out")
-    if args.address is not None and args.engine != RAY:
-        raise OptionError(f"--address {args.address}: is that of a Ray cluster; give --engine ray too")
+    check_address(args)
     inputs = args.input or []
     if goes_into_folder(args):
         if not inputs or "-" in inputs:

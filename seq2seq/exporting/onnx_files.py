@@ -11,9 +11,9 @@ from seq2seq.bundle.folder import Bundle
 from seq2seq.bundle.record import EDITS, LICENCE
 from seq2seq.errors import BundleError
 from seq2seq.exporting.description import describe
+from seq2seq.exporting.onnx_readme import README, readme
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.quantization import loss_table, quantized
-from seq2seq.exporting.readme import README, readme
 from seq2seq.files.writing import arrays_bytes, json_text, write_together
 from seq2seq.graphs.builder import OPSET, Builder, Port
 from seq2seq.graphs.models import graphs_of

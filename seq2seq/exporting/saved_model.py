@@ -6,12 +6,12 @@ from typing import Any
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.errors import BundleError
-from seq2seq.exporting.graph_language import GraphLanguageModel
-from seq2seq.exporting.graph_models import GraphModel, Tensors, is_shared, transduces
-from seq2seq.exporting.graph_translator import GraphTranslator
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.quiet import quiet
 from seq2seq.exporting.saved_readme import readme
+from seq2seq.exporting.tf_language import GraphLanguageModel
+from seq2seq.exporting.tf_models import GraphModel, Tensors, is_shared, transduces
+from seq2seq.exporting.tf_translator import GraphTranslator
 from seq2seq.exporting.wording import other_files
 from seq2seq.files.writing import write_together
 from seq2seq.models.backend import tf

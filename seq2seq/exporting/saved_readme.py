@@ -5,7 +5,7 @@ from typing import Any
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
-from seq2seq.exporting.graph_models import transduces
+from seq2seq.exporting.tf_models import transduces
 from seq2seq.exporting.wording import (
     CANONICAL,
     INPUTS,

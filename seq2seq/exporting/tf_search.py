@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from seq2seq.exporting.graph_models import Tensors
+from seq2seq.exporting.tf_models import Tensors
 from seq2seq.models.backend import tf
 from seq2seq.special import END, PAD, START
 

@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 from seq2seq.bundle.folder import Bundle
-from seq2seq.exporting.graph_edits import GraphEdits, Sources, forced_scores
-from seq2seq.exporting.graph_models import Tensors, graph_model, split_state, transduces
-from seq2seq.exporting.graph_search import Hypotheses, Step, penalties, search
-from seq2seq.exporting.graph_text import (
+from seq2seq.exporting.tf_edits import GraphEdits, Sources, forced_scores
+from seq2seq.exporting.tf_models import Tensors, graph_model, split_state, transduces
+from seq2seq.exporting.tf_search import Hypotheses, Step, penalties, search
+from seq2seq.exporting.tf_text import (
     GraphReading,
     Reader,
     TextWriter,

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.exporting.graph_models import Tensors
-from seq2seq.exporting.graph_search import Step
+from seq2seq.exporting.tf_models import Tensors
+from seq2seq.exporting.tf_search import Step
 from seq2seq.models.backend import tf
 from seq2seq.special import END, PAD, SPECIAL_COUNT, START
 from seq2seq.text.edit_distance import EditDistance

@@ -1,11 +1,11 @@
-"""Writes an export's README.md: what the files are, how a program runs them, and what it must keep to."""
+"""Writes the README.md of an ONNX export: what the files are, how a program runs them, and what it must keep to."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from seq2seq.bundle.exported import DESCRIPTION, Description
 from seq2seq.bundle.folder import Bundle
-from seq2seq.exporting.loops import program
+from seq2seq.exporting.onnx_program import program
 from seq2seq.exporting.wording import kind_of
 
 README = "README.md"

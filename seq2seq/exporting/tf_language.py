@@ -3,8 +3,8 @@
 from typing import Any
 
 from seq2seq.bundle.folder import Bundle
-from seq2seq.exporting.graph_models import Tensors, graph_model
-from seq2seq.exporting.graph_text import Reader, TextWriter, replaced, written_symbols
+from seq2seq.exporting.tf_models import Tensors, graph_model
+from seq2seq.exporting.tf_text import Reader, TextWriter, replaced, written_symbols
 from seq2seq.models.backend import tf
 from seq2seq.special import END, PAD
 

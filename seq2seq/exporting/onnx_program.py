@@ -1,4 +1,4 @@
-"""Writes the Python program that stands in an export's README: it decodes one line, as far as the model needs."""
+"""Writes the Python program that stands in an ONNX export's README: it decodes one line, as far as the model needs."""
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.text.prose import TextForm
