@@ -138,7 +138,7 @@ def chunks_of(folder: Folder, tasks: Iterable[Task], job: Job) -> Iterator[tuple
     """Yields what is to be decoded of parts; of one that only lacks its name, an empty chunk.
 
     Raises:
-        DataError: a part has another number of lines than when it was counted.
+        DataError: a part has changed since it was counted.
 
     """
     for task in tasks:
@@ -146,9 +146,10 @@ def chunks_of(folder: Folder, tasks: Iterable[Task], job: Job) -> Iterator[tuple
         lines = read_part(task.part, job.fields, job.config.max_source_length)
         end = done
         for chunk in cut_chunks(lines, chunk_lines(job.config), skip=done, first=task.first):
-            end = chunk.end
-            if end > task.lines:
+            if chunk.end > task.lines or task.has_changed():  # asked after reading: what was read is as it was
+                end = -1
                 break
+            end = chunk.end
             yield task, chunk, how
         if end != task.lines:
             raise DataError(
