@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from seq2seq.bundle.exported import identity
 from seq2seq.bundle.record import RUNS, named_bundle
 from seq2seq.cli.options import add_options, configured, whole
 from seq2seq.cli.shell import make_parser, model_folder, run_verb, say
@@ -79,7 +80,9 @@ def run(argv: Sequence[str]) -> int:
     folders = [named_bundle(given) for given in args.model] or [model_folder(None, otherwise="fra-eng")]
     if not args.jobs:
         return answer(args, limits, folders, None)
-    with ModelProcesses(partial(load_by_name, folders), args.jobs) as processes:
+    with ModelProcesses(
+        partial(load_by_name, {folder: identity(folder) for folder in folders}), args.jobs
+    ) as processes:
         processes.warm()  # while this process imports the HTTP server
         return answer(args, limits, folders, processes)
 

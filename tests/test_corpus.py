@@ -583,6 +583,28 @@ def write_parquet(path, **columns):
     pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(columns), path)
 
 
+def test_a_part_that_is_replaced_while_it_is_read_never_counts_as_the_one_before(run, place, model, monkeypatch):
+    decode_chunk, part = decoding.decode, place / "in" / "a.txt"
+
+    def replace_then_decode(*arguments):
+        part.write_text("".join(f"{line}\n" for line in reversed(LINES)))
+        os.utime(part, ns=(1, 1))  # where the clock of the file system is coarse
+        return decode_chunk(*arguments)
+
+    write(part, LINES)
+    monkeypatch.setattr(decoding, "decode", replace_then_decode)
+    said = refusal(run, *SMALL, inputs=("in/a.txt",))
+    assert said == "in/a.txt: has changed while it was read: had 100 lines; give the same command again"
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    removing = "remove out/_seq2seq/parts/a.txt.json and out/a.txt.partial to decode it anew"
+    assert refusal(run, *SMALL, inputs=("in/a.txt",)).endswith(removing)
+    for name in removing.split()[1::2][:2]:
+        (place / name).unlink()
+    assert run(*SMALL, inputs=("in/a.txt",))[0] == 0
+    assert read(place / "out" / "a.txt") == expected(model, LINES[::-1])
+
+
 def test_zeros_behind_a_gzip_member_are_padding_and_before_it_damage(place):
     member = gzip.compress(b"ab\ncd\n")
     for content, lines in ((member + bytes(1000), 2), (member + bytes(9) + member, 4)):

@@ -1,8 +1,12 @@
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +15,14 @@ from conftest import bundle_maker
 from killing import ends
 
 from seq2seq.api import load
+from seq2seq.bundle.exported import identity
 from seq2seq.cores import core_count, use_cores
-from seq2seq.errors import OptionError, Seq2SeqError
+from seq2seq.corpus.decoding import load_model
+from seq2seq.errors import BundleError, OptionError, Seq2SeqError
 from seq2seq.inference.processes import MOST_TRIES, ModelProcesses
 from seq2seq.inference.translator import Translator
 from seq2seq.search_config import DecodingConfig
+from seq2seq.serving.work import load_by_name
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +123,29 @@ def test_work_that_ends_its_process_every_time_is_an_error(folder, tmp_path):
         assert processes.submit(cores_of).result() == 1
 
 
+def test_work_is_an_error_where_no_process_starts_and_never_waits_forever(folder, monkeypatch):
+    with ModelProcesses(partial(load, folder), 1) as processes:
+
+        def refuse(task):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        monkeypatch.setattr(processes, "start", refuse)
+        outer = Future()
+        processes.finish(outer, process_of, 2, failed(BrokenProcessPool()))  # as a callback, which must not raise
+        for future in (processes.submit(process_of), outer):
+            with pytest.raises(
+                Seq2SeqError, match="no process could be started: Too many open files; give fewer --jobs"
+            ):
+                future.result(timeout=60)
+
+
+def failed(error):
+    """A future that has this error."""
+    future = Future()
+    future.set_exception(error)
+    return future
+
+
 def test_what_waits_when_they_are_closed_is_an_error_and_what_runs_is_finished(folder, tmp_path):
     processes = ModelProcesses(partial(load, folder), 1)
     running = processes.submit(wait_for, tmp_path / "mark")
@@ -129,7 +159,7 @@ def test_what_waits_when_they_are_closed_is_an_error_and_what_runs_is_finished(f
     assert "the processes were closed" in str(processes.submit(process_of).exception())
 
 
-def test_the_processes_end_with_one_that_is_killed(folder, tmp_path):
+def test_the_processes_end_silently_with_one_that_is_killed(folder, tmp_path):
     code = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -144,10 +174,12 @@ if __name__ == "__main__":
     time.sleep(60)
 """
     (tmp_path / "run.py").write_text(code)
-    with subprocess.Popen([sys.executable, str(tmp_path / "run.py")], stdout=subprocess.PIPE, text=True) as parent:
+    command, pipes = [sys.executable, str(tmp_path / "run.py")], dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as parent:
         child = int(parent.stdout.readline())
         parent.kill()
         assert ends(child)
+        assert parent.stderr.read() == ""  # until all processes have closed it
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups that get signals")
@@ -186,3 +218,21 @@ def test_a_process_can_be_told_to_use_fewer_cores():
         assert core_count() == before
     finally:
         use_cores(before)
+
+
+def test_a_model_that_was_replaced_since_the_start_answers_nothing(tmp_path):
+    make = bundle_maker(tmp_path)
+    folder, other = make(), make("other", seed=2)
+    load_both = partial(load_by_name, {folder: identity(folder)})
+    expected = identity(folder)
+    assert load_both()["tiny"].bundle.path == folder
+    assert load_model(folder, expected).bundle.path == folder
+    shutil.rmtree(folder)
+    with pytest.raises(BundleError, match="expected a model folder, got nothing there"):
+        load_model(folder, expected)
+    other.rename(folder)
+    for again in (load_both, partial(load_model, folder, expected)):
+        with pytest.raises(
+            BundleError, match="tiny: holds another model than when this program started; start it again"
+        ):
+            again()

@@ -22,7 +22,7 @@ from tiny_language import make_model
 
 from seq2seq import serve
 from seq2seq.api import load
-from seq2seq.errors import OptionError
+from seq2seq.errors import BundleError, OptionError
 from seq2seq.search_config import DecodingConfig
 from seq2seq.serving.batching import Batcher
 from seq2seq.serving.checks import Places, RateLimit
@@ -603,6 +603,19 @@ def test_requests_lines_and_symbols_are_counted(folder):
     }  # fmt: skip
     assert (second["status"], third["path"]) == (400, "/nothing")
     assert "abcd" not in json.dumps(entries) and "secret" not in json.dumps(entries)
+
+
+def test_a_fault_of_the_model_s_folder_or_processes_is_one_line_of_the_log(folder, caplog):
+    def fail(items, options):
+        raise BundleError("tiny: holds another model")
+
+    app = make_app(folder)
+    app.service.batchers["tiny"].decode = fail
+    with client_of(app) as client:
+        answer = ask(client, q="abcd.")
+    assert (answer.status_code, answer.json()) == (500, {"error": "the service failed; its log says why"})
+    assert [record.getMessage() for record in caplog.records] == ["error: tiny: holds another model"]
+    assert not caplog.records[0].exc_info
 
 
 def test_a_fault_of_the_service_is_an_error_in_its_form(folder, capfd):

@@ -211,6 +211,7 @@ def test_the_line_of_a_worker_that_failed_is_read_before_its_end(pair, action):
         (struct.pack(">BQ", Kind.END, 1 << 40), "a message of 1099511627776 bytes"),
         (struct.pack(">BQ", Kind.END, 3) + b"{x}", "a damaged message"),
         (struct.pack(">BQ", Kind.END, 2) + b"\xff\xff", "a damaged message"),
+        (struct.pack(">BQ", Kind.END, 5000) + b"9" * 5000, "a damaged message"),
         (struct.pack(">BQ", Kind.SHARDS, 3) + b"{x}", "a damaged message"),
     ],
 )
@@ -360,6 +361,30 @@ def test_strangers_are_sent_away_and_the_workers_meet(runs, monkeypatch):
             each.send(Kind.END, "finished")
     assert [line() for line in lines] == ["finished"] * 2
     assert runs.lines.count("a connection from 127.0.0.1 was closed: it is no worker of this version") == 3
+
+
+def test_a_stranger_that_never_stops_sending_is_sent_away(runs, monkeypatch):
+    monkeypatch.setattr(rendezvous, "HELLO_SECONDS", 0.2)
+    monkeypatch.setattr(wire, "CLOSING_SECONDS", 0.2)
+    workers, lines, done = runs(0).workers, [], threading.Event()
+
+    def stranger():
+        with connected(workers) as found, contextlib.suppress(OSError):
+            while not done.wait(0.01):
+                found.sendall(struct.pack(">BQ", Kind.ALIVE, 0))
+        lines.extend(join(runs(index)) for index in (1, 2))
+
+    thread = threading.Thread(target=stranger)
+    thread.start()
+    try:
+        with others_joined(runs(0), workers) as wires:
+            for each in wires.values():
+                each.send(Kind.END, "finished")
+    finally:
+        done.set()
+        thread.join()
+    assert [line() for line in lines] == ["finished"] * 2
+    assert runs.lines.count("a connection from 127.0.0.1 was closed: it is no worker of this version") == 1
 
 
 def test_a_second_process_with_the_same_number_is_sent_away(runs):

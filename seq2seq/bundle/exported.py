@@ -9,7 +9,7 @@ from seq2seq.bundle.parts import check_source_form, read_edits, read_text
 from seq2seq.bundle.record import CONFIG, HASH, LARGEST, LICENCE, MIB, TRANSLATOR, Lengths, check_part
 from seq2seq.config import TRANSDUCER, DataConfig, ModelConfig
 from seq2seq.errors import BundleError, brief
-from seq2seq.files.reading import check_file, read_json
+from seq2seq.files.reading import check_file, read_json, sha256_of
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 from seq2seq.typed_json import damaged, from_json, read_section
@@ -59,6 +59,18 @@ def is_export(folder: Path) -> bool:
 def identity_file(folder: Path) -> Path:
     """Returns the file whose hash tells a model from others: a model folder's config.json, an export's model.json."""
     return folder / (DESCRIPTION if is_export(folder) else CONFIG)
+
+
+def identity(folder: Path) -> str:
+    """Returns the hash that tells a model from others; empty where the folder holds none."""
+    file = identity_file(folder)
+    return sha256_of(file) if file.is_file() else ""
+
+
+def check_identity(folder: Path, expected: str) -> None:
+    """Raises BundleError where a folder, which was just loaded, holds another model than `identity` found there."""
+    if identity(folder) != expected:
+        raise BundleError(f"{folder}: holds another model than when this program started; start it again")
 
 
 def read_description(folder: Path) -> Description:

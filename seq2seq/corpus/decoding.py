@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from seq2seq.bundle.exported import check_identity, identity
 from seq2seq.bundle.folder import load_bundle
 from seq2seq.cores import core_count
 from seq2seq.corpus.ahead import in_order
@@ -71,7 +72,8 @@ def together(
         jobs: processes; None: one for each core once there are more than FEW_LINES.
 
     """
-    rest, lines = iter(chunks), 0
+    model = translator.bundle.path
+    rest, lines, expected = iter(chunks), 0, identity(model)
     while jobs == 1 or (jobs is None and (lines < FEW_LINES or core_count() == 1)):
         found = next(rest, None)
         if found is None:
@@ -81,7 +83,7 @@ def together(
     count = jobs or core_count()
     from seq2seq.inference.processes import ModelProcesses  # takes time that a single line should not wait for
 
-    with ModelProcesses(functools.partial(load_model, translator.bundle.path), count, tries=TRIES) as processes:
+    with ModelProcesses(functools.partial(load_model, model, expected), count, tries=TRIES) as processes:
 
         def submit(item: tuple[Place, Chunk, How]) -> "Future[Decoded]":
             _, chunk, how = item
@@ -91,9 +93,20 @@ def together(
             yield place, chunk, decoded
 
 
-def load_model(folder: Path) -> Translator:
-    """Loads a model for a process of its own: NumPy's runtime, which needs no TensorFlow."""
-    return Translator(load_bundle(folder), runtime="numpy")
+def load_model(folder: Path, expected: str) -> Translator:
+    """Loads a model for a process of its own: NumPy's runtime, which needs no TensorFlow.
+
+    Args:
+        folder: the model's.
+        expected: its `identity` when the run began.
+
+    Raises:
+        BundleError: it is gone, or another one is there now.
+
+    """
+    translator = Translator(load_bundle(folder), runtime="numpy")
+    check_identity(folder, expected)
+    return translator
 
 
 def decode_tasks(folder: Folder, tasks: Iterable[Task], job: Job, decoder: Decoder[Task]) -> Iterator[Step]:
@@ -125,7 +138,7 @@ def chunks_of(folder: Folder, tasks: Iterable[Task], job: Job) -> Iterator[tuple
     """Yields what is to be decoded of parts; of one that only lacks its name, an empty chunk.
 
     Raises:
-        DataError: a part has another number of lines than when it was counted.
+        DataError: a part has changed since it was counted.
 
     """
     for task in tasks:
@@ -133,9 +146,10 @@ def chunks_of(folder: Folder, tasks: Iterable[Task], job: Job) -> Iterator[tuple
         lines = read_part(task.part, job.fields, job.config.max_source_length)
         end = done
         for chunk in cut_chunks(lines, chunk_lines(job.config), skip=done, first=task.first):
-            end = chunk.end
-            if end > task.lines:
+            if chunk.end > task.lines or task.has_changed():  # asked after reading: what was read is as it was
+                end = -1
                 break
+            end = chunk.end
             yield task, chunk, how
         if end != task.lines:
             raise DataError(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from seq2seq.bundle.exported import identity
 from seq2seq.cores import core_count, use_cores
 from seq2seq.corpus.decoding import Job, Step, alone, decode_tasks, load_model
 from seq2seq.corpus.record import Folder, Task
@@ -24,14 +25,15 @@ from seq2seq.text.readings import Replacement
 class PartDecoder:
     """Decodes parts in a worker, which has one core."""
 
-    def __init__(self, model: Path, folder: Folder, tasks: Sequence[Task], job: Job) -> None:
-        self.model, self.folder, self.tasks, self.job = model, folder, tasks, job
+    def __init__(self, model: Path, expected: str, folder: Folder, tasks: Sequence[Task], job: Job) -> None:
+        self.model, self.expected = model, expected
+        self.folder, self.tasks, self.job = folder, tasks, job
 
     @functools.cached_property
     def translator(self) -> Translator:
         """The model, which is loaded once, for one core."""
         use_cores(1)
-        return load_model(self.model)
+        return load_model(self.model, self.expected)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Decodes the part that a row names; the row that it returns says what it came to."""
@@ -67,7 +69,7 @@ def decode_on_ray(
 
     """
     # workers reserve a core each: without another one nothing could read what they wait for
-    local = None if address else jobs or core_count()
+    local, expected = None if address else jobs or core_count(), identity(model)
     with RayCluster(address).connected(cores=local and local + 1) as ray:
         from ray.data import ActorPoolStrategy, DataContext
 
@@ -78,7 +80,7 @@ def decode_on_ray(
             rows = ray.data.from_items([{"task": index} for index in range(len(tasks))], override_num_blocks=len(tasks))
             decoded = rows.map(
                 cast(Any, PartDecoder),  # a class is a function of each worker
-                fn_constructor_args=(model.resolve(), absolute(folder), [here(task) for task in tasks], job),
+                fn_constructor_args=(model.resolve(), expected, absolute(folder), [here(task) for task in tasks], job),
                 compute=ActorPoolStrategy(size=min(count, len(tasks)), max_tasks_in_flight_per_actor=1),
                 num_cpus=1,
             )

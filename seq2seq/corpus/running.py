@@ -111,7 +111,7 @@ def planned(parts: Sequence[Part], surveys: Iterable[Survey], first: int) -> tup
     tasks, damages = [], {}
     for part, found in zip(parts, surveys, strict=True):
         if found.damage is None:
-            tasks.append(Task(part, found.sha256, found.lines, first))
+            tasks.append(Task(part, found.sha256, found.lines, first, found.bytes, found.mtime_ns))
         else:
             damages[part.name] = found.damage
         first += found.lines

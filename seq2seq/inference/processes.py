@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -42,6 +43,7 @@ class ModelProcesses(Generic[Model]):
 
     def new_pool(self) -> ProcessPoolExecutor:
         """Makes processes that have nothing of this one's state: its threads and locks cannot be copied safely."""
+        start_tracker()
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self.count, context, initializer=prepare, initargs=(self.load,))
 
@@ -61,7 +63,7 @@ class ModelProcesses(Generic[Model]):
             kwargs: likewise.
 
         Returns:
-            What `work` returns or raises; Seq2SeqError if its processes were killed again and again.
+            What `work` returns or raises; Seq2SeqError if its processes were killed again and again, or none started.
 
         """
         outer: Future[Result] = Future()
@@ -75,13 +77,24 @@ class ModelProcesses(Generic[Model]):
             if self.closed:
                 outer.set_exception(closed())
                 return
-            with interrupts_blocked():
-                try:
-                    inner = self.pool.submit(task)
-                except BrokenProcessPool:
-                    self.pool = self.new_pool()
-                    inner = self.pool.submit(task)
+            try:
+                with interrupts_blocked():
+                    inner = self.start(task)
+            except (OSError, MemoryError, RuntimeError) as error:  # raised, it would be lost where this is a callback
+                reason = getattr(error, "strerror", None) or str(error) or "there is not enough memory"
+                outer.set_exception(
+                    Seq2SeqError(f"no process could be started: {reason}; give fewer --jobs, or end other programs")
+                )
+                return
         inner.add_done_callback(functools.partial(self.finish, outer, task, tries))
+
+    def start(self, task: Callable[[], Result]) -> "Future[Result]":
+        """Gives a piece of work to the processes, or to new ones where one of them has ended."""
+        try:
+            return self.pool.submit(task)
+        except BrokenProcessPool:
+            self.pool = self.new_pool()
+            return self.pool.submit(task)
 
     def finish(self, outer: "Future[Result]", task: Callable[[], Result], tries: int, inner: "Future[Result]") -> None:
         """Passes on what a piece of work came to, or tries again."""
@@ -111,6 +124,21 @@ class ModelProcesses(Generic[Model]):
     ) -> None:
         """Ends the processes."""
         self.close()
+
+
+def start_tracker() -> None:
+    """Starts the process that frees semaphores when this one is killed, and lets it do so without a warning."""
+    if os.name != "posix":
+        return
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join([*filter(None, [before]), "ignore:resource_tracker"])
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 @contextlib.contextmanager

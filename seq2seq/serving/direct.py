@@ -1,5 +1,6 @@
 """Calls endpoints without FastAPI's routing and middleware, which take longer than the rest of a short request."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seq2seq.errors import Seq2SeqError
 from seq2seq.serving.refusals import FAILED, answer_to
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -45,7 +47,9 @@ class Direct:
         except Exception as error:
             refused = answer_to(scope["path"], error)
             await refused(scope, receive, send)
-            if refused.status_code == FAILED:
+            if refused.status_code == FAILED and not isinstance(error, Seq2SeqError):
                 raise
+            if refused.status_code == FAILED:  # of the model's folder or its processes
+                logging.getLogger("uvicorn.error").error("error: %s", error)
         else:
             await answer(scope, receive, send)

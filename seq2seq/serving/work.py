@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from seq2seq.api import LanguageModel, Translator, load
+from seq2seq.bundle.exported import check_identity
 from seq2seq.inference.language_model import Opening
 from seq2seq.inference.results import Generated, Output
 from seq2seq.search_config import DecodingConfig, GenerationConfig
@@ -12,9 +13,20 @@ from seq2seq.search_config import DecodingConfig, GenerationConfig
 ByName: TypeAlias = Mapping[str, Translator | LanguageModel]
 
 
-def load_by_name(folders: Sequence[Path]) -> ByName:
-    """Loads models; the name of each is its folder's."""
-    return {folder.resolve().name: load(folder) for folder in folders}
+def load_by_name(folders: Mapping[Path, str]) -> ByName:
+    """Loads models; the name of each is its folder's.
+
+    Args:
+        folders: each with its `identity` when the service started.
+
+    Raises:
+        BundleError: a model is gone, or another one is there now.
+
+    """
+    models = {folder.resolve().name: load(folder) for folder in folders}
+    for folder, expected in folders.items():
+        check_identity(folder, expected)
+    return models
 
 
 def translate(

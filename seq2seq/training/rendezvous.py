@@ -119,7 +119,7 @@ def accept(
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     wire = Wire(connection, f"a connection from {address[0]}")
     try:
-        connection.settimeout(HELLO_SECONDS)
+        wire.until = time.monotonic() + HELLO_SECONDS  # for all of it: signs of life would never end
         _, hello = wire.receive(Kind.HELLO)
         index = worker_of(hello, workers, wire)
     except WorkerError:
@@ -131,7 +131,7 @@ def accept(
         wire.close()
         return
     stack.enter_context(wire)
-    wire.name = workers.name(index)
+    wire.name, wire.until = workers.name(index), None
     connection.settimeout(SILENCE_SECONDS)
     wires[index] = wire
     check_same(asked_of(run, workers), hello, wire.name)

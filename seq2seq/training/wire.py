@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from typing import Any, Self
 
 from safetensors import SafetensorError
@@ -20,6 +21,7 @@ SILENCE_SECONDS = 30.0  # without a byte from a worker: it is taken for dead
 SIGN_SECONDS = 5.0  # between two signs of life
 HEADER = struct.Struct(">BQ")  # kind, and bytes that follow
 CLOSING_SECONDS = 2.0  # for the other side to read the last message
+SHORTEST_SECONDS = 0.001  # a socket with none would not wait at all
 LONGEST_LINE = 10_000  # characters
 LARGEST_JSON, LARGEST_ARRAYS = 1 << 20, 1 << 36  # bytes
 WAY_OUT = "start the same command on all workers again"
@@ -49,6 +51,7 @@ class Wire:
     def __init__(self, connection: socket.socket, name: str) -> None:
         self.connection, self.name = connection, name
         connection.settimeout(SILENCE_SECONDS)
+        self.until: float | None = None  # a reading of time.monotonic(): when a stranger must have said who it is
         self.sending = threading.Lock()
         self.closed = threading.Event()
         threading.Thread(target=self._show_life, daemon=True).start()
@@ -64,9 +67,11 @@ class Wire:
         self.closed.set()
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(CLOSING_SECONDS)
-            while self.connection.recv(1 << 20):  # what is unread when a socket closes may cost the last message
-                pass
+            until = time.monotonic() + CLOSING_SECONDS
+            while (left := until - time.monotonic()) > 0:
+                self.connection.settimeout(left)
+                if not self.connection.recv(1 << 20):  # what is unread when a socket closes may cost the last message
+                    break
         self.connection.close()
 
     def send(self, kind: Kind, content: Any) -> None:
@@ -92,11 +97,13 @@ class Wire:
                 if kind == Kind.ALIVE:
                     continue
                 if kind == Kind.FAIL:
-                    raise WorkerError(payload.decode(errors="replace"))
+                    raise WorkerError(payload[:LONGEST_LINE].decode(errors="replace"))
                 return Kind(kind), load(bytes(payload)) if has_arrays else json.loads(payload)
         except OSError as error:
             raise self._lost(error) from error
-        except (SafetensorError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except WorkerError:  # a ValueError too
+            raise
+        except (SafetensorError, ValueError, RecursionError) as error:  # of JSON, also a number of many digits
             raise self.unexpected("a damaged message") from error
 
     def fail(self, line: str) -> None:
@@ -118,6 +125,8 @@ class Wire:
         content = bytearray(size)
         view = memoryview(content)
         while view:
+            if self.until is not None:
+                self.connection.settimeout(max(self.until - time.monotonic(), SHORTEST_SECONDS))
             count = self.connection.recv_into(view)
             if not count:
                 raise ConnectionResetError
