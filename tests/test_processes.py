@@ -192,8 +192,8 @@ from seq2seq.inference.processes import ModelProcesses
 if __name__ == "__main__":
     with ModelProcesses(partial(load, Path({str(folder)!r})), 2) as processes:
         processes.warm()
-        print("started", flush=True)
         try:
+            print("started", flush=True)
             input()
         except KeyboardInterrupt:
             print("interrupted", flush=True)

@@ -54,6 +54,8 @@ def fake_ray(monkeypatch):
 
 
 def test_members_are_trained_side_by_side_and_one_whose_process_dies_goes_on(members, tmp_path):
+    pytest.importorskip("ray")
+
     def train_into(run):  # member 1 waits for member 2, which dies once
         marks = [run.folder.parent / name for name in ("begun", "done")]
         if run.folder.name == "member-1":
