@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
@@ -81,6 +82,7 @@ def map_lines(collected, package, names, cpu_seconds):
     failures = Failures()
     collected.plugins.register(failures)
     tracer = coverage.Coverage(config_file=False, data_file=None, include=[f"{package}/*"], messages=False)
+    tracer.set_option("run:disable_warnings", ["no-data-collected"])  # a test may run nothing of the package
     tracer.start()
     found, spent = {}, 0.0
     chosen = [collected.items[name] for name in names]
@@ -143,8 +145,16 @@ def functions_by_file():
     return found
 
 
+def check_threads():
+    """Refuses to fork a process in which TensorFlow has begun to work: its threads would be missing in each fork."""
+    names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    if any(name.startswith("tf_") for name in names):
+        raise RuntimeError("a test file computes with TensorFlow when it is imported; let it do so in a function")
+
+
 def pytest_runtestloop(session):
     """Answers requests until there is none."""
+    check_threads()
     items = {item.nodeid: item for item in session.items}
     collected = Collected(items, functions_by_file(), session.config.pluginmanager)
     gc.collect()
