@@ -3,7 +3,7 @@
 A contract is a dtype and axes, `int32 (B, T + 1)`: of a parameter in `Args:`, of a result in `Returns:`, in a sentence
 without these sections (parameters in their order, results after the word "returns"), or in the comment of a field.
 One letter has one length within a call. `int`, `float` and `bool` are kinds; a parameter may have any size of its kind,
-since NumPy converts, and a result has the dtype that is stated. `...` is any number of axes, the same ones in a call;
+since NumPy converts, and a result has the dtype that is stated. `...` is any number of axes, the same in a call;
 `B x K` a product. A name of a whole-number parameter, such as `count`, is its value.
 """
 
@@ -33,7 +33,7 @@ class Contract(typing.NamedTuple):
     kinds: str  # of the dtype
     dtype: np.dtype | None  # None: any of these kinds
     axes: tuple[str | CodeType, ...]  # a name, or an expression of names
-    open: bool  # more axes may come first
+    open: int | None  # the place of `...`, where more axes may stand
 
 
 class Contracts(typing.NamedTuple):
@@ -50,11 +50,11 @@ def stated(text: str) -> list[Contract]:
     for match in STATED.finditer(re.sub(r"\s+", " ", text)):
         kind, size, inside = match.groups()
         axes = [axis.strip().replace(" x ", " * ") for axis in inside.split(",") if axis.strip()]
-        leading = axes[:1] == ["..."]
-        named = axes[1:] if leading else axes
+        place = axes.index("...") if "..." in axes else None
+        named = [axis for axis in axes if axis != "..."]
         compiled = tuple(axis if axis.isidentifier() else compile(axis, match[0], "eval") for axis in named)
         dtype = np.dtype(f"{'int' if kind == 'integer' else kind}{size}") if size else None
-        found.append(Contract(match[0], KINDS[kind], dtype, compiled, leading))
+        found.append(Contract(match[0], KINDS[kind], dtype, compiled, place))
     return found
 
 
@@ -100,10 +100,12 @@ class Lengths(dict[str, Any]):
     def check(self, value: np.ndarray, contract: Contract, where: str, *, exact: bool) -> None:
         """Raises AssertionError for a wrong dtype, number of axes or length."""
         shape, axes, extra = value.shape, contract.axes, value.ndim - len(contract.axes)
+        start = contract.open or 0
+        named, others = shape[:start] + shape[start + extra :], shape[start : start + extra]
         right = value.dtype == contract.dtype if exact and contract.dtype else value.dtype.kind in contract.kinds
-        right = right and (extra == 0 or (contract.open and extra > 0))
-        right = right and (not contract.open or self.setdefault("...", shape[:extra]) == shape[:extra])
-        if not right or not all(self.fits(*pair) for pair in zip(axes, shape[extra:], strict=True)):
+        right = right and (extra == 0 or (contract.open is not None and extra > 0))
+        right = right and (contract.open is None or self.setdefault("...", others) == others)
+        if not right or not all(self.fits(*pair) for pair in zip(axes, named, strict=True)):
             known = ", ".join(f"{name} = {length}" for name, length in self.items()) or "no length"
             raise AssertionError(f"{where}: expected {contract.text}, got {value.dtype} {shape}; {known} known")
 

@@ -26,34 +26,59 @@ def layer_weight(weights: Weights, layers: str | Sequence[str], part: str) -> np
 class Cell:
     """One step of a recurrent layer whose input is already projected, or of W layers at once.
 
-    Gates have their own axis, G: products stay small, and each gate is one array. With W layers every array has W as
-    its first axis.
+    Gates have the first axis, G: products stay small, and each gate is one array. With W layers every array has the
+    axis W, the second one where gates are the first one.
     """
 
     state_count: int
     gates: int
 
     def __init__(self, input_kernel: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> None:
-        """Takes float32 (..., G, M, H), float32 (..., G, H, H) and float32 (..., G, 1, H); with W layers `...` is W."""
+        """Takes float32 (G, ..., M, H), float32 (G, ..., H, H) and float32 (G, ..., 1, H); with W layers `...` is W."""
         self.input_kernel, self.kernel, self.bias = input_kernel, kernel, bias
         self.units = kernel.shape[-1]
         # one row takes one product for all gates
-        self.row_kernel = np.concatenate(list(kernel), -1) if kernel.ndim == len("GHH") else None
+        self.row_kernel = np.concatenate(list(kernel), -1)  # (..., H, G * H)
+        self.row_shape = (*kernel.shape[1:-2], self.gates, 1, self.units)
 
     def project(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
+        """Returns float32 (G, ..., N, H): the gates' share of inputs float32 (N, M); with W layers `...` is W."""
         projected = inputs @ self.input_kernel
         projected += self.bias
         return projected
 
-    def recur(self, hidden: np.ndarray) -> np.ndarray:
-        """Returns float32 (..., G, N, H): the gates' share of the state h, float32 (..., N, H)."""
-        if self.row_kernel is not None and len(hidden) == 1:
-            return np.dot(hidden, self.row_kernel).reshape(self.gates, 1, self.units)
-        return hidden[..., None, :, :] @ self.kernel
+    def recur(self, hidden: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Adds the gates' share of the state to another share.
 
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs, float32 (..., G, N, H), and states, h first, (..., N, H) each; returns the next."""
+        Args:
+            hidden: float32 (..., N, H), the state h.
+            other: float32 (G, ..., R, H), where R is N, or 1 for all rows.
+
+        Returns:
+            float32 (G, ..., N, H).
+
+        """
+        if hidden.shape[-2] == 1:
+            by_layer = (hidden @ self.row_kernel).reshape(self.row_shape)
+            return np.add(by_layer.swapaxes(0, -3), other, order="C")  # each gate in one piece
+        gates = hidden @ self.kernel
+        gates += other
+        return gates
+
+    def __call__(
+        self, projected: np.ndarray, states: list[np.ndarray], out: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """Computes one step.
+
+        Args:
+            projected: float32 (G, ..., N, H), projected inputs.
+            states: float32 (..., N, H) each, h first.
+            out: float32 (..., N, H), receives the next h, or None.
+
+        Returns:
+            The next states.
+
+        """
         raise NotImplementedError
 
 
@@ -73,17 +98,17 @@ class LSTMCell(Cell):
         super().__init__(*map(self._by_gate, (kernel, recurrent_kernel, bias[..., None, :])))
 
     def _by_gate(self, values: np.ndarray) -> np.ndarray:
-        """Turns (M, 4H) in the order i, f, g, o into (4, M, H), and multiplies all gates except g by the slope."""
+        """Turns (..., M, 4H) in the order i, f, g, o into (4, ..., M, H), all but g multiplied by the slope."""
         enter, forget, candidate, leave = np.split(values, 4, axis=-1)
-        return np.stack([*(self.slope * gate for gate in (enter, forget, leave)), candidate], -3, dtype=np.float32)
+        return np.stack([*(self.slope * gate for gate in (enter, forget, leave)), candidate], dtype=np.float32)
 
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
+    def __call__(
+        self, projected: np.ndarray, states: list[np.ndarray], out: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """Computes one step of h and c; projected: float32 (G, ..., N, H), out: float32 (..., N, H), as for `Cell`."""
         hidden, cell = states
-        gates = self.recur(hidden)
-        gates += projected
+        gates = self.recur(hidden, projected)
         np.tanh(gates, out=gates)
-        gates = gates.swapaxes(0, -3)
         opened = gates[:3]
         opened *= HALF
         opened += HALF
@@ -91,7 +116,7 @@ class LSTMCell(Cell):
         entering *= candidate
         cell = kept * cell
         cell += entering
-        hidden = np.tanh(cell)
+        hidden = np.tanh(cell, out=out)
         hidden *= leaving
         return [hidden, cell]
 
@@ -101,13 +126,15 @@ class HardLSTMCell(LSTMCell):
 
     slope = 0.2
 
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs float32 (..., G, N, H), states h and c, each (..., N, H); returns the next two."""
+    def __call__(
+        self, projected: np.ndarray, states: list[np.ndarray], out: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """Computes one step of h and c; projected: float32 (G, ..., N, H), out: float32 (..., N, H), as for `Cell`."""
         hidden, cell = states
-        gates = (self.recur(hidden) + projected).swapaxes(0, -3)
+        gates = self.recur(hidden, projected)
         entering, kept, leaving = np.clip(gates[:3] + HALF, 0, 1)
         cell = kept * cell + entering * np.tanh(gates[3])
-        return [leaving * np.tanh(cell), cell]
+        return [np.multiply(leaving, np.tanh(cell), out=out), cell]
 
 
 class GRUCell(Cell):
@@ -122,18 +149,19 @@ class GRUCell(Cell):
 
     def __init__(self, weights: Weights, layers: str | Sequence[str]) -> None:
         parts = (layer_weight(weights, layers, part) for part in ("kernel", "recurrent_kernel", "bias"))
-        kernel, recurrent_kernel, biases = (np.stack(np.split(part, 3, axis=-1), -3) for part in parts)
+        kernel, recurrent_kernel, biases = (np.stack(np.split(part, 3, axis=-1)) for part in parts)
         super().__init__(kernel, recurrent_kernel, biases[..., :1, :])
         self.recurrent_bias = biases[..., 1:, :]
 
-    def __call__(self, projected: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
-        """Takes projected inputs, float32 (..., G, N, H), and the state h, (..., N, H); returns the next h."""
+    def __call__(
+        self, projected: np.ndarray, states: list[np.ndarray], out: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """Computes one step of h; projected: float32 (G, ..., N, H), out: float32 (..., N, H), as for `Cell`."""
         (hidden,) = states
-        recurrent = (self.recur(hidden) + self.recurrent_bias).swapaxes(0, -3)
-        projected = projected.swapaxes(0, -3)
+        recurrent = self.recur(hidden, self.recurrent_bias)
         update, reset = sigmoid(projected[:2] + recurrent[:2])
         candidate = np.tanh(projected[2] + reset * recurrent[2])
-        return [update * hidden + (1 - update) * candidate]
+        return [np.add(update * hidden, (1 - update) * candidate, out=out)]
 
 
 def cell_of(config: ModelConfig, weights: Weights, layers: str | Sequence[str]) -> Cell:

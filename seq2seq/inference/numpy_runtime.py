@@ -1,6 +1,8 @@
 """Runs a model with NumPy only: it starts at once, and is an independent check of the Keras runtime."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +11,8 @@ from seq2seq.config import ModelConfig, decoder_starts
 from seq2seq.decoding import State
 from seq2seq.inference.numpy_cells import Cell, Weights, cell_of
 from seq2seq.special import PAD
+
+STRETCH_BYTES = 1 << 18  # of projected inputs that are looked up together: with few rows those of all times
 
 
 def product(rows: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -32,7 +36,7 @@ def run_layer(
     Args:
         cell: the layer.
         table: float32 (R, H), projected inputs.
-        lookups: int (T, W, G, B), the rows of the table to read at each time.
+        lookups: int (T, G, W, B), the rows of the table to read at each time.
         live_counts: the number of rows that have a symbol at each time; the states of the others do not change.
         places: int (T, W, B), the rows of `outputs` that receive the output of each time.
         outputs: float32 (places, H), receives the outputs; rows of padding do not change.
@@ -41,18 +45,37 @@ def run_layer(
         The states after the last symbol of each row, (W, B, H) each.
 
     """
-    shape = (*places.shape[1:], cell.units)
-    states = [np.zeros(shape, np.float32) for _ in range(cell.state_count)]
-    for lookup, place, live in zip(lookups, places, live_counts, strict=True):
-        if live == shape[1]:
-            states = cell(table.take(lookup, axis=0), states)
-            outputs[place] = states[0]
-            continue
-        after = cell(table.take(lookup[..., :live], axis=0), [state[:, :live] for state in states])
-        for state, new in zip(states, after, strict=True):
-            state[:, :live] = new
-        outputs[place[:, :live]] = after[0]
-    return states
+    rows = [np.zeros((*places.shape[1:], cell.units), np.float32) for _ in range(cell.state_count)]
+    ended: list[list[np.ndarray]] = []
+    for times, live in stretches(live_counts, table.itemsize * math.prod(lookups.shape[1:]) * cell.units):
+        if live < rows[0].shape[1]:
+            ended.append([state[:, live:] for state in rows])
+            rows = [state[:, :live] for state in rows]
+        projected = table.take(lookups[times, ..., :live], axis=0)
+        hidden = np.empty((len(projected), *rows[0].shape), np.float32)
+        for inputs, out in zip(projected, hidden, strict=True):
+            rows = cell(inputs, rows, out)
+        outputs[places[times, :, :live]] = hidden
+    return [np.concatenate(parts[::-1], axis=1) for parts in zip(*ended, rows, strict=True)]
+
+
+def stretches(live_counts: Sequence[int], step_bytes: int) -> Iterator[tuple[slice, int]]:
+    """Divides time into stretches whose inputs are looked up together.
+
+    Args:
+        live_counts: the number of rows at each time, in descending order.
+        step_bytes: of the inputs of all rows at one time.
+
+    Yields:
+        The times of a stretch, and the number of rows at each of them.
+
+    """
+    most = max(1, STRETCH_BYTES // step_bytes)
+    start = 0
+    for live, group in itertools.groupby(live_counts):
+        stop = start + len(list(group))
+        yield from ((slice(first, min(first + most, stop)), live) for first in range(start, stop, most))
+        start = stop
 
 
 class NumpyDecoder:
@@ -178,11 +201,11 @@ class NumpyEncoder:
         symbols = rows * steps + np.where(ways == 0, times, np.maximum(lengths - 1 - times, 0))
         memory, by_layer = np.empty(0, np.float32), []
         for index, cell in enumerate(self.layers):
-            # projected inputs (W, G, inputs, H): one for each source id, or one for each symbol of the layer below
+            # projected inputs (G, W, inputs, H): one for each source id, or one for each symbol of the layer below
             table = cell.project(memory) if index else self.first_table
             inputs = symbols if index else source_ids.ravel()[symbols]
-            first = np.arange(self.ways * cell.gates).reshape(self.ways, cell.gates, 1) * table.shape[2]
-            lookups = inputs[:, :, None] + first
+            first = np.arange(cell.gates * self.ways).reshape(cell.gates, self.ways, 1) * table.shape[2]
+            lookups = inputs[:, None] + first
             table = table.reshape(-1, cell.units)
             memory = np.zeros((count * steps, self.ways * cell.units), np.float32)
             places = symbols * self.ways + ways
