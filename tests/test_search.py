@@ -1,5 +1,6 @@
 """The decoding loop with each strategy: examples by hand, and conditions that must not change a result."""
 
+import importlib
 import itertools
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from scripted import STRATEGIES, A, B, MarkovModel, ScriptedModel, ending_model, logits, run, run_script
 
-from seq2seq.decoding import Beam, Greedy, State, decode, search, select_rows, select_sources
+from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, search, select_rows, select_sources
 from seq2seq.errors import OptionError, Seq2SeqError
 from seq2seq.special import END, PAD, START, UNK
 
@@ -186,6 +187,63 @@ def test_events_come_one_per_step_of_the_model():
     tokens = [int(event.tokens[0, 0]) for event in itertools.islice(events, 7)]
     assert len(model.row_counts) == 7
     assert tokens == run(model, strategy=Greedy(), max_length=7)[0][0].token_ids
+
+
+def same_events(make, monkeypatch, waiting, **options):
+    """Asserts that events that may come late are those that come at once; returns these."""
+    monkeypatch.setattr(importlib.import_module("seq2seq.decoding.search"), "WAITING_BYTES", waiting)
+    late, events = (list(search(*make(), at_once=at_once, **options)) for at_once in (False, True))
+    np.testing.assert_equal(late, events)
+    return events
+
+
+@each_strategy
+@pytest.mark.parametrize("waiting", [1, 400, 1 << 16])
+@pytest.mark.parametrize("prefix", [None, [[A], [], [B, A, UNK], []]])
+def test_events_that_may_come_late_are_the_same_events(strategy, waiting, prefix, monkeypatch):
+    def make():
+        model = ending_model()
+        return model, model.start([0, 1, 2, 3])
+
+    limits = {"max_length": np.array([9, 9, 7, 9]), "min_length": 4, "prefix": prefix, "not_after_prefix": [B]}
+    events = same_events(make, monkeypatch, waiting, strategy=strategy, line_numbers=[1, 2, 3, 4], **limits)
+    assert [event.step for event in events] == list(range(len(events))) and len(events) > 5
+
+
+@pytest.mark.parametrize("min_length", [1, 4])
+def test_a_sample_that_cannot_go_on_is_dropped_and_the_others_stay_as_they_are(min_length, monkeypatch):
+    model = MarkovModel(symbols=2, end_bias=-1)
+    model.table[:, A] = -np.inf
+    model.table[:, A, UNK] = 0.0
+    model.table[:, B, A] = -np.inf
+    options = {"strategy": Sampling(seed=1, temperature=1.0, width=8), "line_numbers": [1], "max_length": 6}
+    options["min_length"] = min_length
+    events = same_events(lambda: (model, model.start([0])), monkeypatch, 1 << 16, **options)
+    stuck = events[0].tokens == A
+    assert 0 < stuck.sum() < 8
+    for event in events[1:]:
+        assert (event.scores[stuck] == -np.inf).all() and np.isfinite(event.scores[~stuck]).all()
+        assert event.step == 1 or (event.tokens[stuck] == PAD).all()
+    ((*found,),) = decode(model, model.start([0]), **options)
+    assert [one.token_ids[0] for one in found] == [B] * (8 - stuck.sum())
+
+
+def test_late_events_are_computed_together_where_no_score_decides():
+    computed = []
+    for strategy in (Greedy(), Beam(width=1)):
+        model = MarkovModel(end_bias=-50)
+        next(search(model, model.start([0]), strategy=strategy, line_numbers=[1], max_length=7, at_once=False))
+        computed.append(len(model.row_counts))
+    assert computed == [7, 1]
+
+
+@pytest.mark.parametrize("strategy", [Greedy(), Sampling(seed=3, temperature=0.8, width=2)], ids=str)
+def test_damage_in_the_middle_is_reported_with_its_own_step(strategy):
+    for row, message in [(logits(UNK=1.0), "probability above 0 at step 3 for line 6"),
+                         (np.full(6, np.nan), "NaN or infinity from the model at step 3 for line 6")]:  # fmt: skip
+        model = ScriptedModel([[logits(A=0.5, B=0.5)] * 6, [*[logits(A=0.5, B=0.5)] * 3, row, row, row]])
+        with pytest.raises(Seq2SeqError, match=message):
+            decode(model, model.start(), strategy=strategy, line_numbers=[5, 6], max_length=9)
 
 
 def test_no_sources_give_no_outputs():

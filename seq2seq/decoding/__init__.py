@@ -2,7 +2,8 @@
 
 from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
-from seq2seq.decoding.search import Observer, StepEvent, StepModel, search
+from seq2seq.decoding.search import Observer, StepModel, search
+from seq2seq.decoding.slots import StepEvent
 from seq2seq.decoding.state import State, join_rows, select_rows, select_sources
 from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, penalties, strategy_of
 from seq2seq.decoding.tree import BeamTree, Branch

@@ -65,7 +65,8 @@ def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
     if top_p >= 1:
         return logits
     ordered = _descending(logits)
-    reached = np.cumsum(np.exp(ordered - ordered[..., :1]), axis=-1)
+    with np.errstate(invalid="ignore"):  # NaN and infinity, which the search reports
+        reached = np.cumsum(np.exp(ordered - ordered[..., :1]), axis=-1)
     short_of_p = reached < (top_p - ROUNDING) * reached[..., -1:]
     return _keep_largest(logits, ordered, 1 + short_of_p.sum(axis=-1, keepdims=True))
 

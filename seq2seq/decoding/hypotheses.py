@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.decoding.search import StepEvent, StepModel, search
+from seq2seq.decoding.search import StepModel, search
+from seq2seq.decoding.slots import StepEvent
 from seq2seq.decoding.state import State
 from seq2seq.decoding.strategies import Strategy, penalties
 from seq2seq.special import END, PAD
@@ -59,31 +61,28 @@ def decode(
         OptionError, Seq2SeqError: as `search`.
 
     """
-    events = search(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, **options)
+    events = search(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, at_once=False, **options)
     trace = _follow_parents(_record(events, len(line_numbers), strategy.width))
     forced = np.array([0] * len(line_numbers) if prefix is None else [len(ids) for ids in prefix], dtype=int)
     return _hypotheses(trace, forced, strategy)
 
 
 def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
-    """Copies the events into arrays, which double in size when they are full."""
-    capacity = 64
+    """Copies the events into arrays, those of the same sources and slots together."""
     scores = np.zeros((count, width))
-    tokens, log_probs, parents = _blank(capacity, count, width)
-    steps = 0
-    for event in events:
-        if steps == capacity:
-            more = _blank(capacity, count, width)
-            tokens, log_probs, parents = map(np.concatenate, zip((tokens, log_probs, parents), more, strict=True))
-            capacity *= 2
-        here = slice(None) if len(event.sources) == count else event.sources  # a slice is faster
-        tokens[steps, here] = event.tokens
-        log_probs[steps, here] = event.log_probs
+    parts = [_blank(0, count, width)]
+    for _, group in itertools.groupby(events, lambda event: event.tokens.shape):
+        several = list(group)
+        sources, shape = several[0].sources, (len(several), *several[0].tokens.shape)
+        tokens, log_probs, parents = part = _blank(len(several), count, width)
+        tokens[:, sources] = np.concatenate([event.tokens for event in several]).reshape(shape)
+        log_probs[:, sources] = np.concatenate([event.log_probs for event in several]).reshape(shape)
         if width > 1:
-            parents[steps, here] = event.parents
-        scores[here] = event.scores
-        steps += 1
-    return _Trace(tokens[:steps], log_probs[:steps], parents[:steps], scores)
+            parents[:, sources] = np.concatenate([event.parents for event in several]).reshape(shape)
+        scores[sources] = several[-1].scores
+        parts.append(part)
+    tokens, log_probs, parents = map(np.concatenate, zip(*parts, strict=True))
+    return _Trace(tokens, log_probs, parents, scores)
 
 
 def _blank(steps: int, count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

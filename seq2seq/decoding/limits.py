@@ -22,6 +22,7 @@ class Limits(NamedTuple):
     allow_end: bool
     step_counts: np.ndarray  # int (B,): most steps of a source, with the last one, which can only add END
     first_stop: int  # the minimum of `step_counts`
+    undecided: range  # the steps of which neither a prefix nor a length decides any for a source
 
     @classmethod
     def of(
@@ -82,6 +83,7 @@ class Limits(NamedTuple):
             allow_end=allow_end,
             step_counts=max_lengths + allow_end,
             first_stop=shortest + allow_end,
+            undecided=range(prefix_ids.shape[1] - 1, shortest),
         )
 
     def first_id(self, step: int) -> int:
@@ -99,10 +101,6 @@ class Limits(NamedTuple):
         ended = np.flatnonzero(self.prefix_lengths[sources] == step)
         logits[np.ix_(ended, np.arange(logits.shape[1]), self.not_after_prefix)] = -np.inf
         return logits
-
-    def decide(self, step: int) -> bool:
-        """Returns whether a prefix or a length limit may decide this step for some source."""
-        return step < self.prefix_ids.shape[1] - 1 or (self.allow_end and step >= self.first_stop - 1)
 
     def forced(self, step: int, sources: np.ndarray) -> np.ndarray:
         """Returns bool (b,): whether the prefix of each of the sources, int (b,), decides this step."""

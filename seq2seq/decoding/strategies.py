@@ -25,7 +25,7 @@ class Candidates(NamedTuple):
 
     logits: np.ndarray  # float (B, J, V - first_id): the ids that may be emitted, `first_id` in column 0
     first_id: int
-    normalizers: np.ndarray  # float64 (B, J): nats, log of the sum of exp over all V logits
+    normalizers: np.ndarray | None  # float64 (B, J): nats, log of the sum of exp over all V logits; None: not needed
     scores: np.ndarray  # float64 (B, J): nats so far, -inf for an empty slot
     lengths: np.ndarray  # int (B, J): number of symbols in the score
     ended: np.ndarray  # bool (B, J): frozen, since END was reached or the slot is empty
@@ -43,6 +43,7 @@ def rank_scores(candidates: Candidates, length_penalty: float) -> np.ndarray:
     A frozen hypothesis counts once, in the first column, with its own rank_score.
     """
     scores, lengths, ended = candidates.scores, candidates.lengths, candidates.ended
+    assert candidates.normalizers is not None
     ranks: np.ndarray = candidates.logits - (candidates.normalizers - scores)[..., None]
     ranks /= penalties(lengths + 1, length_penalty)[..., None]
     if ended.any():
@@ -73,7 +74,8 @@ class Strategy:
 
     width: int = 1
     length_penalty: float = 1.0
-    ranked: ClassVar[bool] = False  # whether slots hold distinct hypotheses, sorted by rank_score at the end
+    # whether slots hold distinct hypotheses, chosen by their scores, and sorted by rank_score at the end
+    ranked: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Raises OptionError if the penalty is out of range."""

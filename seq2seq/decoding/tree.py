@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.decoding.search import StepEvent
+from seq2seq.decoding.slots import StepEvent
 from seq2seq.decoding.strategies import Candidates, rank_scores
 from seq2seq.special import PAD, START
 
@@ -67,6 +67,7 @@ class BeamTree:
             most: the number to record.
 
         """
+        assert candidates.normalizers is not None
         for place in np.argsort(-ranks, axis=None, kind="stable")[:most].tolist():
             slot, column = divmod(place, ranks.shape[1])
             if ranks[slot, column] == -np.inf:

@@ -112,12 +112,12 @@ class LSTMCell(Cell):
         opened = gates[:3]
         opened *= HALF
         opened += HALF
-        entering, kept, leaving, candidate = gates
-        entering *= candidate
-        cell = kept * cell
+        entering = opened[0]
+        entering *= gates[3]
+        cell = opened[1] * cell
         cell += entering
         hidden = np.tanh(cell, out=out)
-        hidden *= leaving
+        hidden *= opened[2]
         return [hidden, cell]
 
 
