@@ -84,8 +84,8 @@ class NumpyTransducer:
             if index:
                 projected = cell.project(after[-cell.state_count])
             after.extend(cell(projected, states[index * cell.state_count : (index + 1) * cell.state_count]))
-        hidden = after[-self.cells[-1].state_count] @ self.combine
+        hidden = after[-self.cells[-1].state_count].dot(self.combine)
         hidden += beside[:, -1]
-        logits = np.tanh(hidden, out=hidden) @ self.output_kernel
+        logits = np.tanh(hidden, out=hidden).dot(self.output_kernel)
         logits += self.output_biases.take((position == last).view(np.int8), axis=0)
         return logits, State([position, *after], source)
