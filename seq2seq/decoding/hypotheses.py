@@ -69,28 +69,22 @@ def decode(
 
 def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
     """Copies the events into arrays, those of the same sources and slots together."""
-    scores = np.zeros((count, width))
-    parts = [_blank(0, count, width)]
-    for _, group in itertools.groupby(events, lambda event: event.tokens.shape):
-        several = list(group)
-        sources, shape = several[0].sources, (len(several), *several[0].tokens.shape)
-        tokens, log_probs, parents = part = _blank(len(several), count, width)
-        tokens[:, sources] = np.concatenate([event.tokens for event in several]).reshape(shape)
-        log_probs[:, sources] = np.concatenate([event.log_probs for event in several]).reshape(shape)
+    groups = [list(group) for _, group in itertools.groupby(events, lambda event: event.tokens.shape)]
+    shape = (sum(map(len, groups)), count, width)
+    # steps that add no token and keep all slots
+    trace = _Trace(np.full(shape, PAD), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape[1:]))
+    if width > 1:
+        trace.parents[:] = np.arange(width)
+    stop = 0
+    for several in groups:
+        start, stop, last = stop, stop + len(several), several[-1]
+        same = (len(several), *last.tokens.shape)
+        trace.tokens[start:stop, last.sources] = np.concatenate([event.tokens for event in several]).reshape(same)
+        trace.log_probs[start:stop, last.sources] = np.concatenate([event.log_probs for event in several]).reshape(same)
         if width > 1:
-            parents[:, sources] = np.concatenate([event.parents for event in several]).reshape(shape)
-        scores[sources] = several[-1].scores
-        parts.append(part)
-    tokens, log_probs, parents = map(np.concatenate, zip(*parts, strict=True))
-    return _Trace(tokens, log_probs, parents, scores)
-
-
-def _blank(steps: int, count: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns tokens, log_probs and parents of steps that add no token and keep all slots."""
-    shape = (steps, count, width)
-    parents = np.zeros(shape, np.int64)
-    parents += np.arange(width)
-    return np.full(shape, PAD), np.zeros(shape), parents
+            trace.parents[start:stop, last.sources] = np.concatenate([event.parents for event in several]).reshape(same)
+        trace.scores[last.sources] = last.scores
+    return trace
 
 
 def _follow_parents(trace: _Trace) -> _Trace:
