@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scripted import STRATEGIES, A, B, MarkovModel, ScriptedModel, ending_model, logits, run, run_script
 
-from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, search, select_rows, select_sources
+from seq2seq.decoding import Beam, Greedy, Sampling, State, decode, search, search_blocks, select_rows, select_sources
 from seq2seq.errors import OptionError, Seq2SeqError
 from seq2seq.special import END, PAD, START, UNK
 
@@ -190,9 +190,11 @@ def test_events_come_one_per_step_of_the_model():
 
 
 def same_events(make, monkeypatch, waiting, **options):
-    """Asserts that events that may come late are those that come at once; returns these."""
+    """Asserts that the steps that come together are those that come one by one; returns the events."""
     monkeypatch.setattr(importlib.import_module("seq2seq.decoding.search"), "WAITING_BYTES", waiting)
-    late, events = (list(search(*make(), at_once=at_once, **options)) for at_once in (False, True))
+    together = search_blocks(*make(), **options)
+    late = [steps.event(index) for steps in together for index in range(len(steps.tokens))]
+    events = list(search(*make(), **options))
     np.testing.assert_equal(late, events)
     return events
 
@@ -200,7 +202,7 @@ def same_events(make, monkeypatch, waiting, **options):
 @each_strategy
 @pytest.mark.parametrize("waiting", [1, 400, 1 << 16])
 @pytest.mark.parametrize("prefix", [None, [[A], [], [B, A, UNK], []]])
-def test_events_that_may_come_late_are_the_same_events(strategy, waiting, prefix, monkeypatch):
+def test_steps_that_come_together_are_the_same_as_one_by_one(strategy, waiting, prefix, monkeypatch):
     def make():
         model = ending_model()
         return model, model.start([0, 1, 2, 3])
@@ -228,11 +230,11 @@ def test_a_sample_that_cannot_go_on_is_dropped_and_the_others_stay_as_they_are(m
     assert [one.token_ids[0] for one in found] == [B] * (8 - stuck.sum())
 
 
-def test_late_events_are_computed_together_where_no_score_decides():
+def test_steps_come_together_where_no_score_decides():
     computed = []
     for strategy in (Greedy(), Beam(width=1)):
         model = MarkovModel(end_bias=-50)
-        next(search(model, model.start([0]), strategy=strategy, line_numbers=[1], max_length=7, at_once=False))
+        next(search_blocks(model, model.start([0]), strategy=strategy, line_numbers=[1], max_length=7))
         computed.append(len(model.row_counts))
     assert computed == [7, 1]
 

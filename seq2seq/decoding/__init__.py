@@ -2,7 +2,7 @@
 
 from seq2seq.decoding.filters import log_softmax
 from seq2seq.decoding.hypotheses import Hypothesis, decode
-from seq2seq.decoding.search import Observer, StepModel, search
+from seq2seq.decoding.search import Observer, StepModel, search, search_blocks
 from seq2seq.decoding.slots import StepEvent
 from seq2seq.decoding.state import State, join_rows, select_rows, select_sources
 from seq2seq.decoding.strategies import Beam, Greedy, Sampling, Strategy, penalties, strategy_of
@@ -25,6 +25,7 @@ __all__ = [
     "log_softmax",
     "penalties",
     "search",
+    "search_blocks",
     "select_rows",
     "select_sources",
     "strategy_of",

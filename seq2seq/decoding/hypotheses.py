@@ -1,15 +1,14 @@
-"""Collects the events of a search into hypotheses by following their back-pointers."""
+"""Collects the steps of a search into hypotheses by following their back-pointers."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2seq.decoding.search import StepModel, search
-from seq2seq.decoding.slots import StepEvent
+from seq2seq.decoding.search import StepModel, search_blocks
+from seq2seq.decoding.slots import Steps
 from seq2seq.decoding.state import State
 from seq2seq.decoding.strategies import Strategy, penalties
 from seq2seq.special import END, PAD
@@ -51,39 +50,37 @@ def decode(
         strategy: Greedy, Sampling or Beam.
         line_numbers: int (B,), the line number of each source in the whole input.
         prefix: ids that each output must begin with, B sequences, or None.
-        **options: the other options of `search`.
+        **options: the other options of `search_blocks`.
 
     Returns:
         For each source at most K hypotheses: for a beam the best by rank_score first, for sampling in the order of the
         samples. They are fewer than K only if the model allows fewer.
 
     Raises:
-        OptionError, Seq2SeqError: as `search`.
+        OptionError, Seq2SeqError: as `search_blocks`.
 
     """
-    events = search(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, at_once=False, **options)
-    trace = _follow_parents(_record(events, len(line_numbers), strategy.width))
+    blocks = search_blocks(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, **options)
+    trace = _follow_parents(_record(blocks, len(line_numbers), strategy.width))
     forced = np.array([0] * len(line_numbers) if prefix is None else [len(ids) for ids in prefix], dtype=int)
     return _hypotheses(trace, forced, strategy)
 
 
-def _record(events: Iterable[StepEvent], count: int, width: int) -> _Trace:
-    """Copies the events into arrays, those of the same sources and slots together."""
-    groups = [list(group) for _, group in itertools.groupby(events, lambda event: event.tokens.shape)]
-    shape = (sum(map(len, groups)), count, width)
+def _record(blocks: Iterable[Steps], count: int, width: int) -> _Trace:
+    """Copies all steps into arrays."""
+    parts = list(blocks)
+    shape = (sum(len(part.tokens) for part in parts), count, width)
     # steps that add no token and keep all slots
     trace = _Trace(np.full(shape, PAD), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape[1:]))
     if width > 1:
         trace.parents[:] = np.arange(width)
-    stop = 0
-    for several in groups:
-        start, stop, last = stop, stop + len(several), several[-1]
-        same = (len(several), *last.tokens.shape)
-        trace.tokens[start:stop, last.sources] = np.concatenate([event.tokens for event in several]).reshape(same)
-        trace.log_probs[start:stop, last.sources] = np.concatenate([event.log_probs for event in several]).reshape(same)
+    for part in parts:
+        rows = slice(None) if len(part.sources) == count else part.sources  # a slice is faster
+        here = slice(part.first, part.first + len(part.tokens)), rows
+        trace.tokens[here], trace.log_probs[here] = part.tokens, part.log_probs
         if width > 1:
-            trace.parents[start:stop, last.sources] = np.concatenate([event.parents for event in several]).reshape(same)
-        trace.scores[last.sources] = last.scores
+            trace.parents[here] = part.parents
+        trace.scores[part.sources] = part.scores[-1]
     return trace
 
 

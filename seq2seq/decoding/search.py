@@ -1,4 +1,4 @@
-"""The decoding loop: a step function and a strategy in, one event per step out.
+"""The decoding loop: a step function and a strategy in, one event per step out, or several steps together.
 
 At step t every unfinished hypothesis has exactly t symbols, with its forced prefix. So one step serves all sources of a
 batch, whatever their prefixes are, and the cost of a step does not depend on the number of steps before it.
@@ -16,6 +16,7 @@ from seq2seq.decoding.slots import (
     Continuation,
     Slots,
     StepEvent,
+    Steps,
     Unscored,
     any_of,
     check_continued,
@@ -53,7 +54,25 @@ Observer = Callable[[StepEvent, Candidates, np.ndarray], None]
 """Sees each step: its event, what could be chosen, and bool (b,): whether the strategy chose freely for each source."""
 
 
-def search(
+def search(model: StepModel, state: State, **options: Any) -> Iterator[StepEvent]:
+    """Decodes B sources together and yields an event after each step.
+
+    Args:
+        model: the step function.
+        state: of B rows, one for each source; the search copies them into slots.
+        **options: those of `search_blocks` but `at_once`.
+
+    Returns:
+        An iterator, which computes each step only when its event is requested.
+
+    Raises:
+        OptionError, Seq2SeqError: as `search_blocks`.
+
+    """
+    return (steps.event(0) for steps in search_blocks(model, state, at_once=True, **options))
+
+
+def search_blocks(
     model: StepModel,
     state: State,
     *,
@@ -67,9 +86,9 @@ def search(
     first_logits: np.ndarray | None = None,
     allow_end: bool = True,
     observer: Observer | None = None,
-    at_once: bool = True,
-) -> Iterator[StepEvent]:
-    """Decodes B sources together and yields an event for each step.
+    at_once: bool = False,
+) -> Iterator[Steps]:
+    """Decodes B sources together and yields its steps, some of them together.
 
     After `max_length` symbols one more step may add END, if the strategy chooses it; if not, the output is cut off. So
     `max_length` does not change an output that is not longer.
@@ -87,8 +106,8 @@ def search(
         first_logits: float (B, V), the logits after a prompt that the state has read; replaces `start_ids`.
         allow_end: whether END may be chosen; False for a text without end.
         observer: is called after each step, before its event is yielded; it must not change what it gets.
-        at_once: whether each event comes before the next step. Otherwise the same events may come some steps later:
-            where the strategy chooses without scores, those of several steps are computed together, which is faster.
+        at_once: whether each step is yielded before the next one is computed. Otherwise several may come together:
+            where the strategy chooses without scores, those of several steps are computed at once, which is faster.
 
     Returns:
         An iterator, which computes steps only when an event is requested.
@@ -121,7 +140,7 @@ def _steps(
     logits: Any,
     observer: Observer | None,
     at_once: bool,
-) -> Iterator[StepEvent]:
+) -> Iterator[Steps]:
     sources = np.arange(len(lines))
     slots = Slots(*(np.zeros((len(lines), 1), kind) for kind in (np.float64, np.int64, bool)))
     own = sources[:, None]  # the row of each slot
@@ -139,19 +158,20 @@ def _steps(
         alone = some_ended or step not in limits.undecided or 2 * logits.nbytes > WAITING_BYTES
         if late and not alone and own.shape[1] == strategy.width:
             _, tokens = strategy.choose(Candidates(allowed, first_id, None, *slots, drawn))
-            unscored.append(Unscored(step, tokens, logits))
-            some_ended = any_of(tokens == END)
+            fed = tokens.ravel().astype(np.int32)
+            unscored.append(Unscored(tokens, logits))
+            some_ended = END in fed.tolist()
             full = (len(unscored) + 1) * logits.nbytes > WAITING_BYTES
             if full or some_ended or step + 1 not in limits.undecided:
-                events, slots = score(unscored, slots, sources, still, lines)
-                yield from events
+                steps, slots = score(unscored, step, slots, sources, still, lines)
+                yield steps
                 unscored, some_ended = [], any_of(slots.ended)
         else:
             normalizers, finite = log_sum_exp(logits)
             candidates = Candidates(allowed, first_id, normalizers.reshape(own.shape), *slots, drawn)
             if not finite:
                 bad = ~(np.isfinite(normalizers).reshape(own.shape) | slots.ended)
-                check_finite(bad[None], [step], lines[sources])
+                check_finite(bad[None], step, lines[sources])
             choice = _choose(candidates, own, strategy, limits, step, sources)
             rows, previous, divisors, parents = choice.rows, slots, candidates.normalizers, still
             if rows is not own:
@@ -160,18 +180,18 @@ def _steps(
             tokens, log_probs, slots = extend(previous, choice, logits[rows, choice.tokens] - divisors, some_ended)
             some_ended = any_of(slots.ended)
             if some_ended:
-                check_continued(slots.scores[None], [step], lines[sources])
-            event = StepEvent(step, sources, parents, tokens, log_probs, slots.scores)
+                check_continued(slots.scores[None], step, lines[sources])
             if observer is not None:
+                event = StepEvent(step, sources, parents, tokens, log_probs, slots.scores)
                 observer(event, candidates, limits.free(step, sources))
-            yield event
+            yield Steps(step, sources, parents, tokens[None], log_probs[None], slots.scores[None])
             if rows is not own:
                 if not np.array_equal(rows, own):
                     state = select_rows(state, rows.ravel())
                 own = np.arange(rows.size).reshape(rows.shape)
                 still = own - own[:, :1]
+            fed = tokens.ravel().astype(np.int32)
 
-        fed = tokens.astype(np.int32).ravel()
         if not some_ended and step + 1 < limits.first_stop:
             continue
         done = slots.ended.all(axis=1) | limits.last(step, sources)

@@ -29,6 +29,22 @@ class StepEvent(NamedTuple):
     scores: np.ndarray  # float64 (b, K): sum of the log-probabilities so far, -inf for an empty slot
 
 
+class Steps(NamedTuple):
+    """T steps, one after another, of the same b sources and K slots; the arrays are those of their events."""
+
+    first: int  # the number of the first of them
+    sources: np.ndarray  # int (b,)
+    parents: np.ndarray  # int (b, K), at each step
+    tokens: np.ndarray  # int (T, b, K)
+    log_probs: np.ndarray  # float64 (T, b, K)
+    scores: np.ndarray  # float64 (T, b, K)
+
+    def event(self, index: int) -> StepEvent:
+        """Returns the event of one of the steps."""
+        values = self.tokens[index], self.log_probs[index], self.scores[index]
+        return StepEvent(self.first + index, self.sources, self.parents, *values)
+
+
 class Slots(NamedTuple):
     """The hypotheses of b sources, J slots each; see Candidates."""
 
@@ -50,7 +66,6 @@ class Continuation(NamedTuple):
 class Unscored(NamedTuple):
     """A step in which every slot continues itself with a token that was chosen without scores."""
 
-    step: int
     tokens: np.ndarray  # int (b, K)
     logits: np.ndarray  # float (b x K, V)
 
@@ -88,38 +103,38 @@ def extend(
 
 
 def score(
-    steps: Sequence[Unscored], slots: Slots, sources: np.ndarray, parents: np.ndarray, lines: np.ndarray
-) -> tuple[list[StepEvent], Slots]:
+    unscored: Sequence[Unscored], last: int, slots: Slots, sources: np.ndarray, parents: np.ndarray, lines: np.ndarray
+) -> tuple[Steps, Slots]:
     """Computes the scores of steps that were chosen without them.
 
     Args:
-        steps: T steps, one after another; no output has ended before the last of them.
-        slots: before the first of them, (b, K).
+        unscored: T steps, one after another; no output has ended before the last of them.
+        last: the number of the last step.
+        slots: before the first step, (b, K).
         sources: int (b,), as in the events.
         parents: int (b, K), as in the events.
         lines: int (B,), the line number of each source, for messages.
 
     Returns:
-        The events of the steps, and the slots after them.
+        The steps, and the slots after them.
 
     """
-    shape, numbers = (len(steps), *slots.scores.shape), [one.step for one in steps]
-    logits = np.concatenate([one.logits for one in steps])
-    tokens = np.concatenate([one.tokens for one in steps]).reshape(shape)
+    shape, first = (len(unscored), *slots.scores.shape), last + 1 - len(unscored)
+    logits = np.concatenate([one.logits for one in unscored])
+    tokens = np.concatenate([one.tokens for one in unscored]).reshape(shape)
     normalizers, finite = log_sum_exp(logits)
     if not finite:
-        check_finite(~np.isfinite(normalizers).reshape(shape), numbers, lines[sources])
+        check_finite(~np.isfinite(normalizers).reshape(shape), first, lines[sources])
     log_probs = (logits[np.arange(len(logits)), tokens.ravel()] - normalizers).reshape(shape)
     scores = np.add.accumulate(np.concatenate([slots.scores[None], log_probs]))  # from the first step to the last
     ended = tokens[-1] == END
     if not np.isfinite(scores[-1]).all():
-        check_continued(scores[1:], numbers, lines[sources])
+        check_continued(scores[1:], first, lines[sources])
         empty = scores[:-1] == -np.inf
         tokens, log_probs = np.where(empty, PAD, tokens), np.where(empty, 0.0, log_probs)
         ended |= scores[-1] == -np.inf
-    arrays = zip(numbers, tokens, log_probs, scores[1:], strict=True)
-    events = [StepEvent(step, sources, parents, chosen, nats, sums) for step, chosen, nats, sums in arrays]
-    return events, Slots(scores[-1], slots.lengths + len(steps), ended)
+    steps = Steps(first, sources, parents, tokens, log_probs, scores[1:])
+    return steps, Slots(scores[-1], slots.lengths + len(unscored), ended)
 
 
 def log_sum_exp(logits: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -155,12 +170,12 @@ def any_of(values: np.ndarray) -> bool:
     return bool(values.item() if values.size == 1 else values.any())
 
 
-def check_finite(bad: np.ndarray, steps: Sequence[int], lines: np.ndarray) -> None:
+def check_finite(bad: np.ndarray, first: int, lines: np.ndarray) -> None:
     """Refuses damaged logits.
 
     Args:
         bad: bool (T, b, J), whether the normalizers of unfinished slots are not finite.
-        steps: the number of each of the T steps.
+        first: the number of the first of the T steps.
         lines: int (b,), the line number of each source.
 
     Raises:
@@ -170,17 +185,17 @@ def check_finite(bad: np.ndarray, steps: Sequence[int], lines: np.ndarray) -> No
     if bad.any():
         step, source, _ = np.argwhere(bad)[0]
         raise Seq2SeqError(
-            f"expected finite logits, got NaN or infinity from the model at step {steps[step]} "
+            f"expected finite logits, got NaN or infinity from the model at step {first + step} "
             f"for line {lines[source]}; its weights are damaged or its training diverged"
         )
 
 
-def check_continued(scores: np.ndarray, steps: Sequence[int], lines: np.ndarray) -> None:
+def check_continued(scores: np.ndarray, first: int, lines: np.ndarray) -> None:
     """Refuses sources without a symbol to go on with.
 
     Args:
         scores: float64 (T, b, K), after each step.
-        steps: the number of each of the T steps.
+        first: the number of the first of the T steps.
         lines: int (b,), the line number of each source.
 
     Raises:
@@ -191,6 +206,6 @@ def check_continued(scores: np.ndarray, steps: Sequence[int], lines: np.ndarray)
     if stuck.any():
         step, source = np.argwhere(stuck)[0]
         raise Seq2SeqError(
-            f"expected a symbol of probability above 0 at step {steps[step]} for line {lines[source]}, got none: "
+            f"expected a symbol of probability above 0 at step {first + step} for line {lines[source]}, got none: "
             "the model allows only ids that are never emitted, or END before --min-length"
         )
