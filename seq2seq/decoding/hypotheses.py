@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from seq2seq.decoding.search import StepModel, search_blocks
 from seq2seq.decoding.slots import Steps
 from seq2seq.decoding.state import State
-from seq2seq.decoding.strategies import Strategy, penalties
+from seq2seq.decoding.strategies import Strategy
 from seq2seq.special import END, PAD
 
 
@@ -62,7 +63,7 @@ def decode(
     """
     blocks = search_blocks(model, state, strategy=strategy, line_numbers=line_numbers, prefix=prefix, **options)
     trace = _follow_parents(_record(blocks, len(line_numbers), strategy.width))
-    forced = np.array([0] * len(line_numbers) if prefix is None else [len(ids) for ids in prefix], dtype=int)
+    forced = [0] * len(line_numbers) if prefix is None else [len(ids) for ids in prefix]
     return _hypotheses(trace, forced, strategy)
 
 
@@ -96,25 +97,25 @@ def _follow_parents(trace: _Trace) -> _Trace:
     return trace
 
 
-def _hypotheses(trace: _Trace, forced: np.ndarray, strategy: Strategy) -> list[list[Hypothesis]]:
-    """Splits the trace into hypotheses; `forced` int (B,) is the length of each prefix."""
-    tokens = trace.tokens.transpose(1, 2, 0)  # (B, K, T)
-    log_probs = trace.log_probs.transpose(1, 2, 0)
-    counts = (tokens != PAD).sum(axis=-1)
-    finished = (tokens == END).any(axis=-1)
-    rank_scores = trace.scores / penalties(counts - forced[:, None], strategy.length_penalty)
-    outputs: list[list[Hypothesis]] = [[] for _ in forced]
-    for source, slot in np.argwhere(trace.scores > -np.inf).tolist():
-        count, ended = int(counts[source, slot]), bool(finished[source, slot])
-        outputs[source].append(
-            Hypothesis(
-                token_ids=tokens[source, slot, : count - ended].tolist(),
-                log_probs=log_probs[source, slot, forced[source] : count].tolist(),
-                score=float(trace.scores[source, slot]),
-                rank_score=float(rank_scores[source, slot]),
-                finished=ended,
-            )
-        )
-    if strategy.ranked:
-        return [sorted(found, key=lambda one: -one.rank_score) for found in outputs]
+def _hypotheses(trace: _Trace, forced: Sequence[int], strategy: Strategy) -> list[list[Hypothesis]]:
+    """Splits the trace into hypotheses; `forced` has the length of each source's prefix."""
+    outputs = []
+    by_source = (trace.tokens.transpose(1, 2, 0), trace.log_probs.transpose(1, 2, 0), trace.scores)  # (B, K, ...)
+    for begun, *slots in zip(forced, *(values.tolist() for values in by_source), strict=True):
+        found = [
+            _hypothesis(ids, log_probs, score, begun, strategy.length_penalty)
+            for ids, log_probs, score in zip(*slots, strict=True)
+            if score > -math.inf
+        ]
+        outputs.append(sorted(found, key=lambda one: -one.rank_score) if strategy.ranked else found)
     return outputs
+
+
+def _hypothesis(
+    tokens: list[int], log_probs: list[float], score: float, begun: int, length_penalty: float
+) -> Hypothesis:
+    """Makes a hypothesis of what a slot holds for each of T steps, of which `begun` were forced."""
+    finished = END in tokens
+    length = tokens.index(END) if finished else len(tokens) - tokens.count(PAD)
+    chosen = log_probs[begun : length + finished]
+    return Hypothesis(tokens[:length], chosen, score, score / max(len(chosen), 1) ** length_penalty, finished)
