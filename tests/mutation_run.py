@@ -27,7 +27,7 @@ LEFT_OUT = {".git", ".venv", ".mutation", "runs", "__pycache__", ".hypothesis", 
 # LineMap of other rooms, and those that start services, browsers or many trainings.
 ELSEWHERE = (
     "adopt adopted contracts dependencies docs doctor environments foreign hub keras2 kills layering mutants mutations "
-    "notebooks page pretrained project readmes serving system terminal"
+    "notebooks page pretrained project readmes serving system"
 ).split()
 MARGIN = 5  # how many times longer the tests of a mutant may take than those of the program
 

@@ -219,8 +219,11 @@ def test_a_folder_that_tests_on_what_it_trains_on_is_warned_of(tmp_path):
 @pytest.mark.parametrize(("name", "text"), [("story", "Once\n"), ("fra-eng.zip", ROWS), ("pairs.npz", ROWS)])
 def test_another_form_lists_what_is_possible(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=r"tabs between .*, a \.txt for .*train\.tsv, dev\.tsv, test\.tsv.*rename"):
+    with pytest.raises(
+        DataError, match=r"tabs between .*, a \.txt for .*train\.tsv, dev\.tsv, test\.tsv.*rename"
+    ) as error:
         resolve(tmp_path / name)
+    assert ("Anki site: make data DATA=NAME FILE=path" in str(error.value)) == name.endswith(".zip")
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path):

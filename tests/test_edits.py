@@ -242,6 +242,7 @@ def test_the_share_of_uncertainty_that_edits_leave_tells_copies_from_reversals()
     copied, reversed_ = ([Pair(word, word[::step]) for word in words] for step in (1, -1))
     assert uncertainty_left(copied, vocabulary, vocabulary) < 0.1
     assert uncertainty_left(reversed_, vocabulary, vocabulary) > 0.9
+    assert 0.0 < uncertainty_left(copied[:1], vocabulary, vocabulary) < 1.0  # the only pair is learnt and held out
 
 
 def test_actions_of_another_source_are_refused():

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import types
 
 import pytest
 
@@ -12,11 +13,13 @@ from seq2seq import evaluate, sweep
 from seq2seq.drawing.fonts import families_for, fonts_for, preference
 from seq2seq.errors import OptionError
 from seq2seq.files.results import check_result_file, write_result
+from seq2seq.scoring import evaluation_plot
+from seq2seq.scoring.by_length import LengthScores
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.details import right_ones
 from seq2seq.scoring.evaluation import Evaluation
-from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix
+from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix, draw_lengths
 from seq2seq.scoring.material import Material
 from seq2seq.scoring.metrics import score_all
 from seq2seq.text.splits import References
@@ -45,6 +48,32 @@ def test_the_calibration_error_is_the_mean_distance_of_a_bin_weighted_by_its_out
     assert found.error == pytest.approx((0.15 + 2 * 0.35 + 0.05) / 4)
     assert calibration_table(found)[0] == "expected calibration error: 0.2250 (10 bins of the output's probability)"
     assert calibration_table(found)[4] == " 0.8 to 0.9       2   0.850       0.5000  0.095 to 0.905"
+
+
+def test_the_curve_of_chrf_is_on_the_scale_of_the_exact_match():
+    plots = pytest.importorskip("matplotlib.figure")
+    axis = plots.Figure().subplots()
+    row = LengthScores(shortest=1, longest=4, n=9, chrf=40.0, exact_match=0.25, interval=(0.1, 0.4), cer=0.3)
+    draw_lengths(axis, [row, row._replace(shortest=5, longest=5, chrf=80.0, exact_match=0.5, interval=(0.4, 0.9))])
+    lines = [(line.get_label(), list(line.get_ydata())) for line in axis.get_lines()]
+    assert ("chrF / 100", [0.4, 0.8]) in lines and [0.25, 0.5] in [values for _, values in lines]
+    assert [label.get_text().split()[0] for label in axis.get_xticklabels()] == ["1-4", "5"]
+
+
+def test_the_symbols_of_both_sides_of_the_confusions_choose_the_font(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    confusions = find_confusions(["번", "a"], [["ß"], ["a"]], ["x", "y"])
+    asked = []
+
+    def fonts(text):
+        asked.append(text)
+        raise OptionError("enough")
+
+    monkeypatch.setattr(evaluation_plot, "fonts_for", fonts)
+    details = types.SimpleNamespace(confusions=confusions)
+    with pytest.raises(OptionError, match="enough"):
+        evaluation_plot.draw_evaluation([("é", details)], tmp_path / "a.png", title="Œ")
+    assert set("번ßéŒ") <= set(asked[0])
 
 
 def test_sure_and_impossible_outputs_have_bins_and_no_output_has_none():

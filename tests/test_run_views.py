@@ -133,6 +133,22 @@ def test_a_name_is_escaped_and_a_constant_line_is_drawn():
     Tree.fromstring(text)
 
 
+@pytest.mark.parametrize(("count", "dots"), [(40, 40), (41, 1)])
+def test_a_long_line_has_a_dot_at_its_end_alone(count, dots):
+    panel = Panel("loss", (Line("a", [float(value) for value in range(count)]),))
+    assert svg_chart([panel], range(count), x_label="epoch", title="", marked=1, mark="").count("<circle") == dots
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_numbers_of_the_horizontal_axis_stand_below_the_last_panel(count):
+    panels = [Panel(f"panel {index}", (Line("a", [1.0, 2.0]),)) for index in range(count)]
+    tree = Tree.fromstring(svg_chart(panels, [1, 2], x_label="epoch", title="", marked=1, mark=""))
+    texts = {element.text: float(element.get("y")) for element in tree.findall(".//{*}text")}
+    lowest = max(float(element.get("cy")) for element in tree.findall(".//{*}circle"))
+    assert lowest < texts["1"] == texts["2"] < texts["epoch"] < float(tree.get("height"))
+    assert texts["1"] - lowest < 50
+
+
 def test_the_picture_is_drawn_where_matplotlib_is_installed(tmp_path, monkeypatch):
     folder = tmp_path / "번역"
     folder.mkdir()

@@ -47,6 +47,12 @@ def test_a_beam_wide_enough_is_an_enumeration(seed, length_penalty):
         np.testing.assert_allclose([one.rank_score for one in found], [each[0] for each in expected])
 
 
+@pytest.mark.parametrize("kind", [Beam, Sampling])
+def test_the_numbers_of_a_strategy_are_named(kind):
+    with pytest.raises(TypeError):
+        kind(5)
+
+
 def test_the_hypotheses_of_a_beam_are_distinct_and_the_best_comes_first():
     for found in run(ending_model(), range(6), strategy=Beam(width=5)):
         ranks = [one.rank_score for one in found]
