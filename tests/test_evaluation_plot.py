@@ -20,6 +20,7 @@ from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.details import right_ones
 from seq2seq.scoring.evaluation import Evaluation
 from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix, draw_lengths
+from seq2seq.scoring.evaluation_table import score_cell
 from seq2seq.scoring.material import Material
 from seq2seq.scoring.metrics import score_all
 from seq2seq.text.splits import References
@@ -91,6 +92,13 @@ def test_an_output_is_right_where_exact_match_counts_it(ignore_case):
     result = Evaluation(Material("test", items), outputs, 0, scores)
     right = right_ones(result, separator=" ", ignore_case=ignore_case)
     assert right == [True, ignore_case, False] and sum(right) / 3 == pytest.approx(scores.exact_match)
+
+
+def test_a_score_of_a_hundred_has_two_digits_and_a_share_four():
+    scores = score_all(["ab", "cd"], [["ab"], ["ce"]], ["1", "2"])
+    result = Evaluation(Material("test", []), ["ab", "cd"], 0, scores)
+    assert (score_cell(result, "exact_match"), score_cell(result, "cer")) == ("0.5000", "0.2500")
+    assert score_cell(result, "chrf") == f"{scores.chrf:.2f}"
 
 
 def test_the_calibration_stands_under_the_scores_and_in_the_json(tiny_bundle, tmp_path, capsys):

@@ -146,7 +146,7 @@ def test_the_numbers_of_the_horizontal_axis_stand_below_the_last_panel(count):
     texts = {element.text: float(element.get("y")) for element in tree.findall(".//{*}text")}
     lowest = max(float(element.get("cy")) for element in tree.findall(".//{*}circle"))
     assert lowest < texts["1"] == texts["2"] < texts["epoch"] < float(tree.get("height"))
-    assert texts["1"] - lowest < 50
+    assert texts["1"] - lowest < 50 and float(tree.get("height")) - texts["epoch"] < 50
 
 
 def test_the_picture_is_drawn_where_matplotlib_is_installed(tmp_path, monkeypatch):

@@ -189,6 +189,9 @@ def test_the_advice_is_the_range_before_words_break_and_after_loops():
     assert (
         text_advice(rows[:3], REAL) == "0.6 to 0.8: varied, with correct words; none of these temperatures breaks words"
     )
+    often = {"unknown_words": 0.04, "repeated_8_grams": 0.3}  # in real text
+    assert text_advice([row(0.2, 0.02, 0.71), row(0.6, 0.04, 0.69)], often).startswith("0.6: ")
+    assert text_advice([row(0.2, 0.02, 0.69), row(0.6, 0.04, 0.69)], often).startswith("0.2 to 0.6: ")
     assert text_advice(rows[:1] + rows[3:], REAL).startswith("0.2: as varied as possible with correct words")
     assert text_advice(rows[3:], REAL).startswith("no temperature: even at 1.2, 31% of the words are not in")
 
