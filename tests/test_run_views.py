@@ -126,6 +126,15 @@ def test_axes_have_round_numbers_and_labels_do_not_lie_on_each_other():
     assert spread_out([10.0, 40.0, 12.0], 15.0) == [10.0, 40.0, 25.0]
 
 
+def test_places_go_from_the_left_to_the_right_end():
+    panel = Panel("loss", (Line("a", [1.0, 2.0, 1.0]),))
+    tree = Tree.fromstring(svg_chart([panel], [1, 2, 5], x_label="epoch", title="", marked=2, mark=""))
+    xs = [float(element.get("cx")) for element in tree.findall(".//{*}circle")]
+    grid = tree.find(".//{*}path").get("d")
+    left, right = map(float, re.fullmatch(r"M([\d.]+) [\d.]+H([\d.]+)", grid).groups())
+    assert xs == pytest.approx([left, left + (right - left) / 4, right])
+
+
 def test_a_name_is_escaped_and_a_constant_line_is_drawn():
     panels = [Panel("a < b", (Line("x & y", [0.0, 0.0]),))]
     text = svg_chart(panels, [1, 2], x_label="epoch", title="번역 <1>", marked=1, mark="m")
