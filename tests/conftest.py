@@ -5,6 +5,7 @@ import errno
 import gc
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,10 @@ hypothesis.settings.register_profile(
     "torture", deadline=None, max_examples=2000, suppress_health_check=list(hypothesis.HealthCheck)
 )
 hypothesis.settings.load_profile("torture" if os.environ.get("SEQ2SEQ_TORTURE") else "suite")
+
+# a shell's background job ignores Ctrl-C, and so would the processes that tests interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tests.forked_server import CHANNEL, FREE
 
-REFUSED = 3  # the code of a function does not fit into the one that was imported
+REFUSED = 3  # the code of a function does not fit into the one that was imported, or is not known there
 START_SECONDS = 20
 
 

@@ -2,7 +2,7 @@
 
 `python -m tests.mutation_run --count 60 --seed 1` works on a copy of the project in a temporary folder. First it
 records once which test runs which line (kept in .mutation/, and made again for the test files that changed). Each
-mutant then meets the tests that run its line, the quickest first, up to the first failure. A change inside a function
+mutant then meets tests that run its line, for `--seconds` at most, up to the first failure. A change inside a function
 is tried in a fork of one process that has collected all tests; a change of what runs at import, in a new process.
 """
 
@@ -27,19 +27,24 @@ LEFT_OUT = {".git", ".venv", ".mutation", "runs", "__pycache__", ".hypothesis", 
 # LineMap of other rooms, and those that start services, browsers or many trainings.
 ELSEWHERE = (
     "adopt adopted contracts dependencies docs doctor environments foreign hub keras2 kills layering mutants mutations "
-    "notebooks page pretrained project readmes serving system terminal"
+    "notebooks page pretrained project readmes serving system"
 ).split()
 MARGIN = 5  # how many times longer the tests of a mutant may take than those of the program
 
 
 class LineMap(NamedTuple):
-    """Which tests run which line."""
+    """Which tests run which line, and what they take."""
 
     seconds: dict  # name of a test -> seconds of computing
     lines: dict  # file -> line -> names
+    imports: dict  # test file -> the modules that it imports
 
     def of(self, mutant, tree, most):
-        """Names of the tests for a mutant, the quickest first, for at most so many seconds."""
+        """Names of the tests for a mutant, for at most so many seconds, file by file, since a file shares fixtures.
+
+        Files that import the mutated module come first, then those whose dearest test, which makes the fixtures, is
+        cheapest.
+        """
         lines = self.lines.get(mutant.file, {})
         for first, last in ranges(tree, mutant.line):
             names = {name for line in range(first, last + 1) for name in lines.get(line, ())}
@@ -47,13 +52,35 @@ class LineMap(NamedTuple):
                 break
         else:
             return []
-        chosen, spent = [], 0.0
-        for name in sorted(names, key=lambda name: (self.seconds[name], name)):
-            spent += self.seconds[name]
-            if chosen and spent > most:
-                break
+        fixtures = {}
+        for name, seconds in self.seconds.items():
+            fixtures[file_of(name)] = max(seconds, fixtures.get(file_of(name), 0.0))
+        module = f"seq2seq/{mutant.file}".removesuffix(".py").replace("/", ".")
+        files = {file: (module not in self.imports[file], fixtures[file], file) for file in map(file_of, names)}
+        chosen, begun, spent = [], set(), 0.0
+        for name in sorted(names, key=lambda name: (files[file_of(name)], self.seconds[name], name)):
+            cost = self.seconds[name] + (file_of(name) not in begun) * fixtures[file_of(name)]
+            if chosen and spent + cost > most:
+                continue
+            spent += cost
+            begun.add(file_of(name))
             chosen.append(name)
         return chosen
+
+
+def file_of(name):
+    return name.partition("::")[0]
+
+
+def imported_by(path):
+    """The modules that a file imports, and those that may be names inside a module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update([node.module, *(f"{node.module}.{name.name}" for name in node.names)])
+    return found
 
 
 def ranges(tree, line):
@@ -102,7 +129,7 @@ def map_of(forked, files, most_seconds):
             for place, numbers in test["lines"].items():
                 for number in numbers:
                     lines.setdefault(place, {}).setdefault(number, set()).add(name)
-    return LineMap(seconds, lines)
+    return LineMap(seconds, lines, {file: imported_by(forked.tree / file) for file in files})
 
 
 def judge(mutant, tests, forked, most_seconds):

@@ -23,6 +23,8 @@ def test_separators_decide_what_a_symbol_is():
     assert (row.longest, row.cer) == (3, 0.5)
     (row,) = scores_by_length(["Ab"], [["aB"]], ["kat"], ignore_case=True)
     assert row.exact_match == 1
+    (row,) = scores_by_length(["Ab"], [["aB"]], ["kat"])
+    assert row.exact_match == 0
 
 
 def test_ranges_are_as_wide_as_ten_of_them_need_and_the_last_takes_the_rest():

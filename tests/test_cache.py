@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -117,9 +118,15 @@ def test_project_gutenbergs_own_words_are_left_out(folder, tmp_path):
 @pytest.mark.parametrize("change", [b"x", ROWS.upper().encode()])
 def test_a_cached_file_that_changed_is_refused(folder, archive, change):
     install(remote_of("fra-eng"), folder, file=archive)
+    before = Path(shutil.copy(folder / "fra-eng.tsv", folder.parent / "before"))
     (folder / "fra-eng.tsv").write_bytes(change)
-    with pytest.raises(DataError, match=r"as it was installed.*install it again: make data DATA=fra-eng"):
+    with pytest.raises(DataError) as error:
         resolve("fra-eng")
+    path = folder / "fra-eng.tsv"
+    assert str(error.value) == (
+        f"expected {str(path)!r} as it was installed, {before.stat().st_size} bytes with sha256 {sha256(before)}, got "
+        f"{len(change)} bytes with sha256 {sha256(path)}; install it again: make data DATA=fra-eng"
+    )
 
 
 def test_an_unreadable_cached_file_is_named(folder, archive, monkeypatch):

@@ -180,6 +180,21 @@ def test_a_missing_end_is_refused():
     assert "row 0" in message
 
 
+def test_the_first_row_that_is_wrong_is_named():
+    _, ids = encoded(cipher_pairs(32, seed=3))
+    inputs, targets, weights = map(np.copy, correct(ids))
+    inputs[3:5, 0] = 9
+    message = refusal([inputs, targets, weights])
+    assert f"the decoder's input of row 3 begins with id 9, expected START ({START})" in message
+    inputs, targets, weights = map(np.copy, correct(ids))
+    targets[2:4][targets[2:4] == END] = PAD
+    assert "row 2 of the targets has END 0 times" in refusal([inputs, targets, weights])
+    inputs, targets, weights = correct(ids)
+    short = np.flatnonzero(targets[:, -1] == PAD)[1]
+    weights[short, -1] = 0.5
+    assert f"row {short} has weight above 0 on padding" in refusal([inputs, targets, weights])
+
+
 def test_padding_that_counts_is_refused():
     _, ids = encoded(cipher_pairs(32, seed=3))
     inputs, targets = shift(ids)

@@ -72,6 +72,15 @@ def test_absent_fra_eng_is_the_bundled_corpus_and_says_how_to_get_the_full_one(b
     assert dataset.sha256["all"] == sha256(dataset.paths["all"])
 
 
+def test_bundled_pairs_are_those_of_their_file(bundled):
+    datasets.bundled_path("fra-eng").write_text("".join(f"English {row}.\tFrançais {row}.\n" for row in range(40)))
+    splits = load_pairs(resolve("fra-eng"), DataConfig())
+    pairs = [*splits.train, *splits.validation, *splits.test]
+    assert {(pair.source, pair.target) for pair in pairs} == {
+        (f"English {row}.", f"Français {row}.") for row in range(40)
+    }
+
+
 def test_fra_eng_of_the_cache_comes_before_the_bundled_one(bundled, folder, archive):
     install(remote_of("fra-eng"), folder, file=archive)
     dataset = resolve("fra-eng")
@@ -219,8 +228,11 @@ def test_a_folder_that_tests_on_what_it_trains_on_is_warned_of(tmp_path):
 @pytest.mark.parametrize(("name", "text"), [("story", "Once\n"), ("fra-eng.zip", ROWS), ("pairs.npz", ROWS)])
 def test_another_form_lists_what_is_possible(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=r"tabs between .*, a \.txt for .*train\.tsv, dev\.tsv, test\.tsv.*rename"):
+    with pytest.raises(
+        DataError, match=r"tabs between .*, a \.txt for .*train\.tsv, dev\.tsv, test\.tsv.*rename"
+    ) as error:
         resolve(tmp_path / name)
+    assert ("Anki site: make data DATA=NAME FILE=path" in str(error.value)) == name.endswith(".zip")
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path):

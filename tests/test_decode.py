@@ -449,11 +449,7 @@ def test_a_reader_that_goes_away_is_no_traceback(model, tmp_path):
 
 
 def test_ctrl_c_ends_with_130_and_one_line(model):
-    # a shell's background job ignores Ctrl-C, and so would the child, for ever
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    child = process(model)
-    signal.signal(signal.SIGINT, before)
-    with child:
+    with process(model) as child:
         child.stdin.write(b"ab\n")
         child.stdin.flush()
         child.stdout.readline()

@@ -89,6 +89,8 @@ def test_hangul_is_cut_by_itself_and_french_is_not():
     french = alphabets(["abcdefghijklmnopqrstuvwxyzàâæçéèêëîïôœùûüÿ", "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÂÆÇÉÈÊËÎÏÔŒÙÛÜŸ"])
     assert french.parts < french.characters and not french.much_smaller
     assert not alphabets(SYLLABLES[:30]).much_smaller  # few symbols are saved
+    assert Alphabets(150, 50).much_smaller and not Alphabets(149, 50).much_smaller  # 100 symbols are enough
+    assert Alphabets(300, 100).much_smaller and not Alphabets(300, 101).much_smaller  # so is a third that is left
 
 
 @pytest.fixture

@@ -47,6 +47,9 @@ def test_the_nearest_reference_counts():
     assert best_accuracy(["abc"], [["xyz", "abd"]]) == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize(("text", "period"), [("abababab", 2), ("xyzabab", 0), ("abcdef", 0), ("aaa", 0), ("aaaa", 1)])
+@pytest.mark.parametrize(
+    ("text", "period"),
+    [("abababab", 2), ("xyzabab", 0), ("abcdef", 0), ("aaa", 0), ("aaaa", 1), ("xxbabab", 0), ("xbababab", 2)],
+)
 def test_a_loop_is_a_tail_of_three_periods_or_more(text, period):
     assert loop_period(text) == period

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.errors import DataError
-from seq2seq.special import END, PAD, START
+from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.batches import Ragged
 from seq2seq.text.edit_distance import CELLS, EditDistance, batches_of
 from seq2seq.text.edit_lattice import Lattice, expected_counts
@@ -236,12 +236,23 @@ def test_equal_ways_are_decided_by_a_rule():
     assert canonical_paths(flat, *read, target_size=6) == [[START, COPY, DELETE, END]]
 
 
+def test_an_unknown_symbol_stays_as_often_as_the_known_ones_do():
+    source, target, edits = learnt(PAIRS)
+    same = same_symbols(source, target)
+    shared = np.flatnonzero(same != PAD)
+    kept = np.exp(edits.substitution[shared, same[shared]].astype(np.float64))
+    assert edits.substitution[UNK, UNK] == pytest.approx(np.log(kept.mean()), rel=1e-5)
+    _, _, apart = learnt([("ab", "xy"), ("ba", "yx")])  # no symbol is on both sides
+    assert apart.substitution[UNK, UNK] < np.log(kept.mean()) - 1
+
+
 def test_the_share_of_uncertainty_that_edits_leave_tells_copies_from_reversals():
     words = ["".join(np.random.default_rng(seed).choice(list("abcdefgh"), 9)) for seed in range(300)]
     vocabulary = Vocabulary.build(words)
     copied, reversed_ = ([Pair(word, word[::step]) for word in words] for step in (1, -1))
     assert uncertainty_left(copied, vocabulary, vocabulary) < 0.1
     assert uncertainty_left(reversed_, vocabulary, vocabulary) > 0.9
+    assert 0.0 < uncertainty_left(copied[:1], vocabulary, vocabulary) < 1.0  # the only pair is learnt and held out
 
 
 def test_actions_of_another_source_are_refused():

@@ -4,6 +4,7 @@ import pytest
 
 from seq2seq.config import DataConfig, is_encoding
 from seq2seq.errors import DataError
+from seq2seq.text import encodings
 from seq2seq.text.encodings import likely_encoding, wide_encoding
 from seq2seq.text.pairs import read_pairs
 
@@ -26,6 +27,13 @@ FRENCH = "Where were you?\tOù étiez-vous ?\nI'm disappointed.\tJ'ai été dé�
 )
 def test_an_encoding_is_known_by_what_it_makes_of_the_bytes(encoding, text):
     assert likely_encoding(f"{text}\n".encode(encoding)) == encoding
+
+
+@pytest.mark.parametrize(
+    ("run", "count"), [("école", 1), ("École", 1), ("éCole", 0), ("Ñandú", 2), ("ПрИвет", 0), ("Привет", 6)]
+)
+def test_letters_with_capitals_inside_a_word_are_no_sign_of_an_encoding(run, count):
+    assert encodings._natural(run, "cp1252") == count
 
 
 def test_bytes_that_look_like_no_text_have_no_encoding():

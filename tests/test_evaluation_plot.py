@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import types
 
 import pytest
 
@@ -12,11 +13,14 @@ from seq2seq import evaluate, sweep
 from seq2seq.drawing.fonts import families_for, fonts_for, preference
 from seq2seq.errors import OptionError
 from seq2seq.files.results import check_result_file, write_result
+from seq2seq.scoring import evaluation_plot
+from seq2seq.scoring.by_length import LengthScores
 from seq2seq.scoring.calibration import calibration_of, calibration_table
 from seq2seq.scoring.confusions import find_confusions
 from seq2seq.scoring.details import right_ones
 from seq2seq.scoring.evaluation import Evaluation
-from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix
+from seq2seq.scoring.evaluation_plot import MOST_SYMBOLS, NOTHING, confusion_matrix, draw_lengths
+from seq2seq.scoring.evaluation_table import score_cell
 from seq2seq.scoring.material import Material
 from seq2seq.scoring.metrics import score_all
 from seq2seq.text.splits import References
@@ -47,6 +51,32 @@ def test_the_calibration_error_is_the_mean_distance_of_a_bin_weighted_by_its_out
     assert calibration_table(found)[4] == " 0.8 to 0.9       2   0.850       0.5000  0.095 to 0.905"
 
 
+def test_the_curve_of_chrf_is_on_the_scale_of_the_exact_match():
+    plots = pytest.importorskip("matplotlib.figure")
+    axis = plots.Figure().subplots()
+    row = LengthScores(shortest=1, longest=4, n=9, chrf=40.0, exact_match=0.25, interval=(0.1, 0.4), cer=0.3)
+    draw_lengths(axis, [row, row._replace(shortest=5, longest=5, chrf=80.0, exact_match=0.5, interval=(0.4, 0.9))])
+    lines = [(line.get_label(), list(line.get_ydata())) for line in axis.get_lines()]
+    assert ("chrF / 100", [0.4, 0.8]) in lines and [0.25, 0.5] in [values for _, values in lines]
+    assert [label.get_text().split()[0] for label in axis.get_xticklabels()] == ["1-4", "5"]
+
+
+def test_the_symbols_of_both_sides_of_the_confusions_choose_the_font(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    confusions = find_confusions(["번", "a"], [["ß"], ["a"]], ["x", "y"])
+    asked = []
+
+    def fonts(text):
+        asked.append(text)
+        raise OptionError("enough")
+
+    monkeypatch.setattr(evaluation_plot, "fonts_for", fonts)
+    details = types.SimpleNamespace(confusions=confusions)
+    with pytest.raises(OptionError, match="enough"):
+        evaluation_plot.draw_evaluation([("é", details)], tmp_path / "a.png", title="Œ")
+    assert set("번ßéŒ") <= set(asked[0])
+
+
 def test_sure_and_impossible_outputs_have_bins_and_no_output_has_none():
     found = calibration_of([0.0, -math.inf, 1e-9], [True, False, True])
     assert [(each.n, each.probability) for each in found.bins] == [(1, 0.0), (2, 1.0)]
@@ -62,6 +92,13 @@ def test_an_output_is_right_where_exact_match_counts_it(ignore_case):
     result = Evaluation(Material("test", items), outputs, 0, scores)
     right = right_ones(result, separator=" ", ignore_case=ignore_case)
     assert right == [True, ignore_case, False] and sum(right) / 3 == pytest.approx(scores.exact_match)
+
+
+def test_a_score_of_a_hundred_has_two_digits_and_a_share_four():
+    scores = score_all(["ab", "cd"], [["ab"], ["ce"]], ["1", "2"])
+    result = Evaluation(Material("test", []), ["ab", "cd"], 0, scores)
+    assert (score_cell(result, "exact_match"), score_cell(result, "cer")) == ("0.5000", "0.2500")
+    assert score_cell(result, "chrf") == f"{scores.chrf:.2f}"
 
 
 def test_the_calibration_stands_under_the_scores_and_in_the_json(tiny_bundle, tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -211,6 +213,15 @@ def test_a_vocabulary_that_no_text_can_use_is_refused(folder, refusal, change, m
     assert message in refusal(folder)
 
 
+def test_a_text_whose_symbols_are_joined_where_none_is_expected_is_refused(tmp_path):
+    folder = make_model(tmp_path / "text").bundle.path
+    path = folder / "target_vocabulary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "separator": " "}))
+    rehash(folder)
+    with pytest.raises(BundleError, match="expected symbols that ' ' separates in target_vocabulary.json, got '' from"):
+        LanguageModel(load_bundle(folder))
+
+
 def test_a_text_whose_symbols_are_joined_in_another_way_is_refused(tmp_path):
     folder = make_model(tmp_path / "text").bundle.path
     record = read_config(folder)
@@ -224,6 +235,17 @@ def test_a_text_whose_symbols_are_joined_in_another_way_is_refused(tmp_path):
 
 
 # sizes and places
+
+
+def test_the_largest_sizes_are_those_of_the_documentation():
+    text = (Path(__file__).resolve().parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"Largest sizes: (.*?)\.\s*$", text, re.MULTILINE | re.DOTALL)
+    sizes = {
+        name: int(size) << 20
+        for names, size in re.findall(r"((?:`[^`]+`(?:,\s+)?)+)\s+(\d+)\s+MiB", said)
+        for name in re.findall(r"`([^`]+)`", names)
+    }
+    assert sizes == LARGEST
 
 
 def test_a_file_is_not_read_if_it_is_too_large(folder, refusal, monkeypatch):

@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from tiny_language import SENTENCES, make_model
 
 from seq2seq.generate import main
-from seq2seq.scoring.memorization import quoted_spans
+from seq2seq.scoring.memorization import merged, quoted_spans, training_text
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,23 @@ def test_spans_of_twenty_characters_are_found_across_blocks():
     blocks = [source[start : start + 7] for start in range(0, len(source), 7)]
     (spans,) = quoted_spans([text], blocks)
     assert [text[start:end] for start, end in spans] == [quoted, "The ferry left the qua"]
+    assert [list(merged(np.array(starts, int), 20)) for starts in ([], [3], [3, 23], [3, 24], [3, 4, 22, 60])] == [
+        [], [(3, 23)], [(3, 43)], [(3, 23), (24, 44)], [(3, 42), (60, 80)],
+    ]  # fmt: skip
     assert quoted_spans(["short", "", SENTENCES[:19]], [source]) == [[], [], []]
+
+
+@pytest.mark.parametrize("block", [1, 7, 100])
+def test_the_training_part_alone_is_compared_with(model, monkeypatch, block):
+    bundle = model.bundle
+    part = (SENTENCES * 20)[: bundle.record["trained_on"]["characters"]["train"]]
+
+    def blocks(file, form, **options):
+        text = file.read().decode()
+        yield from (text[start : start + block] for start in range(0, len(text), block))
+
+    monkeypatch.setattr("seq2seq.scoring.memorization.read_blocks", blocks)
+    assert "".join(training_text(bundle)) == part
 
 
 def test_novelty_marks_what_stands_in_the_training_text(tmp_path, capsys):

@@ -188,7 +188,9 @@ def test_a_random_place_begins_and_ends_with_whole_words():
         assert not {place.split()[0], place.split()[-1]} - set(SENTENCES.split())
     assert random_place("中文" * 100, TextForm(), 1) in "中文" * 100
     assert random_place("a", TextForm(), 1) == "a"
-    assert set(random_place("e4,Nf3," * 50, TextForm(separator=","), 3).split(",")) == {"e4", "Nf3"}
+    places = {random_place("e4,Nf3," * 50, TextForm(separator=","), seed) for seed in range(20)}
+    assert {place.partition(",")[0] for place in places} == {"e4", "Nf3"}
+    assert {symbol for place in places for symbol in place.split(",")} == {"e4", "Nf3"}
 
 
 def test_unknown_characters_of_the_prompt_follow_oov(model):

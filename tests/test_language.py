@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from seq2seq.text.datasets import bundled_path, resolve
 from seq2seq.text.prose import encode_text
 from seq2seq.text.windows import WARM_UP, steps_per_pass, stream_count, training_windows, validation_windows
 from seq2seq.train import main as train
+from seq2seq.training.fit import Tally
 
 SIZES = {"hidden_size": 16, "embedding_size": 8, "bidirectional": False, "attention": "none", "dropout": 0.0}
 TRAINING = {"batch_size": 4, "learning_rate": 0.01, "warmup_steps": 0, "window": 16}
@@ -70,6 +72,9 @@ def test_validation_counts_every_symbol_of_its_part_once(split, count, window, s
 
 def test_short_texts_have_fewer_streams():
     assert [stream_count(symbols, 32, 64) for symbols in (2, 64, 65, 129, 10_000)] == [1, 1, 1, 2, 32]
+    for count, streams in [(2000, 1), (5000, 2), (1_000_000, 32)]:
+        first = next(iter(validation_windows(np.arange(count + 9), 9, window=64)))
+        assert len(first.inputs) == streams
 
 
 # The carried state
@@ -294,6 +299,14 @@ def test_print_config_shows_the_defaults_of_the_kind_of_data(capsys):
     assert f"learning-rate = {with_defaults('text', TrainingConfig, {})['learning_rate']}\n" in capsys.readouterr().out
 
 
+def test_a_speed_is_a_number_though_the_clock_has_not_moved(monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 5.0)
+    tally = Tally()
+    tally.add(2.0, 4.0)
+    tally.settle(1)
+    assert (tally.loss, tally.recent) == (0.5, 0.5) and 0.0 < tally.speed < math.inf
+
+
 def test_short_texts_are_read_in_small_batches_and_often():
     from seq2seq.training.language_model import resolved_options
 
@@ -306,7 +319,8 @@ def test_short_texts_are_read_in_small_batches_and_often():
     assert resolved(1_000_000) == (16, 10, 0.2)
     assert resolved(450_000_000) == (32, 3, 0.0)
     assert resolved(1_000_000, epochs=3, batch_size=7) == (7, 3, 0.0)
-    assert resolved(80_000, max_minutes=5.0)[1] == 20
+    assert resolved(80_000, max_minutes=5.0)[1] == resolved(450_000_000, max_minutes=5.0)[1] == 20
+    assert resolved(80_000, max_minutes=5.0, epochs=7)[1] == 7
     model, _ = resolved_options(ModelConfig(dropout=0.1), TrainingConfig(), symbols=9)
     assert (model.dropout, model.attention, model.bidirectional, model.hidden_size) == (0.1, "none", False, 512)
 

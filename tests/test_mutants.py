@@ -19,7 +19,7 @@ from tests.mutants import (
     mutated,
     operators,
 )
-from tests.mutation_run import ROOT, LineMap, files_of, ranges, report
+from tests.mutation_run import ROOT, LineMap, files_of, imported_by, ranges, report
 
 SOURCE = """def f(a: int | None, b: list[int] = [3]) -> int | str:
     c: int | None = a + 1
@@ -57,16 +57,24 @@ def test_each_mutant_that_is_drawn_changes_its_line_alone(found):
         assert before != after and source.splitlines()[mutant.line - 1].strip() in before
 
 
-def test_a_mutant_meets_the_quickest_tests_of_its_line_or_of_what_is_around_it():
-    seconds = {"quick": 0.1, "slow": 5.0, "slowest": 50.0, "other": 0.0}
-    tests = LineMap(seconds, {"text/f.py": {2: {"quick", "slow", "slowest"}, 9: {"other"}}})
+def test_a_mutant_meets_the_tests_of_its_line_or_of_what_is_around_it_and_those_that_import_it_first():
+    seconds = {"a::quick": 0.1, "a::slow": 5.0, "a::slowest": 50.0, "b::one": 1.0, "b::two": 2.0, "c::other": 0.0}
+    lines = {2: {"a::quick", "a::slow", "a::slowest"}, 5: {"b::one", "b::two", "c::other"}, 9: {"c::other"}}
+    tests = LineMap(seconds, {"text/f.py": lines}, {"a": {"seq2seq.text.f"}, "b": {"seq2seq.text.f"}, "c": set()})
     tree = ast.parse(SOURCE)
-    assert tests.of(Mutant("text/f.py", "", 0, 2, 0), tree, 10) == ["quick", "slow"]
-    assert tests.of(Mutant("text/f.py", "", 0, 2, 0), tree, 0.01) == ["quick"]
-    assert tests.of(Mutant("text/f.py", "", 0, 3, 0), tree, 1) == ["quick"]  # by the function
-    assert tests.of(Mutant("text/f.py", "", 0, 90, 0), tree, 1) == ["other", "quick"]  # by the file
+    assert tests.of(Mutant("text/f.py", "", 0, 2, 0), tree, 56) == ["a::quick", "a::slow"]  # 50 seconds for fixtures
+    assert tests.of(Mutant("text/f.py", "", 0, 2, 0), tree, 0.01) == ["a::quick"]
+    assert tests.of(Mutant("text/f.py", "", 0, 3, 0), tree, 1) == ["a::quick"]  # by the function
+    assert tests.of(Mutant("text/f.py", "", 0, 5, 0), tree, 10) == ["b::one", "b::two", "c::other"]
+    assert tests.of(Mutant("text/f.py", "", 0, 5, 0), tree, 4) == ["b::one", "c::other"]
+    assert tests.of(Mutant("text/f.py", "", 0, 90, 0), tree, 3) == ["b::one", "c::other"]  # by the file
     assert tests.of(Mutant("text/g.py", "", 0, 2, 0), tree, 10) == []
     assert list(ranges(tree, 2)) == [(2, 2), (2, 2), (1, 3), (1, 10**6)]
+
+
+def test_what_a_test_file_imports_is_found(tmp_path):
+    (tmp_path / "a.py").write_text("import seq2seq.text.f\nfrom seq2seq.text import g, h as i\n")
+    assert imported_by(tmp_path / "a.py") >= {"seq2seq.text.f", "seq2seq.text.g", "seq2seq.text.h"}
 
 
 def test_the_interval_is_the_one_of_wilson():

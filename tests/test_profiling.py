@@ -1,3 +1,8 @@
+import math
+import re
+import types
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -40,6 +45,17 @@ def test_minutes_per_epoch_grow_with_the_positions_that_were_not_timed():
     assert lines[0].startswith("time: 2.0 minutes per epoch") and "(0.1 thousand target symbols per second" in lines[0]
     assert lines[1] == "total: 20 minutes for 10 epochs"
     assert lines[2].startswith("memory: 500 MiB")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell its own peak here")
+def test_the_peak_of_memory_is_in_mebibytes():
+    (said,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert profiling.peak_memory() == pytest.approx(int(said) / 1024, rel=0.05)
+
+
+def test_a_run_of_one_batch_takes_no_time_to_make_more():
+    task = types.SimpleNamespace(epoch=lambda generator: iter(["the only batch"]))
+    assert 0.0 <= profiling.batch_seconds(task, TrainingConfig()) < math.inf
 
 
 def test_shares_of_a_step_are_of_the_whole():

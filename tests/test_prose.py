@@ -141,6 +141,12 @@ def test_a_chinese_text_and_one_line_are_read(tmp_path):
 # Errors
 
 
+def test_a_training_part_of_one_symbol_is_refused(tmp_path):
+    text = " ".join(["x" * 8999, *["y" * 50] * 20])
+    with pytest.raises(DataError, match="the first 90 % train the model, the last 10 % validate it"):
+        encoded(tmp_path, text, unit="word")
+
+
 @pytest.mark.parametrize("text", ["", "\n", "short", "\ufeff"])
 def test_an_empty_or_short_text_is_refused(tmp_path, text):
     with pytest.raises(DataError, match=r"text\.txt: expected a text of at least 20 symbols, got \d+; the first 90 %"):

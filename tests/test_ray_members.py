@@ -88,6 +88,19 @@ def test_an_error_of_a_member_comes_after_its_lines(members, fake_ray):
     assert lines == ["member-1, seed 5", "reads"]
 
 
+@pytest.mark.parametrize(("there", "asked"), [({"GPU": 8.0}, 1), ({}, 0)])
+def test_a_member_asks_for_one_core_and_for_a_gpu_where_there_is_one(members, fake_ray, there, asked):
+    numbers = []
+    remote = fake_ray.remote
+
+    def spied(function):
+        return types.SimpleNamespace(options=lambda **found: numbers.append(found) or remote(function).options())
+
+    fake_ray.cluster_resources, fake_ray.remote = lambda: {"CPU": 2.0, **there}, spied
+    assert len(list(train_side_by_side(members, RayCluster(), lambda run: run.folder, print))) == 2
+    assert numbers == [{"num_cpus": 1, "num_gpus": asked}]
+
+
 def test_a_member_whose_process_dies_again_and_again_is_named(members, fake_ray):
     def die(task):
         raise fake_ray.exceptions.WorkerCrashedError

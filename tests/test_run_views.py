@@ -126,11 +126,36 @@ def test_axes_have_round_numbers_and_labels_do_not_lie_on_each_other():
     assert spread_out([10.0, 40.0, 12.0], 15.0) == [10.0, 40.0, 25.0]
 
 
+def test_places_go_from_the_left_to_the_right_end():
+    panel = Panel("loss", (Line("a", [1.0, 2.0, 1.0]),))
+    tree = Tree.fromstring(svg_chart([panel], [1, 2, 5], x_label="epoch", title="", marked=2, mark=""))
+    xs = [float(element.get("cx")) for element in tree.findall(".//{*}circle")]
+    grid = tree.find(".//{*}path").get("d")
+    left, right = map(float, re.fullmatch(r"M([\d.]+) [\d.]+H([\d.]+)", grid).groups())
+    assert xs == pytest.approx([left, left + (right - left) / 4, right])
+
+
 def test_a_name_is_escaped_and_a_constant_line_is_drawn():
     panels = [Panel("a < b", (Line("x & y", [0.0, 0.0]),))]
     text = svg_chart(panels, [1, 2], x_label="epoch", title="번역 <1>", marked=1, mark="m")
     assert "번역 &lt;1&gt;" in text and "a &lt; b" in text and "x &amp; y 0" in text
     Tree.fromstring(text)
+
+
+@pytest.mark.parametrize(("count", "dots"), [(40, 40), (41, 1)])
+def test_a_long_line_has_a_dot_at_its_end_alone(count, dots):
+    panel = Panel("loss", (Line("a", [float(value) for value in range(count)]),))
+    assert svg_chart([panel], range(count), x_label="epoch", title="", marked=1, mark="").count("<circle") == dots
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_numbers_of_the_horizontal_axis_stand_below_the_last_panel(count):
+    panels = [Panel(f"panel {index}", (Line("a", [1.0, 2.0]),)) for index in range(count)]
+    tree = Tree.fromstring(svg_chart(panels, [1, 2], x_label="epoch", title="", marked=1, mark=""))
+    texts = {element.text: float(element.get("y")) for element in tree.findall(".//{*}text")}
+    lowest = max(float(element.get("cy")) for element in tree.findall(".//{*}circle"))
+    assert lowest < texts["1"] == texts["2"] < texts["epoch"] < float(tree.get("height"))
+    assert texts["1"] - lowest < 50 and float(tree.get("height")) - texts["epoch"] < 50
 
 
 def test_the_picture_is_drawn_where_matplotlib_is_installed(tmp_path, monkeypatch):

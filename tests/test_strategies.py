@@ -47,6 +47,28 @@ def test_a_beam_wide_enough_is_an_enumeration(seed, length_penalty):
         np.testing.assert_allclose([one.rank_score for one in found], [each[0] for each in expected])
 
 
+@pytest.mark.parametrize(
+    ("numbers", "option"),
+    [
+        ({"min_p": 1.5}, "--min-p"), ({"min_p": -0.1}, "--min-p"), ({"top_p": 1.5}, "--top-p"),
+        ({"top_p": 0.0}, "--top-p"), ({"top_k": 0}, "--top-k"), ({"temperature": 0.0}, "--temperature"),
+        ({"seed": 2**64}, "--seed"), ({"seed": -1}, "--seed"), ({"width": 0}, "--n-best"),
+        ({"length_penalty": 10.5}, "--length-penalty"), ({"length_penalty": -0.5}, "--length-penalty"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range_is_refused_by_the_strategy_too(numbers, option):
+    with pytest.raises(OptionError, match=f"^{option}: expected"):
+        Sampling(**{"temperature": 1.0, "seed": 1, **numbers})
+    for most in ({"min_p": 1.0}, {"top_p": 1.0}, {"top_k": 1}, {"seed": 2**64 - 1}, {"length_penalty": 10.0}):
+        Sampling(**{"temperature": 1.0, "seed": 1, **most})
+
+
+@pytest.mark.parametrize("kind", [Beam, Sampling])
+def test_the_numbers_of_a_strategy_are_named(kind):
+    with pytest.raises(TypeError):
+        kind(5)
+
+
 def test_the_hypotheses_of_a_beam_are_distinct_and_the_best_comes_first():
     for found in run(ending_model(), range(6), strategy=Beam(width=5)):
         ranks = [one.rank_score for one in found]

@@ -20,7 +20,7 @@ from seq2seq.scoring.diversity import (
     words_of,
 )
 from seq2seq.scoring.temperature_sweep import best_output, pairs_advice, sweep_pairs, sweep_text, text_advice
-from seq2seq.search_config import GenerationConfig
+from seq2seq.search_config import DecodingConfig, GenerationConfig
 from seq2seq.special import SPECIAL_COUNT
 from seq2seq.sweep import main, side_by_side, table
 from seq2seq.text.prose import TextForm
@@ -93,9 +93,12 @@ def test_unknown_words_are_not_in_the_source():
 
 def test_a_language_models_rows_go_from_certain_to_varied(model):
     opening = model.open("The ferry", GenerationConfig(seed=1))
+    shares = []
     rows = sweep_text(
-        model, opening, [0, 0.3, 1.5], samples=3, length=60, seed=1, source=lambda: iter(["The ferry"]), filters={}
-    )
+        model, opening, [0, 0.3, 1.5], samples=3, length=60, seed=1, source=lambda: iter(["The ferry"]), filters={},
+        progress=lambda share, *_: shares.append(share),
+    )  # fmt: skip
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3])
     assert [len(row["samples"]) for row in rows] == [1, 3, 3]
     assert rows[0]["entropy_bits"] == 0 < rows[1]["entropy_bits"] < rows[2]["entropy_bits"]
     assert rows[1]["samples"][0] == model.generate("The ferry", length=60, temperature=0.3, seed=1)[9:]
@@ -130,11 +133,17 @@ def test_a_translators_rows_have_scores_of_single_draws_and_of_the_best(tiny_bun
     translator = load(tiny_bundle())
     assert isinstance(translator, Translator)
     references = [References("abcd.", ["cdab!", "cdab."]), References("efgh.", ["ghef!"])]
-    rows = sweep_pairs(translator, references, [0, 1.0], samples=4, seed=1, filters={})
+    shares = []
+    rows = sweep_pairs(
+        translator, references, [0, 1.0], samples=4, seed=1, filters={}, progress=lambda *now: shares.append(now)
+    )
+    assert shares == [(0.0, "temperature 0"), (0.5, "temperature 1")]
     assert rows[0]["chrf"] == rows[0]["best_chrf"]
     assert rows[1]["chrf"] <= rows[1]["best_chrf"]
     assert rows[0]["entropy_bits"] == 0 < rows[1]["entropy_bits"]
-    assert len(rows[1]["samples"]) == 2
+    sources = [one.source for one in references]
+    drawn = translator.outputs(sources, DecodingConfig(temperature=1.0, n_best=4, seed=1))
+    assert rows[1]["samples"] == [outputs[0].text for outputs in drawn]
 
 
 def renamed(vocabulary):
@@ -180,6 +189,9 @@ def test_the_advice_is_the_range_before_words_break_and_after_loops():
     assert (
         text_advice(rows[:3], REAL) == "0.6 to 0.8: varied, with correct words; none of these temperatures breaks words"
     )
+    often = {"unknown_words": 0.04, "repeated_8_grams": 0.3}  # in real text
+    assert text_advice([row(0.2, 0.02, 0.71), row(0.6, 0.04, 0.69)], often).startswith("0.6: ")
+    assert text_advice([row(0.2, 0.02, 0.69), row(0.6, 0.04, 0.69)], often).startswith("0.2 to 0.6: ")
     assert text_advice(rows[:1] + rows[3:], REAL).startswith("0.2: as varied as possible with correct words")
     assert text_advice(rows[3:], REAL).startswith("no temperature: even at 1.2, 31% of the words are not in")
 

@@ -25,6 +25,14 @@ def test_changed_data_is_refused(tiny_bundle):
         training_data(seq2seq.load(folder).bundle)
 
 
+def test_of_several_places_the_likeliest_is_named(tiny_bundle):
+    bundle = seq2seq.load(tiny_bundle()).bundle
+    bundle.path.with_name("tiny.tsv").write_text("other\trows\n" * 9)
+    object.__setattr__(bundle, "data", type(bundle.data)(data="absent.tsv"))
+    with pytest.raises(DataError, match=r"but it cannot be found: .*absent\.tsv"):
+        training_data(bundle)
+
+
 def test_data_that_has_gone_is_named(tiny_bundle):
     folder = tiny_bundle()
     folder.with_name("tiny.tsv").unlink()

@@ -6,6 +6,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 import types
 
 import numpy as np
@@ -322,6 +323,12 @@ def test_a_worker_that_never_comes_is_named_and_the_others_end(runs, monkeypatch
         f"worker 2 ({address}): did not come within 0.5 s; start the same command there with --worker 2, and here again"
     )
     assert line() == str(error.value)
+
+
+def test_a_time_that_is_over_already_is_no_other_error(runs):
+    with contextlib.ExitStack() as stack, pytest.raises(WorkerError, match="did not come within 60 s"):
+        before = time.monotonic() - 0.5
+        rendezvous.accept(runs(0), runs(0).workers, None, until=before, wires={}, stack=stack)
 
 
 def test_a_first_worker_that_never_comes_is_named(runs, monkeypatch):
