@@ -42,23 +42,26 @@ class LineMap(NamedTuple):
     def of(self, mutant, tree, most):
         """Names of the tests for a mutant, for at most so many seconds, file by file, since a file shares fixtures.
 
-        Files that import the mutated module come first, then those whose dearest test, which makes the fixtures, is
-        cheapest.
+        First come those of files that import the mutated module, even if they do not run the line, since a constant or
+        a new process leaves no trace; then the others. A file's dearest test stands for its fixtures.
         """
+        module = f"seq2seq/{mutant.file}".removesuffix(".py").replace("/", ".")
         lines = self.lines.get(mutant.file, {})
+        covering = set()
         for first, last in ranges(tree, mutant.line):
-            names = {name for line in range(first, last + 1) for name in lines.get(line, ())}
-            if names:
+            covering = {name for line in range(first, last + 1) for name in lines.get(line, ())}
+            if covering:
                 break
-        else:
-            return []
+        near = {name for name in self.seconds if module in self.imports[file_of(name)]}
         fixtures = {}
         for name, seconds in self.seconds.items():
             fixtures[file_of(name)] = max(seconds, fixtures.get(file_of(name), 0.0))
-        module = f"seq2seq/{mutant.file}".removesuffix(".py").replace("/", ".")
-        files = {file: (module not in self.imports[file], fixtures[file], file) for file in map(file_of, names)}
+
+        def order(name):
+            return name not in near, name not in covering, fixtures[file_of(name)], self.seconds[name], name
+
         chosen, begun, spent = [], set(), 0.0
-        for name in sorted(names, key=lambda name: (files[file_of(name)], self.seconds[name], name)):
+        for name in sorted(covering | near, key=order):
             cost = self.seconds[name] + (file_of(name) not in begun) * fixtures[file_of(name)]
             if chosen and spent + cost > most:
                 continue

@@ -20,6 +20,7 @@ from seq2seq.inference.language_model import LanguageModel
 from seq2seq.inference.translator import Translator
 from seq2seq.special import END
 from seq2seq.text.pairs import Pair
+from seq2seq.typed_json import from_json
 from tests.records import read_config, rehash, write_config
 from tests.tiny_language import make_model
 
@@ -235,6 +236,16 @@ def test_a_text_whose_symbols_are_joined_in_another_way_is_refused(tmp_path):
 
 
 # sizes and places
+
+
+def test_lengths_go_from_one_symbol_to_the_longest_line():
+    for length in (1, LONGEST_LINE):
+        values = {"source": length, "target": length}
+        assert from_json(Lengths, values, where="x") == Lengths(**Lengths.of(length, length))
+    assert Lengths.of(0, LONGEST_LINE + 1) == {"source": 1, "target": LONGEST_LINE}
+    for lengths in ((0, 1), (1, 0), (LONGEST_LINE + 1, 1), (1, LONGEST_LINE + 1)):
+        with pytest.raises(BundleError, match="is damaged: (source|target): expected"):
+            from_json(Lengths, dict(zip(("source", "target"), lengths, strict=True)), where="x")
 
 
 def test_the_largest_sizes_are_those_of_the_documentation():

@@ -315,6 +315,7 @@ def test_short_texts_are_read_in_small_batches_and_often():
         return train.batch_size, train.epochs, model.dropout
 
     assert resolved(80_000) == (4, 20, 0.4)
+    assert resolved(299_999)[2] == 0.4 and resolved(300_000)[2] == 0.2
     assert resolved(521_000) == (8, 20, 0.2)
     assert resolved(1_000_000) == (16, 10, 0.2)
     assert resolved(450_000_000) == (32, 3, 0.0)

@@ -67,6 +67,8 @@ def test_a_mutant_meets_the_tests_of_its_line_or_of_what_is_around_it_and_those_
     assert tests.of(Mutant("text/f.py", "", 0, 3, 0), tree, 1) == ["a::quick"]  # by the function
     assert tests.of(Mutant("text/f.py", "", 0, 5, 0), tree, 10) == ["b::one", "b::two", "c::other"]
     assert tests.of(Mutant("text/f.py", "", 0, 5, 0), tree, 4) == ["b::one", "c::other"]
+    everything = ["b::one", "b::two", "a::quick", "a::slow", "a::slowest", "c::other"]
+    assert tests.of(Mutant("text/f.py", "", 0, 5, 0), tree, 200) == everything  # a runs another line, and imports it
     assert tests.of(Mutant("text/f.py", "", 0, 90, 0), tree, 3) == ["b::one", "c::other"]  # by the file
     assert tests.of(Mutant("text/g.py", "", 0, 2, 0), tree, 10) == []
     assert list(ranges(tree, 2)) == [(2, 2), (2, 2), (1, 3), (1, 10**6)]
