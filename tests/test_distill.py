@@ -79,6 +79,7 @@ def written(tmp_path, *lines):
 
 # the loss
 
+
 def lowered(ids, probs, share):
     logits, targets = tf.math.log([[[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]]]), tf.constant([[0, 2]])
     taught = Taught(tf.constant([ids]), tf.constant([probs], tf.float32), share)

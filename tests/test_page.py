@@ -59,7 +59,7 @@ def opened(browser, served):
     def open_page(width=1200, allowed=(), **options):
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         page.on("request", lambda asked: None if asked.url.startswith(address) else foreign.append(asked.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if is_error(said, allowed) else None)
@@ -230,7 +230,7 @@ def test_the_doctor_shows_what_is_wrong_with_a_file(opened, tmp_path):
     page = opened()
     page.click("#tab-doctor")
     page.set_input_files("#files", tmp_path / "batch.npz")
-    page.wait_for_selector(".finding.broken", timeout=60_000)
+    page.wait_for_selector(".finding.broken")
     assert "D01" in page.locator(".finding").first.text_content()
     assert page.locator(".finding .bars li").count() >= 5  # the share of equal symbols by shift
 
@@ -285,7 +285,7 @@ def test_the_page_asks_for_a_key_until_one_is_right(browser, tiny_bundle):
         browser.new_context(locale="en-GB") as context,
     ):
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
@@ -334,7 +334,7 @@ def test_a_view_takes_a_model_of_its_kind_and_gives_the_other_one_back(opened):
 def test_a_view_without_a_model_says_how_to_get_one(browser, tiny_bundle):
     with running(make_app(tiny_bundle())) as address, browser.new_context(locale="en-GB") as context:
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         page.goto(address)
         page.click("#tab-write")
         expected = "The service has no language model. Start it with one, such as: seq2seq serve --model prose"
