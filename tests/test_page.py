@@ -194,15 +194,22 @@ def test_a_language_model_streams_and_marks_quotations(opened, served):
     assert page.locator(".written").text_content() == "The " + written.removeprefix("The ")
 
 
+def look_again(page):
+    """Lets the time pass until the page looks at the runs again."""
+    page.clock.fast_forward(2000)
+
+
 def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
     shutil.rmtree(served["runs"], ignore_errors=True)
     checkpoint(served["runs"] / "going", epochs=2)
     page = opened()
+    page.clock.install()
     page.click("#tab-runs")
     page.wait_for_selector("#panel-runs svg.chart")
     points = "document.querySelector('#panel-runs polyline').getAttribute('points').split(' ').length"
     assert page.evaluate(points) == 2
     checkpoint(served["runs"] / "going", epochs=3)
+    look_again(page)
     page.wait_for_function(f"() => {points} === 3")
     assert "in training" in page.locator("#run").text_content()
 
@@ -210,16 +217,20 @@ def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
 def test_a_run_that_begins_later_appears(opened, served):
     shutil.rmtree(served["runs"], ignore_errors=True)
     page = opened()
+    page.clock.install()
     page.click("#tab-runs")
     page.get_by_text("There is no run yet.").wait_for()
     assert not page.locator("#run").is_visible()
     (served["runs"] / "late").mkdir(parents=True)  # as a training does before its first step
+    look_again(page)
     page.get_by_text("No checkpoint is written yet").wait_for()
     assert page.locator("#run").text_content() == "late (in training)"
     checkpoint(served["runs"] / "late", epochs=2)
+    look_again(page)
     page.wait_for_selector("#panel-runs svg.chart")
     page.click("#panel-runs summary")
     checkpoint(served["runs"] / "late", epochs=3)
+    look_again(page)
     page.wait_for_function("() => document.querySelectorAll('#panel-runs tbody tr').length === 3")
     assert page.locator("#panel-runs tbody").is_visible()  # the table that was open is open
 
