@@ -47,8 +47,9 @@ campaign, TORTURE = campaigns.campaign, campaigns.TORTURE
 
 # the files that take longest, which begin first, so that no process waits for the other at the end
 SLOW = (
-    "test_doctor_models", "test_adopt", "test_notebooks", "test_run", "test_adopt_evidence", "test_mutations",
-    "test_doctor_causes",
+    "test_doctor_models", "test_adopt", "test_doctor_causes", "test_adopt_evidence", "test_notebooks", "test_run",
+    "test_doctor_untrained", "test_export_savedmodel", "test_mutations", "test_worker_training", "test_corpus_kills",
+    "test_transducer", "test_training", "test_export_keras", "test_web", "test_workers",
 )  # fmt: skip
 SYLLABLES = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op")
 # 64 sources, 6 of them for test; those that begin with "ab" have two references

@@ -1,7 +1,6 @@
 """Runs the service in a thread of the test's process, on a free port of this machine."""
 
 import contextlib
-import socket
 import threading
 
 import httpx
@@ -9,7 +8,7 @@ import uvicorn
 
 from seq2seq.serving.app import create_app
 from seq2seq.serving.served import load_models
-from seq2seq.serving.server import config_of
+from seq2seq.serving.server import config_of, listen
 from seq2seq.serving.service import Service, Settings
 
 
@@ -24,7 +23,7 @@ def make_app(*folders, sources=(), targets=(), **settings):
 @contextlib.contextmanager
 def running(app):
     """Yields the address of a server."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listening = listen("127.0.0.1", 0)
     server = uvicorn.Server(config_of(app))
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

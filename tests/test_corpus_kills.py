@@ -176,7 +176,7 @@ def test_a_cluster_that_is_not_there_is_named_at_once(model, place, capsys):
 
 def new_workers(run, *, after, mark=b"spawn_main"):
     """Waits until a run has written more chunks than `after`, and has workers; returns their numbers."""
-    end, notes = time.monotonic() + 120, Path("out/_seq2seq/parts")
+    end, notes = time.monotonic() + 600, Path("out/_seq2seq/parts")
     while time.monotonic() < end and run.poll() is None:
         chunks = sum(json.loads(note.read_bytes())["lines"] // 16 for note in notes.glob("*.json"))
         workers = [number for number in below(run.pid) if mark in command_of(number)]

@@ -2,10 +2,29 @@
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 
 from notebooks import FOLDER, execute
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# as in conftest.py: small graphs, left as they are; then no name is left of the notebook before
+BEFORE = """
+from seq2seq.models import step
+from seq2seq.models.backend import tf
+
+step.core_count = lambda: 1
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+%reset -f
+assert "QUICK" not in globals()
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """One process for all notebooks, since it imports TensorFlow, which takes seconds."""
+    manager = KernelManager()
+    yield manager
+    manager.shutdown_kernel(now=True)
 
 
 def test_there_are_notebooks():
@@ -13,8 +32,8 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_from_start_to_end(path):
-    notebook = execute(path, quick=True)
+def test_notebook_runs_from_start_to_end(path, kernel):
+    notebook = execute(path, quick=True, kernel=kernel, before=BEFORE)
     printed = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert any(output.output_type == "display_data" for output in printed)
 

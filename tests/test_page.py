@@ -59,7 +59,7 @@ def opened(browser, served):
     def open_page(width=1200, allowed=(), **options):
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         page.on("request", lambda asked: None if asked.url.startswith(address) else foreign.append(asked.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if is_error(said, allowed) else None)
@@ -194,15 +194,22 @@ def test_a_language_model_streams_and_marks_quotations(opened, served):
     assert page.locator(".written").text_content() == "The " + written.removeprefix("The ")
 
 
+def look_again(page):
+    """Lets the time pass until the page looks at the runs again."""
+    page.clock.fast_forward(2000)
+
+
 def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
     shutil.rmtree(served["runs"], ignore_errors=True)
     checkpoint(served["runs"] / "going", epochs=2)
     page = opened()
+    page.clock.install()
     page.click("#tab-runs")
     page.wait_for_selector("#panel-runs svg.chart")
     points = "document.querySelector('#panel-runs polyline').getAttribute('points').split(' ').length"
     assert page.evaluate(points) == 2
     checkpoint(served["runs"] / "going", epochs=3)
+    look_again(page)
     page.wait_for_function(f"() => {points} === 3")
     assert "in training" in page.locator("#run").text_content()
 
@@ -210,16 +217,20 @@ def test_the_curves_of_a_run_that_goes_on_grow(opened, served):
 def test_a_run_that_begins_later_appears(opened, served):
     shutil.rmtree(served["runs"], ignore_errors=True)
     page = opened()
+    page.clock.install()
     page.click("#tab-runs")
     page.get_by_text("There is no run yet.").wait_for()
     assert not page.locator("#run").is_visible()
     (served["runs"] / "late").mkdir(parents=True)  # as a training does before its first step
+    look_again(page)
     page.get_by_text("No checkpoint is written yet").wait_for()
     assert page.locator("#run").text_content() == "late (in training)"
     checkpoint(served["runs"] / "late", epochs=2)
+    look_again(page)
     page.wait_for_selector("#panel-runs svg.chart")
     page.click("#panel-runs summary")
     checkpoint(served["runs"] / "late", epochs=3)
+    look_again(page)
     page.wait_for_function("() => document.querySelectorAll('#panel-runs tbody tr').length === 3")
     assert page.locator("#panel-runs tbody").is_visible()  # the table that was open is open
 
@@ -230,7 +241,7 @@ def test_the_doctor_shows_what_is_wrong_with_a_file(opened, tmp_path):
     page = opened()
     page.click("#tab-doctor")
     page.set_input_files("#files", tmp_path / "batch.npz")
-    page.wait_for_selector(".finding.broken", timeout=60_000)
+    page.wait_for_selector(".finding.broken")
     assert "D01" in page.locator(".finding").first.text_content()
     assert page.locator(".finding .bars li").count() >= 5  # the share of equal symbols by shift
 
@@ -285,7 +296,7 @@ def test_the_page_asks_for_a_key_until_one_is_right(browser, tiny_bundle):
         browser.new_context(locale="en-GB") as context,
     ):
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
@@ -334,7 +345,7 @@ def test_a_view_takes_a_model_of_its_kind_and_gives_the_other_one_back(opened):
 def test_a_view_without_a_model_says_how_to_get_one(browser, tiny_bundle):
     with running(make_app(tiny_bundle())) as address, browser.new_context(locale="en-GB") as context:
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         page.goto(address)
         page.click("#tab-write")
         expected = "The service has no language model. Start it with one, such as: seq2seq serve --model prose"

@@ -66,7 +66,7 @@ def refuse(model):
     raise OptionError("--length: expected more")
 
 
-def wait_for(model, mark, seconds=20):
+def wait_for(model, mark, seconds=300):
     (mark.parent / f"{mark.name} runs").write_text("")
     end = time.monotonic() + seconds
     while not mark.exists() and time.monotonic() < end:

@@ -258,4 +258,4 @@ def test_standard_input_is_answered_while_it_pauses(tiny_bundle):
             process.stdin.flush()
             assert float(process.stdout.readline()) < 0
         process.stdin.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait() == 0

@@ -275,7 +275,7 @@ def held_batcher(most=4, places=100):
     calls, go = [], threading.Event()
 
     def decode(items, options):
-        assert go.wait(10)
+        assert go.wait(300)
         calls.append((list(items), options))
         if "bad" in items:
             raise ValueError("a bad item")
@@ -354,13 +354,13 @@ def test_the_event_loop_answers_while_a_line_is_decoded(folder):
 
     def held(items, options):
         started.set()
-        assert go.wait(30)
+        assert go.wait(300)
         return decode(items, options)
 
     batcher.decode = held
     with client_of(app) as client, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(ask, client, q="abcd.")
-        assert started.wait(30)
+        assert started.wait(300)
         assert client.get("/health").status_code == 200
         go.set()
         assert slow.result().status_code == 200
@@ -373,14 +373,14 @@ def test_a_client_that_goes_away_takes_its_lines_out_of_the_queue(folder):
 
     def held(items, options):
         started.set()
-        assert go.wait(30)
+        assert go.wait(300)
         decoded.extend(items)
         return decode(items, options)
 
     batcher.decode = held
     with client_of(app) as client, ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask, client, q="abcd.")
-        assert started.wait(30)
+        assert started.wait(300)
         body = json.dumps({**ASKED, "q": ["efgh."] * 50}).encode()
         host, port = client.base_url.host, client.base_url.port
         with socket.create_connection((host, port)) as leaving:

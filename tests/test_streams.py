@@ -1,7 +1,6 @@
 import os
 import sys
 import threading
-import time
 
 import pytest
 
@@ -67,11 +66,11 @@ def test_the_number_of_a_bad_line_is_that_in_the_file(tmp_path):
 
 def test_what_has_come_is_handed_on_when_the_writer_pauses():
     reading, writing = os.pipe()
-    arrived = []
+    arrived, first_came, in_time = [], threading.Event(), []
 
     def write():
         os.write(writing, b"one\ntwo\nthr")
-        time.sleep(0.3)
+        in_time.append(first_came.wait(60))
         os.write(writing, b"ee\n")
         os.close(writing)
 
@@ -79,10 +78,11 @@ def test_what_has_come_is_handed_on_when_the_writer_pauses():
     writer.start()
     with os.fdopen(reading, "rb", buffering=0) as file:
         for chunk in chunks(file, 100, name="pipe", symbols=100):
-            arrived.append((chunk, writer.is_alive()))
+            arrived.append(chunk)
+            first_came.set()
     writer.join()
-    assert [chunk for chunk, _ in arrived] == [["one", "two"], ["three"]]
-    assert arrived[0][1], "the first lines waited for the last"
+    assert arrived == [["one", "two"], ["three"]]
+    assert in_time == [True], "the first lines waited for the last"
 
 
 def test_a_line_without_end_is_refused_before_it_is_read_whole(monkeypatch):

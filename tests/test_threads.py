@@ -28,7 +28,7 @@ def test_results_come_in_the_order_of_the_items_whatever_finishes_first():
 
     def work(item):
         if item == "first":
-            assert second_done.wait(10)
+            assert second_done.wait(300)
         else:
             second_done.set()
         return item.upper()

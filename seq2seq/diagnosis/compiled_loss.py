@@ -1,5 +1,7 @@
 """The loss and metrics that a model was compiled with."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,17 @@ def loss_name(model: Any) -> str:
     return str(loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", loss))
 
 
+@contextlib.contextmanager
+def uncompiled(model: Any) -> Iterator[None]:
+    """Lets a model evaluate without a graph, which takes longer to make than a few batches to run."""
+    kept = model.run_eagerly, model.test_function
+    model.run_eagerly, model.test_function = True, None
+    try:
+        yield
+    finally:
+        model.run_eagerly, model.test_function = kept
+
+
 def evaluated(sample: Sample, targets: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
     """Returns the figures of Keras's `evaluate` on the sample, each batch from initial states.
 
@@ -35,18 +48,20 @@ def evaluated(sample: Sample, targets: np.ndarray, weights: np.ndarray | None = 
 
     """
     assert sample.teacher is not None
+    model = sample.teacher.model
     source, inputs, size = sample.source(), sample.inputs(), sample.teacher.fixed or len(targets)
     found: list[dict[str, float]] = []
     for begin in range(0, len(targets), size):
         part = np.resize(np.arange(begin, min(begin + size, len(targets))), size)
-        reset_states(sample.teacher.model)
-        figures = sample.teacher.model.evaluate(
-            sample.teacher.arrays(*(None if array is None else array[part] for array in (source, inputs))),
-            targets[part],
-            sample_weight=None if weights is None else weights[part],
-            batch_size=size,
-            verbose=0,
-            return_dict=True,
-        )
+        reset_states(model)
+        with uncompiled(model):
+            figures = model.evaluate(
+                sample.teacher.arrays(*(None if array is None else array[part] for array in (source, inputs))),
+                targets[part],
+                sample_weight=None if weights is None else weights[part],
+                batch_size=size,
+                verbose=0,
+                return_dict=True,
+            )
         found.append({name: float(value) for name, value in figures.items()})
     return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}

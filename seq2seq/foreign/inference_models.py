@@ -14,7 +14,7 @@ from seq2seq.foreign.graph import consumers
 from seq2seq.foreign.ids import ForeignIds, feedable
 from seq2seq.foreign.models import is_functional, shapes
 from seq2seq.foreign.padding import Side
-from seq2seq.foreign.teacher_forcing import call, probabilities
+from seq2seq.foreign.teacher_forcing import Compiled, probabilities
 from seq2seq.models.backend import keras
 
 Shape = tuple[int | None, ...]
@@ -39,6 +39,8 @@ class Stepper:
     token: int  # which of the decoder's inputs takes the symbol
     carried: tuple[Carried, ...]
     scores: int  # which of the decoder's outputs holds the scores of symbols
+    encode: Compiled  # the two models
+    decode: Compiled
 
     @property
     def wiring(self) -> str:
@@ -48,7 +50,7 @@ class Stepper:
 
     def start(self, source: np.ndarray) -> State:
         """Encodes raw sources (B, S...); returns the state before the first symbol."""
-        outputs = flat(call(self.encoder, source))
+        outputs = flat(self.encode(source))
         return State(tuple(outputs[one.begins] for one in self.carried), ())
 
     def step(self, token_ids: np.ndarray, state: State) -> tuple[np.ndarray, State]:
@@ -63,7 +65,7 @@ class Stepper:
         arrays = {self.token: token[:, 0] if rank == token.ndim - 1 else token}
         arrays |= {one.taken: array for one, array in zip(self.carried, state.rows, strict=True)}
         packed = keras.tree.pack_sequence_as(self.decoder.input, [arrays[place] for place in range(len(arrays))])
-        outputs = flat(call(self.decoder, packed))
+        outputs = flat(self.decode(packed))
         scores = outputs[self.scores]
         rows = tuple(
             array if one.returned is None else outputs[one.returned]
@@ -152,7 +154,8 @@ def make_stepper(encoder: Any, decoder: Any, inputs: Side, *, classes: int, end:
         if after is not None:
             free_outputs.remove(after)
         carried.append(Carried(place, chosen, after))
-    return Stepper(encoder, decoder, inputs.sequences, ForeignIds(end), token, tuple(carried), scores)
+    compiled = Compiled(encoder), Compiled(decoder)
+    return Stepper(encoder, decoder, inputs.sequences, ForeignIds(end), token, tuple(carried), scores, *compiled)
 
 
 def token_place(decoder: Any, takes: Sequence[Shape], inputs: Side) -> int:

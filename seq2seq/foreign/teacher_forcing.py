@@ -29,9 +29,10 @@ class Teacher:
         self.pack = pack
         self.classes = classes
         self.logits = False  # whether the last call returned logits
-        self.run: Feed = lambda arrays: call(model, arrays)
         # the batch size that the model demands, if any
         self.fixed = next((shape[0] for shape in shapes(model, "inputs") if shape[0]), None)
+        compiled = is_functional(model)
+        self.run: Feed = Compiled(model, self.fixed) if compiled else lambda arrays: call(model, arrays)
 
     def arrays(self, source: np.ndarray | None, inputs: np.ndarray | None) -> Any:
         """Arranges raw arrays as the model takes them."""
@@ -52,10 +53,12 @@ class Teacher:
         return np.concatenate(found)[:count]
 
     def compiled(self, rows: int) -> "Teacher":
-        """Returns a compiled copy for many calls of at most `rows` rows: the first call is slow, others are fast."""
-        other = copy.copy(self)
-        other.run = compiled_call(self.model)
-        other.fixed = self.fixed or rows  # smaller batches are completed, since each new shape is compiled again
+        """Returns a compiled form for many calls of at most `rows` rows: the first call is slow, others are fast."""
+        if is_functional(self.model):
+            return self
+        other = copy.copy(self)  # a model whose code may read the number of rows: smaller batches are completed
+        other.fixed = self.fixed or rows
+        other.run = Compiled(self.model, other.fixed)
         return other
 
     def __call__(self, source: np.ndarray | None, inputs: np.ndarray | None) -> np.ndarray:
@@ -72,21 +75,32 @@ def call(model: Any, arrays: Any, *, keep_states: bool = False) -> Any:
     return model(keras.tree.map_structure(tf.convert_to_tensor, arrays), training=False)
 
 
-def compiled_call(model: Any) -> Feed:
-    """Compiles `call`; a model that cannot be compiled is called directly."""
-    function = tf.function(lambda arrays: model(arrays, training=False))
-    refused: list[Exception] = []
+class Compiled:
+    """`call`, compiled for arrays of the width that the first ones have, as Keras's `predict` compiles it.
 
-    def run(arrays: Any) -> Any:
-        if not refused:
-            reset_states(model)
+    Arrays of another width are passed to the model itself, and so are all if it cannot be compiled.
+    """
+
+    def __init__(self, model: Any, rows: int | None = None) -> None:
+        self.model = model
+        self.rows = rows  # of each call; None: any number
+        self.form: Any = None  # of the first arrays
+        self.function: Any = None  # None: not compiled yet, or it cannot be
+
+    def __call__(self, arrays: Any) -> Any:
+        """Returns what the model returns."""
+        tensors = keras.tree.map_structure(tf.convert_to_tensor, arrays)
+        form = keras.tree.map_structure(lambda one: tf.TensorSpec((self.rows, *one.shape[1:]), one.dtype), tensors)
+        if self.form is None:
+            self.form = form
+            self.function = tf.function(lambda given: self.model(given, training=False), input_signature=[form])
+        if self.function is not None and form == self.form:
+            reset_states(self.model)
             try:
-                return function(keras.tree.map_structure(tf.convert_to_tensor, arrays))
-            except Exception as error:  # a user's model can raise any error
-                refused.append(error)
-        return call(model, arrays)
-
-    return run
+                return self.function(tensors)
+            except Exception:  # a user's model can raise any error
+                self.function = None
+        return call(self.model, tensors)
 
 
 def main_output(outputs: Any, classes: int) -> np.ndarray:
