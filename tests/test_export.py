@@ -99,6 +99,7 @@ def test_the_readme_says_where_decode_does_more_than_the_loop(exported, tiny_bun
     canonical = "The score of an output is that of its canonical path, the most probable actions of the model's"
     assert unknown in readme and any(unknown in rule for rule in description(folder)["text"]["rules"])
     assert "A beam of K hypotheses: the rank of a hypothesis is score / length^A, A = 1 unless" in readme
+    assert "by rounding, about 1e-5 nats. On a line far from the training data" in readme
     assert (canonical in readme) == (folder / "edits.safetensors").exists() == (architecture == "transducer")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
-from seq2seq.exporting.search_wording import BEAM, BY_TEXT, CANONICAL, FULL, FULL_ACTIONS
+from seq2seq.exporting.search_wording import BEAM, BY_TEXT, CANONICAL, FULL, FULL_ACTIONS, ROUNDING
 from seq2seq.exporting.tf_models import transduces
 from seq2seq.exporting.wording import (
     INPUTS,
@@ -180,7 +180,7 @@ def texts(bundle: Bundle) -> list[str]:
     lines += [
         f"- {limit_text(bundle)}",
         f"- A line with more than {LONGEST} symbols fails the whole call (INVALID_ARGUMENT).",
-        "- Texts and scores are those of `seq2seq decode`, except where two candidates differ by rounding, about 1e-5.",
+        f"- Texts and scores are those of `seq2seq decode`, but for rounding. {ROUNDING}",
     ]
     if vocabulary.features_sep:
         lines.append(

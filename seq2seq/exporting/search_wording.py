@@ -33,13 +33,17 @@ BY_TEXT = (
     "canonical path, of several hypotheses with one text the first one stays, and they are ordered by "
     "score / length^A again, where length counts symbols, with END."
 )
+ROUNDING = (
+    "Log-probabilities differ from those of `seq2seq` by rounding, about 1e-5 nats. On a line far from the training "
+    "data, such as one letter a hundred times, the encoder can enlarge that until the texts differ."
+)
 
 
 def scoring_rules(bundle: Bundle) -> list[str]:
     """Describes the score of an output and the beam of a translator, in sentences."""
     if bundle.edits:
-        return [f"{CANONICAL} {canonical_path()}", BEAM, FULL_ACTIONS, BY_TEXT]
-    return [SCORE, BEAM, FULL]
+        return [f"{CANONICAL} {canonical_path()}", BEAM, FULL_ACTIONS, BY_TEXT, ROUNDING]
+    return [SCORE, BEAM, FULL, ROUNDING]
 
 
 def canonical_path() -> str:
