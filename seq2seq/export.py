@@ -13,7 +13,7 @@ from seq2seq.exporting.options import ExportOptions
 EXAMPLE = (
     "  seq2seq export --format onnx runs/mine -o mine-onnx\n"
     "  seq2seq export --format onnx --quantize int8 fra-eng   # fra-eng-onnx, and what int8 loses\n\n"
-    "The folder's README.md shows how a program runs the model, and its model.json describes every input and output."
+    "The folder's README.md describes every input and output, and shows how a program runs the model."
 )
 
 MEANINGS = (

@@ -48,7 +48,7 @@ def language_models(folder):
 def lines_for(bundle):
     """Returns lines for a translator: its data's, an empty one, one with unknown symbols, and a long one."""
     if bundle.source_vocabulary.features_sep:
-        return ["abij\tPST;AB", "cdkl\tFUT", "ghop\t", " efmn \tNEW; AB", "zz\tPST", "", "abcdefgh" * 4 + "\tAB"]
+        return ["abij\tPST;AB", "cdkl\t\ufeffFUT", "ghop\t", " efmn \tNEW; AB", "zz\tPST", "", "abcdefgh" * 4 + "\tAB"]
     if bundle.source_vocabulary.separator:
         return ["ab ij", "gh  kl", "zz ab", "", "cd op " * 9]
     if bundle.source_vocabulary.decompose:

@@ -256,6 +256,13 @@ def test_a_name_beside_is_one_that_nothing_has(tmp_path):
     assert (tmp_path / "m.3.partial").is_dir()
 
 
+def test_a_folder_whose_name_another_process_takes_gets_the_next_name(tmp_path, monkeypatch):
+    (tmp_path / "m.partial").mkdir()
+    names = iter([tmp_path / "m.partial", tmp_path / "m.2.partial"])  # the first was free when it was looked up
+    monkeypatch.setattr("seq2seq.files.folders.fresh_name", lambda _: next(names))
+    assert fresh_folder(tmp_path / "m") == tmp_path / "m.2.partial"
+
+
 # one run at a time
 
 

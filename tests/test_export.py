@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROWS
 from records import read_config, write_config
+from stranger import Stranger
 from tiny_language import make_model
 
 import seq2seq
@@ -19,6 +20,7 @@ from seq2seq.bundle.folder import load_bundle
 from seq2seq.bundle.record import PRETRAINED
 from seq2seq.errors import BundleError
 from seq2seq.files.reading import sha256_of
+from seq2seq.search_config import DecodingConfig
 from seq2seq.special import END, START
 from seq2seq.training.assembly import assemble
 from seq2seq.training.shrinking import shrink
@@ -92,10 +94,12 @@ def test_the_readme_says_where_decode_does_more_than_the_loop(exported, tiny_bun
     folder = exported(tiny_bundle(architecture=architecture))
     readme = (folder / "README.md").read_text(encoding="utf-8")
     unknown = (
-        "An unknown symbol has the id 1 (UNK); `seq2seq decode` reads it as its nearest known form if there is one."
+        "An unknown symbol has the id 1 (UNK). `seq2seq` itself reads it as its nearest known form if there is one"
     )
-    canonical = "For `seq2seq decode`: The score of an output is that of its canonical path, the most probable actions"
-    assert unknown in readme and any(rule.endswith(unknown) for rule in description(folder)["text"]["rules"])
+    canonical = "The score of an output is that of its canonical path, the most probable actions of the model's"
+    assert unknown in readme and any(unknown in rule for rule in description(folder)["text"]["rules"])
+    assert "A beam of K hypotheses: the rank of a hypothesis is score / length^A, A = 1 unless" in readme
+    assert "by rounding, about 1e-5 nats. On a line far from the training data" in readme
     assert (canonical in readme) == (folder / "edits.safetensors").exists() == (architecture == "transducer")
 
 
@@ -110,7 +114,7 @@ def test_a_place_of_this_computer_is_not_in_the_description(exported, tiny_bundl
 @pytest.mark.parametrize(
     ("options", "lines"),
     [
-        ({}, ["abcd.", " efgh.  ", "xyz", "ab\u00a0cd."]),
+        ({}, ["abcd.", " efgh.  ", "xyz", "ab\u00a0cd.", "", " \x1f"]),
         ({"architecture": "transducer"}, ["abcd.", "efgh.", "x\u2019z"]),
         ({"data": {"lowercase": True}, "attention": "none"}, ["ABcd.", "mnop."]),
         ({"rows": KOREAN, "data": {"decompose": True}}, ["가나.", "마바."]),
@@ -132,7 +136,7 @@ def test_the_readme_s_program_writes_what_decode_writes(exported, tiny_bundle, o
 def test_the_readme_s_program_reads_tags(exported, tiny_bundle, architecture):
     rows = [f"{row}\tA;{row[0]}" for row in ROWS]
     folder = tiny_bundle(rows=rows, data={"features_col": 3}, architecture=architecture)
-    lines = ["abcd.\tA; a", "efgh.\tnew;A", "ijkl.\t"]
+    lines = ["abcd.\tA; a", "efgh.\tnew;A", "ijkl.\t", "\tA", "\t"]
     home = exported(folder)
     assert run_program(home, lines) == seq2seq.load(folder).translate(lines, oov="unk")
 
@@ -157,6 +161,9 @@ def test_the_readme_s_program_continues_a_text(exported, tmp_path, data):
     assert len(program(home).splitlines()) <= 20
     assert run_program(home, [prompt]) == [expected]
     assert seq2seq.load(home).generate(prompt, temperature=0.0, length=100, oov="unk") == expected
+    command = [sys.executable, "-c", program(home), ""]
+    result = subprocess.run(command, cwd=home, capture_output=True, text=True, encoding="utf-8")
+    assert (result.returncode, result.stderr) == (1, "expected the beginning of a text, at least one symbol\n")
 
 
 def changed_record(folder, **keys):
@@ -213,6 +220,48 @@ def test_batches_and_hypotheses_run_as_described(exported, tiny_bundle, sizes):
     )
     if sizes:
         assert np.isneginf(logits[0][:, [0, END]]).all()  # the source has not been read
+
+
+STRANGE = [
+    "abcd.",
+    "Ｅｆgh",
+    " \u0085opab.\x1f ",
+    "x\u0301é\u2019\u00a0z",
+    "",
+    "\u0301",
+    "ﬂ🚀Ǆ",
+    "abcdefgh" * 5,
+    "ab\u2028c",
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"attention": "bahdanau", "data": {"lowercase": True}}, [*STRANGE, "İSTANBUL"]),
+        ({"architecture": "transducer", "rnn": "gru"}, STRANGE),
+        (
+            {"rows": KOREAN, "data": {"decompose": True}, "architecture": "transducer"},
+            ["가나.", "마\u1109\u1161.", "힣"],
+        ),
+        ({"rows": SPELT, "data": {"source_sep": " ", "target_sep": "-"}}, ["ab ij", "AB  cd", "zz ｃｄ", " "]),
+        (
+            {"rows": [f"{row}\tA;{row[0]}" for row in ROWS], "data": {"features_col": 3}, "architecture": "transducer"},
+            ["abcd.\tA; a", "efgh.\tnew;A", "É\t", "\tＡ", "\t", "ab cd\u0085\tA;A;B"],
+        ),
+        ({"rows": [f"{row}\tA;{row[0]}" for row in ROWS], "data": {"features_col": 3}}, ["abcd.\tA; a", "\tnew", "\t"]),
+    ],
+    ids=["attention", "transducer", "decomposed", "separated", "tagged transducer", "tagged"],
+)
+def test_a_program_that_knows_only_the_description_writes_and_scores_as_decode(exported, tiny_bundle, options, lines):
+    translator, stranger = seq2seq.load(folder := tiny_bundle(**options)), Stranger(exported(folder))
+    for beam, penalty in ((1, 1.0), (4, 0.6)):
+        config = DecodingConfig(beam_size=beam, n_best=beam, length_penalty=penalty)
+        for line, outputs in zip(lines, translator.outputs(lines, config), strict=True):
+            found = stranger.outputs(line, beam, penalty)
+            expected = [(one.text, one.score) for one in outputs][: len(found) if found == [("", 0.0)] else None]
+            assert [text for text, _ in found] == [text for text, _ in expected], line
+            np.testing.assert_allclose([score for _, score in found], [score for _, score in expected], atol=2e-5)
 
 
 # exports as models
@@ -356,6 +405,19 @@ def test_the_new_folder_is_complete_or_absent(tiny_bundle, tmp_path, capsys, mon
     with pytest.raises(ZeroDivisionError):
         run(capsys, folder, "-o", tmp_path / "new")
     assert sorted(tmp_path.iterdir()) == before and (full / "mine").read_text() == "mine"
+
+
+def test_of_two_exports_to_one_place_the_first_one_stays(tiny_bundle, tmp_path, capsys, monkeypatch):
+    def while_another_finishes(*_, **__):
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "theirs").write_text("theirs")
+        return ""
+
+    folder = tiny_bundle()
+    monkeypatch.setattr("seq2seq.exporting.onnx_files.readme", while_another_finishes)
+    message = f"{tmp_path / 'new'}: expected a new folder for the export, got one that exists; give another --output"
+    assert run(capsys, folder, "-o", tmp_path / "new") == (2, "", f"seq2seq export: error: {message}\n")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs"] and not list(tmp_path.glob("*.partial"))
 
 
 def test_a_full_disk_leaves_nothing(tiny_bundle, tmp_path, capsys, full_disk):

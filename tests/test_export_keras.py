@@ -21,7 +21,7 @@ from seq2seq.models.backend import tf
 from seq2seq.training.assembly import assemble
 
 LITERT = ("bahdanau", "lower", "tagged", "text")
-PROMPTS = {"text": ["The fer", "Q"], "window": ["The fer", "A"], "text words": [["the", " ", "ferry"]]}
+PROMPTS = {"text": ["The fer", "Q", "\ufeffA\r\nf"], "window": ["The fer", "A"], "text words": ["The ferry\r\n\ufeffA"]}
 LENGTH = 8  # symbols that a language model adds
 
 # runs the scripts of several folders in a process that has TensorFlow with Keras, and not this package
@@ -88,7 +88,7 @@ def test_the_loop_of_the_readme_writes_what_translate_writes(outputs, key):
     assert "seq2seq" not in script
 
 
-@pytest.mark.parametrize("key", [("keras", "text"), ("keras", "window"), ("litert", "text")])
+@pytest.mark.parametrize("key", [("keras", "text"), ("keras", "text words"), ("keras", "window"), ("litert", "text")])
 def test_the_loop_of_the_readme_continues_a_text_as_generate_does(outputs, key):
     bundle, _, _, prompts, printed, written = outputs[key]
     model = LanguageModel(bundle)
@@ -96,21 +96,28 @@ def test_the_loop_of_the_readme_continues_a_text_as_generate_does(outputs, key):
     assert printed
 
 
-def test_a_model_of_words_continues_a_list_of_words(outputs):
-    export = outputs["keras", "text words"]
-    (written,) = export.written
-    assert "".join(written) == LanguageModel(export.bundle).generate("The ferry", length=LENGTH, temperature=0)
+@pytest.mark.parametrize("name", ["text", "text words", "window"])
+def test_the_readme_of_a_language_model_speaks_of_no_source(outputs, name):
+    text = (outputs["keras", name].folder / "README.md").read_text(encoding="utf-8")
+    level = "word" if name == "text words" else "character"
+    assert f"A {level}-level language model." in text and "1. Replace CR LF by LF." in text
+    assert "START (2) first" not in text and "the encoder's" not in text and "\\x00" not in text
+    assert ("matches of the regular expression" in text) == (name == "text words")
 
 
 def test_the_files_are_those_that_the_readme_describes(outputs):
     folder = outputs["keras", "edits"].folder
     assert {path.name for path in folder.iterdir()} == {
         "README.md", "encoder.keras", "decoder.keras", "source_vocabulary.json", "target_vocabulary.json",
+        "edits.safetensors",
     }  # fmt: skip
     text = (folder / "README.md").read_text(encoding="utf-8")
     for name in ("source_ids", "token_ids", "position", "state_0", "state_1", "memory", "memory_mask"):
         assert f"| `{name}` |" in text
     assert "| 4 | COPY: writes the source symbol" in text
+    actions = len(outputs["keras", "edits"].bundle.weights["logits.bias"])
+    assert f"`logits` float32 (B, T, {actions}), of the next action" in text
+    assert "`edits.safetensors` holds that distance" in text and "A beam of K hypotheses: the rank" in text
 
 
 def test_keras_files_have_no_objects_of_this_package(outputs):

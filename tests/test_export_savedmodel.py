@@ -187,6 +187,9 @@ def test_the_readme_describes_each_signature_and_its_example_runs(answers):
     ):
         assert row in readme
     assert "| output | `member_2_state_1` | float32 | (B, 8) |" in answers["both"][3]
+    readme = answers["text"][3]
+    assert "START (2) first" not in readme and "`encode`" not in readme and "1. Replace CR LF by LF." in readme
+    assert "Ids 0 to 3 are never written" in readme
 
 
 def test_a_model_that_reads_a_window_again_is_refused_with_the_way_out(tmp_path):

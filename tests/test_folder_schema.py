@@ -69,7 +69,9 @@ def edit(folder, change):
         ),
         (lambda record: record["model"].update(wiring="1"), "of 0 or -, got '1'; use the version"),
         (lambda record: record["model"].update(encoder_layers=0), "model.encoder_layers: expected at least 1, got 0"),
-        (lambda record: record["model"].update(hidden_size=10**12), "need a table of 88000000000000 numbers, "),
+        (lambda record: record["model"].update(hidden_size=10**12), f", 2000000000000){MIXED}"),
+        (lambda record: record["model"].update(hidden_size=2**31), f", 4294967296){MIXED}"),
+        (lambda record: record["model"].update(embedding_size=2**31), f", 2147483648){MIXED}"),
         (lambda record: record.update(lengths=5), "config.json: is damaged: lengths is 5; train again"),
         (lambda record: record["lengths"].update(target=10**9), f"target: expected at most {LONGEST_LINE}, got 10000"),
         (

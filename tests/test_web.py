@@ -32,7 +32,7 @@ FORMS = {
     "edits-tagged": {"architecture": "transducer", "rows": TAGGED, "data": {"features_col": 3}},
     "edits-accents": {"architecture": "transducer", "rows": ACCENTS, "data": {"decompose": True}},
 }
-LINES = ["abcd.", " efgh. ", "", "a", "ABCD’é", "abab\tV;PST;X", "éab각mn", "ﬁ\u0301?", "opopop" * 6]
+LINES = ["abcd.", " \x85\x1fefgh.\x1c ", "", "a", "ABCD’é", "abab\tV;PST;X", "éab각mn", "ﬁ\u0301?", "opopop" * 6]
 TAGGED_FORMS = [name for name in FORMS if "tagged" in name]
 SEARCHES = (
     {},

@@ -187,7 +187,8 @@ def read_single(path: Path, record: Mapping[str, Any]) -> Bundle:
         target_size=len(target),
         has_tags=bool(source and source.features_sep),
     )
-    check_tables(model, shapes, where=where)
+    weights = read_tensors(path / WEIGHTS, shapes, np.dtype(record.get(PRECISION, np.float32)))
+    check_tables(model, shapes, where=where)  # of sizes that the weights have: a wrong size is said to be wrong
     transduces = source is not None and model.architecture == TRANSDUCER
     return Bundle(
         path=path,
@@ -196,7 +197,7 @@ def read_single(path: Path, record: Mapping[str, Any]) -> Bundle:
         model=model,
         source_vocabulary=source,
         target_vocabulary=target,
-        weights=read_tensors(path / WEIGHTS, shapes, np.dtype(record.get(PRECISION, np.float32))),
+        weights=weights,
         record=record,
         excerpt=read_text(path, record, EXCERPT),
         dictionary=read_text(path, record, DICTIONARY),

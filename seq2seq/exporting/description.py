@@ -8,12 +8,13 @@ from typing import Any
 
 from seq2seq.bundle.exported import EXPORT_FORMAT, EXPORT_VERSION, Description
 from seq2seq.bundle.folder import Bundle
-from seq2seq.bundle.record import EDITS, TRANSLATOR
-from seq2seq.exporting.wording import CANONICAL, SPECIAL, action_effects, limit_text, reading_steps
+from seq2seq.bundle.record import TRANSLATOR
+from seq2seq.exporting.search_wording import scoring_rules
+from seq2seq.exporting.wording import SPECIAL, action_effects, limit_text, reading_steps, text_steps
 from seq2seq.special import END, PAD, START, UNK
 from seq2seq.text.edits import COPY, DELETE, FIRST_SUB, action_count, first_insertion
 from seq2seq.text.lines import REPLACED
-from seq2seq.text.prose import SYMBOL_PATTERN, TextForm
+from seq2seq.text.prose import SYMBOL_PATTERN
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.version import __version__
 
@@ -23,6 +24,7 @@ AXES = {
     "F": "tags of a source",
     "N": "hypotheses: B, or B times K where a search follows K hypotheses of each source",
 }
+TEXT_AXES = {"N": "texts that are written side by side"}
 
 
 def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) -> Description:
@@ -50,7 +52,7 @@ def describe(bundle: Bundle, form: str, graphs: Mapping[str, Any], **more: Any) 
         writes="actions" if bundle.edits else "symbols",
         members=max(len(bundle.members), 1),
         graphs=dict(graphs),
-        axes={letter: meaning for letter, meaning in AXES.items() if letter in axes},
+        axes={letter: meaning for letter, meaning in (AXES if translates else TEXT_AXES).items() if letter in axes},
         loop=loop_rules(bundle),
         special_ids={"PAD": PAD, "UNK": UNK, "START": START, "END": END},
         never_written=[PAD, UNK, START] if translates else [PAD, UNK, START, END],
@@ -83,7 +85,6 @@ def loop_rules(bundle: Bundle) -> list[str]:
             begin = f"For each new symbol begin with states of zeros, and feed the last {window} symbols of the text"
         return [f"{begin}; the logits after the last of them are those of the next symbol.", *step]
     chosen = "action" if bundle.edits else "id"
-    scored = [f"For `seq2seq decode`: {CANONICAL} `{EDITS}` holds that distance."] if bundle.edits else []
     return [
         "Run `encoder` once. Each of its outputs is the input of `step` with the same name; if `step` has an input "
         "`source_mask`, it is that of the encoder.",
@@ -92,7 +93,7 @@ def loop_rules(bundle: Bundle) -> list[str]:
         f"`token_ids` has START (2) at the first step, then the {chosen} that was chosen from the last logits.",
         *step,
         "A hypothesis is complete when END (3) is chosen.",
-        *scored,
+        *scoring_rules(bundle),
     ]
 
 
@@ -116,7 +117,8 @@ def actions_of(bundle: Bundle) -> dict[str, Any]:
 def text_rules(bundle: Bundle) -> dict[str, Any]:
     """Describes how a line becomes symbols, and symbols become text: as data, and in words, in their order."""
     if bundle.source_vocabulary is None:
-        return prose_rules(bundle)
+        found: dict[str, Any] = {"lowercase": bundle.data.lowercase, "rules": text_steps(bundle)}
+        return {**found, "symbol": SYMBOL_PATTERN} if bundle.data.unit == "word" else found
     target, form = bundle.target_vocabulary, SourceForm.from_record(bundle.record)
     composed = ", and convert the text to NFC" if target.decompose and not target.separator else ""
     rules = [
@@ -126,26 +128,3 @@ def text_rules(bundle: Bundle) -> dict[str, Any]:
         limit_text(bundle),
     ]
     return {"replace": REPLACED if form.clean else {}, "lowercase": bundle.data.lowercase, "rules": rules}
-
-
-def prose_rules(bundle: Bundle) -> dict[str, Any]:
-    """Describes how a text becomes symbols, and symbols become text."""
-    form = TextForm.of(bundle.data)
-    rules = ["Replace CR LF by LF."] + ["Lower-case the text."] * form.lowercase
-    rules += ["Remove byte order marks (U+FEFF), and bring the text to the Unicode form NFC."]
-    joined = "Join the symbols without anything between them."
-    if form.unit == "word":
-        rules += ["The symbols are all matches of the regular expression `symbol`, in which `.` is any character."]
-    elif form.separator:
-        rules += [
-            f"Split each line at {form.separator!r}, and leave empty parts out; a line end is a symbol of its own."
-        ]
-        joined = f"Join the symbols with {form.separator!r}, but nothing before and after a line end."
-    else:
-        rules += ["Each character (code point) is a symbol."]
-    rules += [
-        SPECIAL,
-        joined,
-    ]
-    found: dict[str, Any] = {"lowercase": form.lowercase, "rules": rules}
-    return {**found, "symbol": SYMBOL_PATTERN} if form.unit == "word" else found

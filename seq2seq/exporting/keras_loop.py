@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.config import TRANSDUCER
+from seq2seq.exporting.text_code import text_symbols
 from seq2seq.models.decoder import state_count
 from seq2seq.text.edits import COPY, FIRST_SUB
+from seq2seq.text.prose import SYMBOL_PATTERN, TextForm
 from seq2seq.text.source_layout import SourceForm
 from seq2seq.text.vocabulary import Vocabulary
 
@@ -35,12 +37,10 @@ ids = {{symbol: number for number, symbol in enumerate({read}, 4)}}"""
 def loop_of(bundle: Bundle, example: str, library: Library = KERAS) -> str:
     """Returns a script that reads the files of its folder and prints the output for one line or prompt."""
     body = text_body(bundle) if bundle.source_vocabulary is None else pair_body(bundle, bundle.source_vocabulary)
-    modules = [name for name in ("json", "math", "pathlib", "unicodedata") if f"{name}." in body]
+    modules = [name for name in ("json", "math", "pathlib", "re", "unicodedata") if f"{name}." in body]
     imports = "\n".join(f"import {name}" if name else "" for name in [*modules, "", *library.imports])
     head = f"{imports}\n\n{library.prelude}\n\n"
     name = "continued" if bundle.source_vocabulary is None else "translated"
-    if bundle.source_vocabulary is None and bundle.target_vocabulary.separator:
-        return f"{head}\n\n{body}\n\n\nprint({name}({list(bundle.target_vocabulary.symbols[:3])!r}))\n"
     return f"{head}\n\n{body}\n\n\nprint({name}({example!r}))\n"
 
 
@@ -80,16 +80,18 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
         "",
         "def translated(line):",
     ]
+    lower, line = ".lower()" if bundle.data.lowercase else "", "line"
+    if form.clean:
+        lines += [
+            '    line = line.translate({0xFEFF: None, 0x2019: "\'", 0xA0: " ", 0x2009: " ", 0x202F: " "})',
+            '    line = unicodedata.normalize("NFC", line)',
+        ]
+        line = f'unicodedata.normalize("NFC", line{lower}).strip()' if lower else "line.strip()"
     if source.features_sep:
         tags = "[f'<{tag.strip()}>' for tag in tags.split(" + repr(source.features_sep) + ") if tag.strip()]"
         lines += ['    line, _, tags = line.partition("\\t")', f"    tags = {tags}"]
-    lower = ".lower()" if bundle.data.lowercase else ""
-    line = f'line.rstrip("\\r\\n"){lower}'
-    if form.clean:
-        lines.append(
-            f'    line = line.translate({{0xFEFF: None, 0x2019: "\'", 0xA0: " ", 0x2009: " ", 0x202F: " "}}){lower}'
-        )
-        line = 'unicodedata.normalize("NFC", line).strip()'
+    if not form.clean:
+        line = f'line.rstrip("\\r\\n"){lower}'
     lines += [f"    symbols = {split_code(source, line)}", "    read = [ids.get(symbol, UNK) for symbol in symbols]"]
     if source.features_sep and transduces:
         lines.append('    tag_ids = tensor([[*(ids[tag] for tag in tags if tag in ids), PAD]], "int32")')
@@ -136,18 +138,22 @@ def pair_body(bundle: Bundle, source: Vocabulary) -> str:
 
 def text_body(bundle: Bundle) -> str:
     """Returns the part of the script that loads a language model and defines `continued`."""
-    vocabulary, window = bundle.target_vocabulary, int(bundle.record.get("restarts", 0))
+    window = int(bundle.record.get("restarts", 0))
     zeros = f'zeros = [tensor([[0.0] * {bundle.model.units}], "float32")] * {state_count(bundle.model)}'
     fed = f"read[-{window}:]" if window else "read"
-    words, lower = vocabulary.separator, ".lower()" if bundle.data.lowercase else ""
+    form = TextForm.of(bundle.data)
+    split, joined = text_symbols(form, pattern=repr(SYMBOL_PATTERN), symbols="written")
+    lower = ".lower()" if form.lowercase else ""
     lines = [
         'decoder = loaded("decoder")',
         SYMBOLS.format(names="(target,)", sides='("target",)', read="target"),
         zeros,
         "",
         "",
-        "def continued(symbols, length=20):" if words else "def continued(prompt, length=20):",
-        "    written = list(symbols)" if words else f'    written = list(unicodedata.normalize("NFC", prompt{lower}))',
+        "def continued(text, length=20):  # text: the beginning, at least one symbol",
+        f'    text = text.replace("\\r\\n", "\\n").replace("\\ufeff", ""){lower}',
+        '    text = unicodedata.normalize("NFC", text)',
+        f"    written = {split}",
         "    read, states = [ids.get(symbol, UNK) for symbol in written], zeros",
         "    for _ in range(length):",
         f"        for token in {fed}:",
@@ -155,6 +161,6 @@ def text_body(bundle: Bundle) -> str:
         "        token = END + 1 + int(argmax(logits[0, 0, END + 1 :]))  # no special id",
         "        written.append(target[token - 4])",
         "        read, states = [*read, token], zeros" if window else "        read = [token]",
-        "    return written" if words else '    return "".join(written)',
+        f"    return {joined}",
     ]
     return "\n".join(lines)

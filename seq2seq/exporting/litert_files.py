@@ -11,7 +11,7 @@ from seq2seq.exporting.keras_loop import Library, loop_of
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.plain_models import PlainModels, plain_models
 from seq2seq.exporting.quiet import quiet
-from seq2seq.exporting.wording import kind_of, other_files
+from seq2seq.exporting.wording import edits_of, kind_of, level_of, other_files
 from seq2seq.files.writing import write_together
 from seq2seq.models.backend import keras, tf
 from seq2seq.native_output import native_stderr_closed
@@ -33,7 +33,7 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
     models = plain_models(bundle, steps=1)
     for name, model in parts_of(models).items():
         (folder / f"{name}.tflite").write_bytes(converted(name, model, ports_of(bundle, name, model)[1]))
-    write_together(folder, {**other_files(bundle), "README.md": readme(bundle, models)})
+    write_together(folder, {**other_files(bundle), **edits_of(bundle), "README.md": readme(bundle, models)})
 
 
 def ports_of(bundle: Bundle, name: str, model: keras.Model) -> tuple[list[str], list[str]]:
@@ -89,7 +89,7 @@ def readme(bundle: Bundle, models: PlainModels) -> str:
     lines = [
         f"# {bundle.path.name}: LiteRT models",
         "",
-        f"A character-level {kind_of(bundle)}. The files have only LiteRT's own operations, so that its smallest",
+        f"A {level_of(bundle)} {kind_of(bundle)}. The files have only LiteRT's own operations, so that its smallest",
         "runtime runs them; weights and results are float32. The loop below takes the interpreter from TensorFlow;",
         "without TensorFlow, take `Interpreter` from `ai_edge_litert.interpreter`. B is 1: one source, one output.",
         "",
@@ -98,7 +98,7 @@ def readme(bundle: Bundle, models: PlainModels) -> str:
     ]
     for name, model in parts_of(models).items():
         size = "sources of any length S" if name == "encoder" else "one step, T = 1"
-        lines += [f"`{name}.tflite`, signature `{name}`, {size}:", "", *table(model.inputs), ""]
+        lines += [f"`{name}.tflite`, signature `{name}`, {size}:", "", *table(bundle, model.inputs), ""]
         lines += [f"Outputs: {', '.join(outputs_of(bundle, name, len(model.outputs)))}.", ""]
     loop = loop_of(bundle, example_line(bundle), library_of(bundle, models))
     return "\n".join([*lines, *texts_and_loop(bundle, loop)])

@@ -8,13 +8,14 @@ from typing import Any
 
 from seq2seq.bundle.exported import DESCRIPTION, ONNX
 from seq2seq.bundle.folder import Bundle
-from seq2seq.bundle.record import EDITS, LICENCE
+from seq2seq.bundle.record import LICENCE
 from seq2seq.errors import BundleError
 from seq2seq.exporting.description import describe
 from seq2seq.exporting.onnx_readme import README, readme
 from seq2seq.exporting.options import ExportOptions
 from seq2seq.exporting.quantization import loss_table, quantized
-from seq2seq.files.writing import arrays_bytes, json_text, write_together
+from seq2seq.exporting.wording import edits_of
+from seq2seq.files.writing import json_text, write_together
 from seq2seq.graphs.builder import OPSET, Builder, Port
 from seq2seq.graphs.models import graphs_of
 
@@ -41,8 +42,7 @@ def export(bundle: Bundle, folder: Path, options: ExportOptions) -> None:
         options.report(table)
         notes = [f"What {options.quantize} loses:", f"```\n{table}\n```"]
     parts: dict[str, bytes | str] = {f"{name}.onnx": graph for name, graph in graphs.items()}
-    if bundle.edits:
-        parts[EDITS] = arrays_bytes(bundle.edits.tensors())
+    parts |= edits_of(bundle)
     if bundle.licence:
         parts[LICENCE] = bundle.licence
     ports = {name: ports_of(name, graph) for name, graph in built.items()}

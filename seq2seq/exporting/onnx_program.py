@@ -1,6 +1,7 @@
 """Writes the Python program that stands in an ONNX export's README: it decodes one line, as far as the model needs."""
 
 from seq2seq.bundle.folder import Bundle
+from seq2seq.exporting.text_code import text_symbols
 from seq2seq.text.prose import TextForm
 from seq2seq.text.source_layout import SourceForm
 
@@ -33,7 +34,7 @@ def line_program(bundle: Bundle) -> list[str]:
         actions = 6  # target symbols by the actions that write them: first SUB of each, then INS of each
     longest = bundle.lengths
     tagged = bundle.source_vocabulary is not None and bundle.source_vocabulary.features_sep
-    length = "len(tags + symbols)" if tagged else "len(symbols)"
+    asked = "tags + symbols" if tagged else "symbols"
     joined = f"{target.separator!r}.join(text)"
     if target.decompose and not target.separator:
         joined = f'unicodedata.normalize("NFC", {joined})'
@@ -48,7 +49,7 @@ def line_program(bundle: Bundle) -> list[str]:
         "feed.update(zip([port.name for port in encoder.get_outputs()], encoder.run(None, feed)))",
         'feed["token_ids"], text = np.array([2]), []  # START',
         "feed = {port.name: feed[port.name] for port in step.get_inputs()}",
-        f"limit = int(np.ceil(1.5 * {longest.target} * max(1, {length} / {longest.source}))) + 5",
+        f"limit = int(np.ceil(1.5 * {longest.target} * max(1, len({asked}) / {longest.source}))) + 5 if {asked} else 0",
         "while len(text) < limit:",
         f"    found = {OUTPUTS}",
         '    token = 3 + int(found["logits"][0, 3:].argmax())  # never PAD, UNK or START',
@@ -93,7 +94,8 @@ def row_of(form: SourceForm, ids: str) -> list[str]:
     """Returns the lines that make the row of an expression for the ids."""
     before = f"{list(form.before)} + " if form.before else ""
     after = f" + {list(form.after)}" if form.after else ""
-    lines = [f"row = {before}{ids}{'[::-1]' * form.reversed}{after}  # UNK for what is unknown, END"]
+    filled = "" if before or after or form.length else f" or [{form.fill}]"
+    lines = [f"row = {before}{ids}{'[::-1]' * form.reversed}{after}{filled}  # UNK for what is unknown, END"]
     if form.length:
         padding = f"[{form.fill}] * ({form.length} - len(row))"
         lines.append(f"row = {padding} + row" if form.left else f"row = row + {padding}")
@@ -133,7 +135,7 @@ def text_program(bundle: Bundle) -> list[str]:
             "    if at == len(symbols) - 1:  # the beginning has been read",
             f"        {choose}",
         ]
-    split, joined = text_symbols(TextForm.of(bundle.data))
+    split, joined = text_symbols(TextForm.of(bundle.data), pattern='model["text"]["symbol"]')
     lowered = ".lower()" * bundle.data.lowercase
     return [
         f"import json, re, sys, unicodedata, {LIBRARIES}",
@@ -143,23 +145,7 @@ def text_program(bundle: Bundle) -> list[str]:
         f'text = sys.argv[1].replace("\\r\\n", "\\n"){lowered}',
         'text = unicodedata.normalize("NFC", text.replace("\\ufeff", ""))',
         f"symbols = {split}",
+        'if not symbols: sys.exit("expected the beginning of a text, at least one symbol")',
         *loop,
         f"print({joined})",
     ]
-
-
-def text_symbols(form: TextForm) -> tuple[str, str]:
-    """Returns expressions: the symbols of `text`, and the text of `symbols`."""
-    if form.unit == "word":
-        return 're.findall(model["text"]["symbol"], text, re.DOTALL)', '"".join(symbols)'
-    if not form.separator:
-        return "list(text)", '"".join(symbols)'
-    apart = repr(form.separator)
-    if "\n" in form.separator:
-        return f"[symbol for symbol in text.split({apart}) if symbol]", f"{apart}.join(symbols)"
-    lines = f'text.replace("\\n", {form.separator + chr(10) + form.separator!r})'
-    joined = f"{apart}.join(symbols).replace({form.separator + chr(10)!r}, {chr(10)!r})"
-    return (
-        f"[symbol for symbol in {lines}.split({apart}) if symbol]",
-        f"{joined}.replace({chr(10) + form.separator!r}, {chr(10)!r})",
-    )

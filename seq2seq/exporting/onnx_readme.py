@@ -6,7 +6,7 @@ from typing import Any
 from seq2seq.bundle.exported import DESCRIPTION, Description
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.onnx_program import program
-from seq2seq.exporting.wording import kind_of
+from seq2seq.exporting.wording import kind_of, level_of
 
 README = "README.md"
 
@@ -25,7 +25,7 @@ def readme(bundle: Bundle, found: Description, *, notes: Sequence[str] = ()) -> 
     lines = [
         f"# {bundle.path.resolve().name} as ONNX",
         "",
-        f"A character-level {kind_of(bundle)}{members}, exported by {found.written_by}: ONNX files of opset "
+        f"A {level_of(bundle)} {kind_of(bundle)}{members}, exported by {found.written_by}: ONNX files of opset "
         f"{found.opset}, weights as {found.quantized or 'float32'}. `{DESCRIPTION}` says all of this for programs: "
         "vocabularies, inputs and outputs, rules.",
         "",

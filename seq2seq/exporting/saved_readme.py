@@ -5,16 +5,21 @@ from typing import Any
 
 from seq2seq.bundle.folder import Bundle
 from seq2seq.exporting.examples import example_line
+from seq2seq.exporting.search_wording import BEAM, BY_TEXT, CANONICAL, FULL, FULL_ACTIONS, ROUNDING
 from seq2seq.exporting.tf_models import transduces
 from seq2seq.exporting.wording import (
-    CANONICAL,
     INPUTS,
     SPECIAL,
+    TEXT_IDS,
     actions_text,
     kind_of,
+    level_of,
     limit_text,
-    reading_text,
+    numbered,
+    reading_steps,
     symbols_text,
+    text_loop,
+    text_steps,
 )
 from seq2seq.models.backend import tf
 from seq2seq.search_config import LONGEST
@@ -46,6 +51,11 @@ MEANINGS = {
     "state": "the decoder's state; after a step the next one",
     "logits": "of the next id; log-probabilities are their log-softmax over all ids",
 }
+TEXT_MEANINGS = {
+    "token_ids": TEXT_IDS,
+    "scores": "log-probability of the symbols that were added, in nats",
+    "state": "zeros at first; after a step the next one",
+}
 LETTERS = {
     "lines": "B", "prompts": "B", "source_ids": "B, S", "token_ids": "B", "tag_ids": "B, F", "memory_mask": "B, S",
     "position": "B",
@@ -59,7 +69,7 @@ def readme(bundle: Bundle, signatures: Mapping[str, Any]) -> str:
     lines = [
         f"# {name}: SavedModel",
         "",
-        f"A character-level {kind_of(bundle)}{members}. TensorFlow 2 runs it without any other package.",
+        f"A {level_of(bundle)} {kind_of(bundle)}{members}. TensorFlow 2 runs it without any other package.",
         "",
         *asked(bundle, name),
         "## Signatures",
@@ -68,15 +78,17 @@ def readme(bundle: Bundle, signatures: Mapping[str, Any]) -> str:
     for signature, function in signatures.items():
         lines += [f"### `{signature}`: {EFFECTS[signature]}", ""]
         if signature != "serving_default":
-            lines += [*tables(signature, function), ""]
-    lines += ["## Texts", "", *texts(bundle), "", "## Ids", "", "`encode` and `step` take and return ids. " + SPECIAL]
+            meanings = MEANINGS if bundle.source_vocabulary else {**MEANINGS, **TEXT_MEANINGS}
+            lines += [*tables(signature, function, meanings), ""]
+    lines += ["## Texts", "", *texts(bundle), "", "## Ids", ""]
+    if bundle.source_vocabulary is None:
+        lines += ["`step` takes and returns ids. A text becomes ids in these steps:", ""]
+        return "\n".join([*lines, *numbered(text_steps(bundle)), "", text_loop(bundle)]) + "\n"
+    lines += [f"`encode` and `step` take and return ids. {SPECIAL}"]
     lines += ["Take the most probable id from 3 (END) on: 0, 1 and 2 are never written.", ""]
     lines += actions_text(bundle) if transduces(bundle) else [symbols_text(bundle.target_vocabulary, "target")]
-    if bundle.source_vocabulary is not None:
-        lines += ["", "A source becomes ids in these steps:", "", *reading_text(bundle, bundle.source_vocabulary)]
-    else:
-        lines += ["", "Before the first symbol of a text all states are zeros."]
-    return "\n".join(lines) + "\n"
+    steps = numbered(reading_steps(bundle, bundle.source_vocabulary))
+    return "\n".join([*lines, "", "A source becomes ids in these steps:", "", *steps]) + "\n"
 
 
 def asked(bundle: Bundle, name: str) -> list[str]:
@@ -119,7 +131,7 @@ def asked(bundle: Bundle, name: str) -> list[str]:
     ]
 
 
-def tables(signature: str, function: Any) -> list[str]:
+def tables(signature: str, function: Any, meanings: Mapping[str, str]) -> list[str]:
     """Returns a table of the inputs and outputs of a signature, as lines of Markdown."""
     inputs = {spec.name: spec for spec in tf.nest.flatten(function.structured_input_signature)}
     rows = ["| | name | dtype | shape | meaning |", "|---|---|---|---|---|"]
@@ -127,7 +139,7 @@ def tables(signature: str, function: Any) -> list[str]:
     for way, tensors in (("input", inputs), ("output", function.structured_outputs)):
         for name, tensor in tensors.items():
             base = name.partition("_")[2].partition("_")[2] if name.startswith("member_") else name
-            meaning = MEANINGS["state" if base.startswith("state_") else base]
+            meaning = meanings["state" if base.startswith("state_") else base]
             letters = LETTERS.get(base) or ("B, K" if beam else letters_of(tensor.shape))
             shape = letters if tensor.shape.rank else ""
             comma = "," if shape == "B" else ""
@@ -168,7 +180,7 @@ def texts(bundle: Bundle) -> list[str]:
     lines += [
         f"- {limit_text(bundle)}",
         f"- A line with more than {LONGEST} symbols fails the whole call (INVALID_ARGUMENT).",
-        "- Texts and scores are those of `seq2seq decode`, except where two candidates differ by rounding, about 1e-5.",
+        f"- Texts and scores are those of `seq2seq decode`, but for rounding. {ROUNDING}",
     ]
     if vocabulary.features_sep:
         lines.append(
@@ -180,6 +192,5 @@ def texts(bundle: Bundle) -> list[str]:
             "- Where the parts of a character came in another order than its text has, the score is that of the parts "
             "as they came, and a beam may hold the same text twice; `seq2seq decode` scores the text."
         )
-    if transduces(bundle):
-        lines.append(f"- {CANONICAL}")
-    return lines
+    searching = (CANONICAL, BEAM, FULL_ACTIONS, BY_TEXT) if transduces(bundle) else (BEAM, FULL)
+    return lines + [f"- {rule}" for rule in searching]

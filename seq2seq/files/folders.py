@@ -20,9 +20,11 @@ def fresh_name(path: Path) -> Path:
 
 def fresh_folder(path: Path) -> Path:
     """Creates an empty folder under a free name beside `path`; whoever fills it renames it later."""
-    temporary = fresh_name(path)
-    temporary.mkdir(parents=True)
-    return temporary
+    while True:
+        temporary = fresh_name(path)
+        with contextlib.suppress(FileExistsError):  # another process took the name between the two
+            temporary.mkdir(parents=True)
+            return temporary
 
 
 @contextlib.contextmanager
@@ -54,12 +56,23 @@ def new_folder(path: Path, what: str, way_out: str) -> Iterator[Path]:
         way_out: what to do where the place cannot be used, such as "give another name".
 
     Raises:
-        BundleError: the place holds something, or the system refuses to write.
+        BundleError: the place holds something, at the end too, or the system refuses to write.
 
     """
+    taken = BundleError(f"{path}: expected a new folder for {what}, got one that exists; {way_out}")
+
+    def rename(beside: Path, home: Path) -> None:
+        try:
+            os.replace(beside, home)
+        except OSError as error:
+            if os.path.lexists(home) and (not home.is_dir() or any(home.iterdir())):
+                raise taken from error  # another process was faster
+            raise
+
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise BundleError(f"{path}: expected a new folder for {what}, got one that exists; {way_out}")
-    with written(path.resolve(), f"make room, change the permissions, or {way_out}"), complete_folder(path) as beside:
+        raise taken
+    room = f"make room, change the permissions, or {way_out}"
+    with written(path.resolve(), room), complete_folder(path, rename) as beside:
         yield beside
 
 

@@ -26,6 +26,7 @@ TOKEN_IDS = Port(
     "the id that each hypothesis took last, START (2) first; N is B times K, and row b * K + k is hypothesis k of "
     "source b",
 )
+TEXT_IDS = Port(names.TOKEN_IDS, INT, ("N",), "the id of the next symbol of each text")
 ATTENTION = Port(
     names.ATTENTION, FLOAT, ("N", "S"), "the attention weights: how much of each source symbol this step read"
 )
@@ -42,7 +43,7 @@ def step_graph(parts: Sequence[Part], *, reads_source: bool) -> Builder:
 
     """
     builder = Builder(names.STEP)
-    tokens = builder.input(TOKEN_IDS)
+    tokens = builder.input(TOKEN_IDS if reads_source else TEXT_IDS)
     transduces = reads_source and parts[0].config.architecture == TRANSDUCER
     found, weights = [], []
     position = Position(builder, parts[0], tokens) if transduces else None

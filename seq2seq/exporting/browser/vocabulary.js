@@ -7,10 +7,13 @@ const NAMES = ["<PAD>", "<UNK>", "<START>", "<END>"];
 /** NFC, plain spaces, straight apostrophes, no byte order mark. */
 export const clean = (text) => text.replaceAll("\ufeff", "").normalize("NFC").replaceAll("\u2019", "'").replace(/[\u00a0\u2009\u202f]/g, " ");
 
+/** Removes what Python's `strip` removes: JavaScript's `trim` leaves U+001C to U+001F and U+0085. */
+const strip = (text) => text.replace(/^[\s\x1c-\x1f\x85]+|[\s\x1c-\x1f\x85]+$/g, "");
+
 /** A line as the training data was read; of `source<TAB>tags` each side by itself, and tags keep their case. */
 export function normalised(line, lowercase) {
-  const [text, ...rest] = clean(line).split("\t"), tags = rest.join("\t").trim();
-  const source = (lowercase ? text.toLowerCase().normalize("NFC") : text).trim();
+  const [text, ...rest] = clean(line).split("\t"), tags = strip(rest.join("\t"));
+  const source = strip(lowercase ? text.toLowerCase().normalize("NFC") : text);
   return tags ? `${source}\t${tags}` : source;
 }
 
@@ -25,7 +28,7 @@ export class Vocabulary {
   split(line) {
     const tab = this.featuresSeparator ? line.indexOf("\t") : -1;
     if (tab < 0) return {tags: [], symbols: this.segment(line)};
-    const tags = line.slice(tab + 1).split(this.featuresSeparator).map((tag) => tag.trim()).filter(Boolean);
+    const tags = line.slice(tab + 1).split(this.featuresSeparator).map(strip).filter(Boolean);
     return {tags: tags.map((tag) => `<${tag}>`), symbols: this.segment(line.slice(0, tab))};
   }
 
