@@ -451,7 +451,7 @@ def test_data_of_other_symbols_is_refused(tmp_path):
         adopt(embedding_models(units=8)[0], written(other, tmp_path), tmp_path / "model")
 
 
-def test_adoption_and_diagnosis_are_imported_when_they_are_first_used(tmp_path):
+def test_adoption_and_diagnosis_are_imported_when_they_are_first_used(tmp_path, monkeypatch):
     code = """
 import sys
 import seq2seq
@@ -459,7 +459,12 @@ assert {"adoption", "diagnosis"} <= set(dir(seq2seq))
 assert not {"tensorflow", "keras", "numpy"} & set(sys.modules)
 assert callable(seq2seq.diagnosis.examine)
 assert not {"tensorflow", "keras"} & set(sys.modules)
-assert callable(seq2seq.adoption.adopt)
+sys.modules |= {"tensorflow": None, "keras": None}  # which take seconds to import
+try:
+    seq2seq.adoption
+    raise AssertionError("adoption came without Keras")
+except ImportError as error:
+    assert error.name in ("tensorflow", "keras")
 try:
     seq2seq.nowhere
 except AttributeError as error:
@@ -467,6 +472,8 @@ except AttributeError as error:
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+    monkeypatch.delattr(seq2seq, "adoption")
+    assert seq2seq.adoption.adopt is adopt
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path):

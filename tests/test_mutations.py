@@ -32,6 +32,12 @@ class Mutation(NamedTuple):
     must_fail: str  # the test that bites
 
 
+# as in conftest.py here
+PLAIN_GRAPHS = """
+from seq2seq.models.backend import tf
+
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+"""
 STEP = "inference.keras_runtime.KerasTranslator._step"
 MUTATIONS = {
     "a: no shift": Mutation(
@@ -119,6 +125,7 @@ def forked(tmp_path_factory):
     (tree / "tests").mkdir()
     for name in ("test_copy_bug.py", "forked_server.py"):
         shutil.copy(TESTS / name, tree / "tests")
+    (tree / "tests" / "conftest.py").write_text(PLAIN_GRAPHS)
     with Forked(tree, ["tests/test_copy_bug.py"], "-c", os.devnull) as forked:
         yield forked
 
