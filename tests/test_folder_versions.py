@@ -32,7 +32,7 @@ def test_the_folders_of_a_version_give_the_same_text(version, capsys):
         assert verify.main(["--model", str(FOLDER / version / name)]) == 0, capsys.readouterr().out
 
 
-@pytest.mark.campaign("mutations of model folders", count=20_000, sample=400)
+@pytest.mark.campaign("mutations of model folders", count=20_000, sample=240)
 def test_a_mutated_folder_decodes_as_before_or_is_refused_in_one_line(campaign, tmp_path, tiny_bundle):
     root, env = Path(__file__).resolve().parents[1], {**os.environ, "TMPDIR": str(tmp_path)}
     words = tiny_bundle("phrases", rows=PHRASES, data={"source_sep": " ", "target_sep": " "})

@@ -124,7 +124,7 @@ def interruptions(campaign, killer, kind, folder, place, next_kill, **options):
         campaign.did()
 
 
-@pytest.mark.campaign("kills at each write", count=1000, sample=3)
+@pytest.mark.campaign("kills at each write", count=1000, sample=2)
 @pytest.mark.parametrize("kind", KINDS if TORTURE else SAMPLE)
 def test_a_run_that_is_killed_at_a_write_continues_to_the_same_model(
     campaign, killer, place, tmp_path, uninterrupted, kind
