@@ -26,6 +26,10 @@ hypothesis.settings.load_profile("torture" if os.environ.get("SEQ2SEQ_TORTURE") 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# as many processes as cores: more threads in TensorFlow's operations only wait for each other
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 sys.meta_path.insert(0, contracts.Finder)  # before the package is imported
 
 from seq2seq.bundle.folder import Bundle, save_bundle
