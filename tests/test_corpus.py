@@ -484,6 +484,7 @@ def test_an_error_comes_after_the_results_before_it_and_the_reader_ends():
         future.set_result(item)
         return future
 
+    before = set(threading.enumerate())
     found = in_order(items(), submit, most=3)
     assert next(found) == (1, 1)
     with pytest.raises(ValueError, match="the second"):
@@ -491,10 +492,9 @@ def test_an_error_comes_after_the_results_before_it_and_the_reader_ends():
     endless = in_order(iter(int, 1), submit, most=2)
     next(endless)
     endless.close()
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread() and "read" in thread.name:
-            thread.join(10)
-            assert not thread.is_alive()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 # what a folder of files may hold
